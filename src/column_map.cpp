@@ -1,0 +1,121 @@
+#include "column_map.hpp"
+
+#include "guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// OIDs below this are assigned by hand in PostgreSQL's source and mean the same in every server.
+constexpr Oid first_unstable_oid = FirstGenbkiObjectId;
+
+// These hold OIDs of objects of the source's database, which mean something else here; their text is the name.
+bool holds_local_oids(Oid type) {
+    switch (type) {
+    case REGPROCOID:
+    case REGPROCEDUREOID:
+    case REGOPEROID:
+    case REGOPERATOROID:
+    case REGCLASSOID:
+    case REGCOLLATIONOID:
+    case REGTYPEOID:
+    case REGROLEOID:
+    case REGNAMESPACEOID:
+    case REGCONFIGOID:
+    case REGDICTIONARYOID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// Do both servers have this very type, with a binary form?
+bool has_common_binary_form(Oid type) {
+    if (type >= first_unstable_oid || holds_local_oids(type)) return false;
+    const HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    if (!HeapTupleIsValid(tuple)) return false;
+    const auto *const form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
+    const bool sendable = form->typtype != TYPTYPE_PSEUDO && form->typtype != TYPTYPE_COMPOSITE &&
+                          OidIsValid(form->typreceive) && OidIsValid(form->typsend);
+    ReleaseSysCache(tuple);
+    const Oid element = get_element_type(type);
+    return sendable && (!OidIsValid(element) || has_common_binary_form(element));
+}
+
+std::string type_text(Oid type, int typmod) {
+    return pg_call([=] {
+        return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID);
+    });
+}
+
+// Types of the source that this server does not know by number are shown without one.
+std::string list_source(const std::vector<SourceColumn> &columns) {
+    std::string list;
+    for (const SourceColumn &column : columns) {
+        list += (list.empty() ? "" : ", ") + column.name;
+        if (column.type < first_unstable_oid) list += " " + type_text(column.type, column.typmod);
+    }
+    return list;
+}
+
+std::string list_target(const std::vector<TargetColumn> &columns) {
+    std::string list;
+    for (const TargetColumn &column : columns)
+        list += (list.empty() ? "" : ", ") + column.name + " " + type_text(column.type, column.typmod);
+    return list;
+}
+
+[[noreturn]] void raise_mismatch(const std::string &message, const std::vector<SourceColumn> &source,
+                                 const Target &target) {
+    raise(sqlstate::datatype_mismatch, message,
+          "Columns map by name. Name or leave out columns in the query, or add them to the target.",
+          "Source: " + list_source(source) + ". Target: " + list_target(target.columns()) + ".");
+}
+
+void check_duplicates(const std::vector<SourceColumn> &source) {
+    std::vector<std::string_view> names;
+    for (const SourceColumn &column : source) names.push_back(column.name);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end())
+        raise(sqlstate::duplicate_column, "query returns the column \"" + std::string(*twice) + "\" more than once",
+              "Columns map by name; give each one a name of its own with AS.");
+}
+
+const TargetColumn *find(const Target &target, const std::string &name) {
+    const auto found = std::find_if(target.columns().begin(), target.columns().end(),
+                                    [&](const TargetColumn &column) { return column.name == name; });
+    return found == target.columns().end() ? nullptr : &*found;
+}
+
+} // namespace
+
+ColumnMap map_columns(const std::vector<SourceColumn> &source, const Target &target) {
+    check_duplicates(source);
+    ColumnMap map;
+    for (const SourceColumn &column : source) {
+        const TargetColumn *const into = find(target, column.name);
+        if (into == nullptr)
+            raise_mismatch("source column \"" + column.name + "\" does not exist in target " + target.name(), source,
+                           target);
+        if (into->is_generated) {
+            map.all_binary_in_order = false;
+            continue;
+        }
+        const bool binary = pg_call([&] { return has_common_binary_form(column.type); });
+        map.columns.push_back({.name = column.name,
+                               .source_type = column.type,
+                               .as_text = !binary,
+                               .batch_type = binary ? column.type : into->type,
+                               .batch_typmod = binary ? -1 : into->typmod});
+        if (!binary) map.all_binary_in_order = false;
+        if (into->is_identity_always) map.overrides_identity = true;
+    }
+    if (map.columns.empty())
+        raise_mismatch("source has no column that can be written to target " + target.name(), source, target);
+    // The columns of the tables behind a view are not known here, and the clause does no harm.
+    if (target.is_view()) map.overrides_identity = true;
+    return map;
+}
+
+} // namespace pgci

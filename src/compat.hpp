@@ -1,0 +1,39 @@
+// Every difference between PostgreSQL versions, so that the rest of the code has no version branch.
+#pragma once
+
+#include "pg.hpp"
+
+extern "C" {
+// Of libpq/libpq.h, which cannot be included without the headers of Kerberos.
+extern bool pq_check_connection(void);
+
+// Refuses connection options that this server's libpq policy does not know. It came with the minor
+// releases that fixed CVE-2026-14661; older servers lack it, so the reference is weak.
+extern bool libpqsrv_is_valid_proxy_option(const char *keyword) __attribute__((weak));
+}
+
+namespace pgci::compat {
+
+// May a server-side program set this libpq option? True where the server has no opinion.
+inline bool is_valid_proxy_option(const char *keyword) {
+    return libpqsrv_is_valid_proxy_option == nullptr || libpqsrv_is_valid_proxy_option(keyword);
+}
+
+inline AclResult foreign_server_aclcheck(Oid server, Oid role, AclMode mode) {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(ForeignServerRelationId, server, role, mode);
+#else
+    return pg_foreign_server_aclcheck(server, role, mode);
+#endif
+}
+
+// A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
+inline JsonLexContext *make_json_lexer(char *json, int length) {
+#if PG_VERSION_NUM >= 170000
+    return makeJsonLexContextCstringLen(nullptr, json, length, PG_UTF8, true);
+#else
+    return makeJsonLexContextCstringLen(json, length, PG_UTF8, true);
+#endif
+}
+
+} // namespace pgci::compat

@@ -1,0 +1,67 @@
+// The options of a connection to a source, as libpq keywords, and what may be said of them. Pure C++.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgci {
+
+struct ConnectionOption {
+    std::string keyword;
+    std::string value;
+};
+
+struct ConnectionOptions {
+    std::vector<ConnectionOption> options;
+    // The foreign server's name; empty for a connection string.
+    std::string server;
+    // A password must be among the options, and the source must have asked for it.
+    bool password_required = true;
+    // Every option was set by a superuser (a foreign server of a superuser), so none is refused to other users.
+    bool set_by_superuser = false;
+
+    // The value of a keyword, or null.
+    const std::string *find(std::string_view keyword) const {
+        const auto found = std::find_if(options.begin(), options.end(),
+                                        [&](const ConnectionOption &option) { return option.keyword == keyword; });
+        return found == options.end() ? nullptr : &found->value;
+    }
+
+    std::string_view value_or(std::string_view keyword, std::string_view otherwise) const {
+        const std::string *const value = find(keyword);
+        return value != nullptr && !value->empty() ? std::string_view(*value) : otherwise;
+    }
+
+    void add_default(std::string_view keyword, std::string_view value) {
+        if (find(keyword) == nullptr) options.push_back({std::string(keyword), std::string(value)});
+    }
+
+    // A connection string with an unescaped "@" or "/" in its password has parts of it in the place of the host,
+    // the port or the database. Only where all of these look like what they should be may a message repeat them.
+    bool names_are_plain() const {
+        const auto only = [](std::string_view text, std::string_view punctuation) {
+            return std::all_of(text.begin(), text.end(), [&](char c) {
+                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       punctuation.find(c) != std::string_view::npos;
+            });
+        };
+        const std::string_view port = value_or("port", "5432");
+        return only(value_or("host", ""), "._-/") && only(value_or("hostaddr", ""), ".:") &&
+               port.find_first_not_of("0123456789") == std::string_view::npos && port.size() <= 5 &&
+               only(value_or("dbname", ""), "_-.") && only(value_or("user", ""), "_-.");
+    }
+
+    // What messages and the ledger call this source: the server's name, or host:port/dbname. Never a secret.
+    std::string display_name() const {
+        if (!server.empty()) return server;
+        if (!names_are_plain()) return "(connection string)";
+        const std::string_view host = value_or("host", value_or("hostaddr", "localhost"));
+        std::string name(host);
+        name.append(":").append(value_or("port", "5432"));
+        return name.append("/").append(value_or("dbname", value_or("user", "")));
+    }
+};
+
+} // namespace pgci

@@ -1,0 +1,54 @@
+#include "conninfo.hpp"
+
+#include <libpq-fe.h>
+
+#include "airflow_uri.hpp"
+#include "credential_rules.hpp"
+#include "foreign_server.hpp"
+#include "guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// libpq's own message is dropped: it quotes pieces of the text, and pieces of a password with them.
+ConnectionOptions parse(const std::string &conninfo) {
+    char *message = nullptr;
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
+        PQconninfoParse(conninfo.c_str(), &message), PQconninfoFree);
+    PQfreemem(message);
+    if (parsed == nullptr)
+        raise(sqlstate::invalid_parameter, "invalid connection string",
+              "Check its keywords, quoting and percent-encoding; the text is not shown because it may contain a "
+              "password.");
+    ConnectionOptions result;
+    for (const PQconninfoOption *option = parsed.get(); option->keyword != nullptr; ++option)
+        if (option->val != nullptr) result.options.push_back({option->keyword, option->val});
+    return result;
+}
+
+ConnectionOptions resolve(const std::string &text) {
+    if (is_connection_uri(text)) return parse(normalize_connection_uri(text));
+    if (std::optional<ConnectionOptions> server = find_foreign_server(text)) return *std::move(server);
+    if (text.find('=') == std::string::npos)
+        raise(sqlstate::undefined_object, "src_conninfo is neither a foreign server nor a connection string",
+              "Create the server with CREATE SERVER, or pass a connection string such as \"host=... dbname=...\" or a "
+              "URI; the text is not shown because it may contain a password.");
+    return parse(text);
+}
+
+} // namespace
+
+ConnectionOptions resolve_source(const std::string &text) {
+    ConnectionOptions options = resolve(text);
+    check_options(options);
+    // A peer that is gone is noticed within about a minute, and the source sees who is connected.
+    options.add_default("keepalives_idle", "30");
+    options.add_default("keepalives_interval", "10");
+    options.add_default("keepalives_count", "3");
+    options.add_default("tcp_user_timeout", "60000");
+    options.add_default("fallback_application_name", "copy_incremental");
+    return options;
+}
+
+} // namespace pgci

@@ -1,0 +1,112 @@
+#include "guard.hpp"
+
+namespace pgci {
+namespace detail {
+
+void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory) {
+    sigjmp_buf *const outer_jump = PG_exception_stack;
+    ErrorContextCallback *const outer_context = error_context_stack;
+    const MemoryContext memory = CurrentMemoryContext;
+    sigjmp_buf jump;
+    ErrorData *error = nullptr;
+
+    // Without the signal mask (savemask 0): nothing in a backend changes it, and saving it costs a system call.
+    if (sigsetjmp(jump, 0) == 0) {
+        PG_exception_stack = &jump;
+        try {
+            body(argument);
+        } catch (...) {
+            PG_exception_stack = outer_jump;
+            throw;
+        }
+        PG_exception_stack = outer_jump;
+        MemoryContextSwitchTo(memory);
+        return;
+    }
+    PG_exception_stack = outer_jump;
+    error_context_stack = outer_context;
+    MemoryContextSwitchTo(error_memory);
+    error = CopyErrorData();
+    FlushErrorState();
+    MemoryContextSwitchTo(memory);
+    throw PgError(error);
+}
+
+bool run_in_subtransaction(void (*body)(void *), void *argument, SqlState tolerated) {
+    const MemoryContext memory = CurrentMemoryContext;
+    const MemoryContext outer_transaction = CurTransactionContext;
+    const ResourceOwner owner = CurrentResourceOwner;
+    pg_call([&] { BeginInternalSubTransaction(nullptr); });
+    ErrorData *error = nullptr;
+    try {
+        run_guarded(body, argument, outer_transaction);
+    } catch (const PgError &caught) {
+        error = caught.data();
+    }
+    pg_call([&] {
+        if (error == nullptr) {
+            ReleaseCurrentSubTransaction();
+        } else {
+            RollbackAndReleaseCurrentSubTransaction();
+        }
+        CurrentResourceOwner = owner;
+    });
+    MemoryContextSwitchTo(memory);
+    if (error == nullptr) return true;
+    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TO_CATEGORY(tolerated.packed())) throw PgError(error);
+    FreeErrorData(error);
+    return false;
+}
+
+static void copy_text(char *target, std::size_t size, const char *text) noexcept {
+    strlcpy(target, text, size);
+    // Never cut a multibyte character in two.
+    target[pg_mbcliplen(target, static_cast<int>(std::strlen(target)), static_cast<int>(size) - 1)] = '\0';
+}
+
+void Failure::set(const ErrorReport &report) noexcept {
+    code = report.code.packed();
+    copy_text(message, sizeof message, report.message.c_str());
+    copy_text(detail, sizeof detail, report.detail.c_str());
+    copy_text(hint, sizeof hint, report.hint.c_str());
+}
+
+void Failure::set(SqlState state, const char *text) noexcept {
+    code = state.packed();
+    copy_text(message, sizeof message, text);
+}
+
+void report(const Failure &failure) {
+    if (failure.postgres_error != nullptr) ReThrowError(failure.postgres_error);
+    ereport(ERROR, (errcode(failure.code), errmsg_internal("%s", failure.message),
+                    failure.detail[0] != '\0' ? errdetail_internal("%s", failure.detail) : 0,
+                    failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
+    pg_unreachable();
+}
+
+} // namespace detail
+
+void raise(const ErrorReport &report) {
+    const char *const message = report.message.c_str();
+    const char *const detail = report.detail.c_str();
+    const char *const hint = report.hint.c_str();
+    const char *const context = report.context.c_str();
+    const char *const query = report.query.c_str();
+    const int code = report.code.packed();
+    const int position = report.position;
+    pg_call([=] {
+        ereport(ERROR, (errcode(code), errmsg_internal("%s", message),
+                        detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
+                        hint[0] != '\0' ? errhint("%s", hint) : 0,
+                        context[0] != '\0' ? errcontext("%s", context) : 0,
+                        query[0] != '\0' ? internalerrquery(query) : 0,
+                        query[0] != '\0' ? internalerrposition(position) : 0));
+    });
+    pg_unreachable();
+}
+
+void raise(SqlState code, const std::string &message, const std::string &hint, const std::string &detail) {
+    raise(ErrorReport{.code = code, .message = message, .detail = detail, .hint = hint});
+}
+
+} // namespace pgci

@@ -1,0 +1,231 @@
+#include "remote_connection.hpp"
+
+#include <charconv>
+
+#include "compat.hpp"
+#include "credential_rules.hpp"
+#include "guard.hpp"
+#include "remote_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int default_connect_timeout = 10; // seconds
+constexpr long heartbeat = 1000;            // milliseconds between two looks at our own client
+constexpr int most_notices = 100;           // a run
+constexpr std::size_t longest_notice = 1024;
+
+int connect_timeout(const ConnectionOptions &options) {
+    const std::string_view text = options.value_or("connect_timeout", "");
+    if (text.empty()) return default_connect_timeout;
+    int seconds = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+        raise(sqlstate::invalid_parameter, "connection option \"connect_timeout\" must be a whole number of seconds");
+    return seconds;
+}
+
+// libpq's text about a failed connection, without the password should it be in there.
+std::string redacted_message(const PGconn *connection, const ConnectionOptions &options) {
+    std::string text = sanitize(PQerrorMessage(connection), 1024);
+    const std::string_view password = options.value_or("password", "");
+    if (!password.empty() && text.find(password) != std::string::npos) return {};
+    return text;
+}
+
+[[noreturn]] void raise_connection_failed(const PGconn *connection, const ConnectionOptions &options, bool timed_out) {
+    ErrorReport report{.code = sqlstate::connection_failed,
+                       .message = "could not connect to source server",
+                       .hint = "Check host, port and pg_hba.conf of the source, and the user's password.",
+                       .context = "on source server " + options.display_name()};
+    if (timed_out) {
+        report.detail = "The connection was not established within connect_timeout.";
+    } else if (options.names_are_plain()) {
+        report.detail = redacted_message(connection, options);
+    } else {
+        report.detail = "The reason is not shown because a part of the connection string looks like a piece of a "
+                        "password.";
+        report.hint += " In a URI, characters such as @ / # ? % of a password must be percent-encoded.";
+    }
+    raise(report);
+}
+
+} // namespace
+
+RemoteConnection::RemoteConnection(const ConnectionOptions &options) : source_(options.display_name()) {
+    link_->options = options.options;
+    connect(options);
+    check_password_used(options, PQconnectionUsedPassword(link_->connection) != 0);
+    PQsetnonblocking(link_->connection, 1);
+}
+
+void RemoteConnection::connect(const ConnectionOptions &options) {
+    const int timeout = connect_timeout(options);
+    const auto deadline = Clock::now() + std::chrono::seconds(timeout);
+    if (!pg_call([] { return AcquireExternalFD(); }))
+        raise(sqlstate::out_of_descriptors, "could not connect to source server",
+              "Raise the server's limit on open files and, with it, max_files_per_process.",
+              "There are too many open files on the server.");
+    link_->has_descriptor = true;
+    PGconn *const connection = link_->connection = start_connection(options.options);
+    if (connection == nullptr) throw std::bad_alloc();
+    PQsetNoticeReceiver(connection, collect_notice, this);
+
+    for (PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+         PQstatus(connection) != CONNECTION_BAD && status != PGRES_POLLING_OK;) {
+        if (status == PGRES_POLLING_FAILED) break;
+        long remaining = heartbeat;
+        if (timeout > 0) {
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+            if (left <= 0) raise_connection_failed(connection, options, true);
+            remaining = std::min<long>(left, heartbeat);
+        }
+        wait(status == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, remaining);
+        status = PQconnectPoll(connection);
+        take_messages();
+    }
+    if (PQstatus(connection) != CONNECTION_OK) raise_connection_failed(connection, options, false);
+}
+
+// Waits for the socket, at most so long, and serves this server's own interrupts meanwhile.
+void RemoteConnection::wait(int socket_events, long timeout_milliseconds) {
+    const pgsocket socket = PQsocket(link_->connection);
+    pg_call([=] {
+        const int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT | socket_events,
+                                             socket, timeout_milliseconds, PG_WAIT_EXTENSION);
+        if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    });
+    check_client_alive();
+}
+
+void check_client_alive() {
+    pg_call([] {
+        if (MyProcPort == nullptr || whereToSendOutput != DestRemote || pq_check_connection()) return;
+        ClientConnectionLost = true;
+        InterruptPending = true;
+        CHECK_FOR_INTERRUPTS();
+    });
+}
+
+void RemoteConnection::send_checked(int sent) {
+    PGconn *const connection = link_->connection;
+    if (sent == 0) raise(connection_lost_report(connection, source_));
+    for (int rest = PQflush(connection); rest != 0; rest = PQflush(connection)) {
+        if (rest < 0) raise(connection_lost_report(connection, source_));
+        wait(WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, heartbeat);
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_));
+    }
+}
+
+void RemoteConnection::send(const Statement &statement) {
+    std::vector<const char *> values;
+    for (const std::string &parameter : statement.parameters) values.push_back(parameter.c_str());
+    send_checked(PQsendQueryParams(link_->connection, statement.sql.c_str(), static_cast<int>(values.size()), nullptr,
+                                   values.data(), nullptr, nullptr, statement.binary_result ? 1 : 0));
+}
+
+Result RemoteConnection::describe(const Statement &statement) {
+    send_checked(PQsendPrepare(link_->connection, "", statement.sql.c_str(), 0, nullptr));
+    receive(statement, PGRES_COMMAND_OK);
+    send_checked(PQsendDescribePrepared(link_->connection, ""));
+    return receive(statement, PGRES_COMMAND_OK);
+}
+
+Result RemoteConnection::run(const Statement &statement, ExecStatusType expected) {
+    send(statement);
+    return receive(statement, expected);
+}
+
+Result RemoteConnection::run_script(const std::string &sql) {
+    send_checked(PQsendQuery(link_->connection, sql.c_str()));
+    Result last;
+    while (PGresult *const next = next_result()) {
+        last.reset(next);
+        const ExecStatusType status = PQresultStatus(next);
+        if (status == PGRES_FATAL_ERROR) raise_result_error(next, {});
+        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+            raise_protocol_violation(PQresStatus(status));
+    }
+    if (last == nullptr) raise_protocol_violation("no result");
+    return last;
+}
+
+Result RemoteConnection::receive(const Statement &statement, ExecStatusType expected) {
+    Result result(next_result());
+    if (result == nullptr) raise_protocol_violation("no result");
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);
+    if (status != expected) raise_protocol_violation(PQresStatus(status));
+    if (const Result second{next_result()}; second != nullptr) {
+        if (PQresultStatus(second.get()) == PGRES_FATAL_ERROR) raise_result_error(second.get(), statement);
+        raise_protocol_violation("more than one result");
+    }
+    return result;
+}
+
+PGresult *RemoteConnection::next_result() {
+    PGconn *const connection = link_->connection;
+    while (PQisBusy(connection) != 0) {
+        wait(WL_SOCKET_READABLE, heartbeat);
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_));
+        take_messages();
+    }
+    return PQgetResult(connection);
+}
+
+// Drops notifications, and writes notices to the log at DEBUG1, a bounded number of them.
+void RemoteConnection::take_messages() {
+    while (PGnotify *const notification = PQnotifies(link_->connection)) PQfreemem(notification);
+    for (const std::string &notice : notices_) {
+        const char *const text = notice.c_str();
+        pg_call([text] { ereport(DEBUG1, (errmsg_internal("source server: %s", text))); });
+    }
+    notices_.clear();
+}
+
+// Called inside libpq, so it only keeps the text.
+void RemoteConnection::collect_notice(void *self, const PGresult *result) {
+    auto *const connection = static_cast<RemoteConnection *>(self);
+    if (++connection->notice_count_ > most_notices + 1) return;
+    try {
+        connection->notices_.push_back(connection->notice_count_ > most_notices
+                                           ? "further messages of the source are not logged"
+                                           : sanitize(PQresultErrorMessage(result), longest_notice));
+    } catch (const std::bad_alloc &) {
+        // A notice is not worth an error.
+    }
+}
+
+void RemoteConnection::check_protocol_settings() {
+    const char *const encoding = PQparameterStatus(link_->connection, "client_encoding");
+    const char *const strings = PQparameterStatus(link_->connection, "standard_conforming_strings");
+    if (encoding != nullptr && pg_char_to_encoding(encoding) != GetDatabaseEncoding())
+        raise_protocol_violation("client_encoding is not that of this database");
+    if (strings != nullptr && std::string_view(strings) != "on")
+        raise_protocol_violation("standard_conforming_strings is off");
+}
+
+void RemoteConnection::raise_protocol_violation(const std::string &what) {
+    raise(ErrorReport{.code = sqlstate::protocol_violation,
+                      .message = "source server sent an unexpected response",
+                      .detail = "Unexpected: " + what + ".",
+                      .hint = "Nothing was written; check proxies and versions.",
+                      .context = "on source server " + source_});
+}
+
+void RemoteConnection::raise_result_error(const PGresult *result, const Statement &statement) {
+    PGconn *const connection = link_->connection;
+    if (PQstatus(connection) == CONNECTION_BAD && PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr)
+        raise(connection_lost_report(connection, source_));
+    // The end of the failed query mostly came with its error; then there is nothing left to cancel.
+    if (PQisBusy(connection) == 0) PQclear(PQgetResult(connection));
+    ErrorReport report = remote_error_report(result, source_, statement.shown_query, statement.shown_offset);
+    if (report.hint.empty()) report.hint = statement.hint;
+    raise(report);
+}
+
+} // namespace pgci

@@ -1,0 +1,70 @@
+// One connection to a source. Every wait can be cancelled; nothing outlives the owner, not even a running query.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "connection_options.hpp"
+#include "remote_error.hpp"
+#include "remote_link.hpp"
+
+namespace pgci {
+
+// Ends this session (FATAL) if its client is gone, so that no work is done for nobody.
+void check_client_alive();
+
+class RemoteConnection {
+  public:
+    // Connects within connect_timeout (10 s unless given). Raises 08001, 2F003, 53000.
+    explicit RemoteConnection(const ConnectionOptions &options);
+    RemoteConnection(const RemoteConnection &) = delete;
+    RemoteConnection &operator=(const RemoteConnection &) = delete;
+
+    // How a statement travels: its text, what part of it the user wrote (for error positions), its parameters.
+    struct Statement {
+        std::string sql;
+        std::string shown_query{}; // what error positions point into
+        int shown_offset = 0;      // characters of `sql` before `shown_query`
+        std::string hint{};        // for an error to which the source gives none
+        std::vector<std::string> parameters{};
+        bool binary_result = false;
+    };
+
+    // Sends a statement by the extended protocol (one statement, bound parameters) without waiting for its result.
+    void send(const Statement &statement);
+    // Parses a statement and describes it: its parameters and result columns.
+    Result describe(const Statement &statement);
+    // Runs a list of statements of ours by the simple protocol and returns the last one's result.
+    Result run_script(const std::string &sql);
+
+    // The one result of the statement sent last, which must have status `expected`. A remote error is raised as such;
+    // anything else that the source may send is 08P01.
+    Result receive(const Statement &statement, ExecStatusType expected);
+    Result run(const Statement &statement, ExecStatusType expected);
+
+    int server_version() const { return PQserverVersion(link_->connection); }
+    const std::string &source() const { return source_; }
+
+    // The process that serves us, for cancelling; libpq's own number is a pooler's where one stands between.
+    void set_backend_pid(int pid) { link_->backend_pid = pid; }
+    // Raises 08P01 when the source has changed the encoding of what it sends, or how it reads strings.
+    void check_protocol_settings();
+    // Raises 08P01: the source did what no PostgreSQL server does.
+    [[noreturn]] void raise_protocol_violation(const std::string &what);
+
+  private:
+    void connect(const ConnectionOptions &options);
+    void send_checked(int sent);
+    PGresult *next_result();
+    void wait(int socket_events, long timeout_milliseconds);
+    void take_messages();
+    [[noreturn]] void raise_result_error(const PGresult *result, const Statement &statement);
+    static void collect_notice(void *self, const PGresult *result);
+
+    std::string source_;
+    RemoteLink link_;
+    std::vector<std::string> notices_{}; // not yet logged
+    int notice_count_ = 0;
+};
+
+} // namespace pgci

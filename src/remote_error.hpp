@@ -1,0 +1,26 @@
+// Errors of the source, made our own: SQLSTATE, message, detail, hint and context survive, unless they lie.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <string>
+
+#include "error.hpp"
+
+namespace pgci {
+
+struct ResultDeleter {
+    void operator()(PGresult *result) const noexcept { PQclear(result); }
+};
+using Result = std::unique_ptr<PGresult, ResultDeleter>;
+
+// What an error result of the source becomes here. `query` is the text that was sent, and `query_offset` how many of
+// its leading characters the user did not write; `query` may be empty.
+ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &query,
+                                int query_offset);
+
+// The error for a connection that broke: 08006.
+ErrorReport connection_lost_report(const PGconn *connection, const std::string &source);
+
+} // namespace pgci

@@ -1,0 +1,43 @@
+// The SQL functions: unpack the arguments, call, pack the result. No logic.
+#include <climits>
+
+#include "batch.hpp"
+#include "copy_arguments.hpp"
+#include "copy_window.hpp"
+#include "guard.hpp"
+#include "source_session.hpp"
+
+extern "C" {
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "pg_copy_incremental", .version = PGCI_VERSION);
+#else
+PG_MODULE_MAGIC;
+#endif
+
+PGDLLEXPORT void _PG_init(void);
+PG_FUNCTION_INFO_V1(copy_incremental);
+PG_FUNCTION_INFO_V1(copy_incremental_batch_rows);
+
+void _PG_init(void) {
+    DefineCustomBoolVariable("copy_incremental.source_row_security",
+                             "Lets row security of the source hide rows from a copy.",
+                             "When off, a row of the source that the source's user may not see is an error.",
+                             &pgci::source_row_security, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    MarkGUCPrefixReserved("copy_incremental");
+}
+
+Datum copy_incremental(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo)));
+    });
+}
+
+Datum copy_incremental_batch_rows(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::pg_call([fcinfo] { pgci::BatchInHand::return_rows(fcinfo); });
+        return Datum{0};
+    });
+}
+
+} // extern "C"

@@ -1,0 +1,45 @@
+// The relation that the rows go into: found, locked, checked.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pg.hpp"
+#include "source_session.hpp"
+
+namespace pgci {
+
+struct TargetColumn {
+    std::string name;
+    Oid type = InvalidOid;
+    int typmod = -1;
+    bool is_generated = false;       // GENERATED ALWAYS AS (...) STORED: computed here, never written
+    bool is_identity_always = false; // takes the source's value all the same
+};
+
+class Target {
+  public:
+    // Locks the relation (ROW EXCLUSIVE, to the end of the transaction) and checks that the current user may insert
+    // into it. Raises 42P01, 42809 for a sequence, index, materialized view or a view that takes no inserts, 42501
+    // for catalogs and missing rights, 0A000 for another session's temporary table.
+    static Target open(Oid relation);
+
+    // Finds the relation that a query reads: the source's analysis must name one table, and the query's FROM clause
+    // must name it once. It is looked up here by the name that the query uses. Raises 42P09 when that is not clear
+    // and 42P01 when this server has no such table.
+    static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source);
+
+    Oid oid() const { return oid_; }
+    // schema.relation, each quoted where needed.
+    const std::string &name() const { return name_; }
+    const std::vector<TargetColumn> &columns() const { return columns_; }
+    bool is_view() const { return kind_ == RELKIND_VIEW; }
+
+  private:
+    Oid oid_ = InvalidOid;
+    char kind_ = '\0';
+    std::string name_;
+    std::vector<TargetColumn> columns_;
+};
+
+} // namespace pgci

@@ -1,0 +1,73 @@
+#include "template_statement.hpp"
+
+#include "guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+enum class Kind { query, writes, other };
+
+bool is_write(const Node *statement) {
+    return IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) || IsA(statement, DeleteStmt) ||
+           IsA(statement, MergeStmt);
+}
+
+Kind kind_of(const Node *statement) {
+    if (is_write(statement)) return Kind::writes;
+    if (!IsA(statement, SelectStmt)) return Kind::other;
+    const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
+    if (select->intoClause != nullptr) return Kind::other;
+    if (select->withClause != nullptr)
+        for (int i = 0; i < list_length(select->withClause->ctes); ++i) {
+            const auto *const cte = static_cast<const CommonTableExpr *>(list_nth(select->withClause->ctes, i));
+            if (is_write(cte->ctequery)) return Kind::writes;
+        }
+    return Kind::query;
+}
+
+// Collects the tables of a FROM item, through joins; subqueries and functions are no tables.
+void collect_relations(const Node *item, std::vector<WrittenName> &relations) {
+    if (item == nullptr) return;
+    if (IsA(item, RangeVar)) {
+        const auto *const name = reinterpret_cast<const RangeVar *>(item);
+        relations.push_back({name->schemaname != nullptr ? name->schemaname : "", name->relname});
+    } else if (IsA(item, JoinExpr)) {
+        const auto *const join = reinterpret_cast<const JoinExpr *>(item);
+        collect_relations(join->larg, relations);
+        collect_relations(join->rarg, relations);
+    }
+}
+
+} // namespace
+
+std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
+    const char *const sql = text.c_str();
+    const MemoryContext memory = CurrentMemoryContext;
+    List *statements = NIL;
+    const bool parsed = pg_try(sqlstate::syntax_error, [&] {
+        const MemoryContext inner = MemoryContextSwitchTo(memory);
+        statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+        MemoryContextSwitchTo(inner);
+    });
+    if (!parsed || list_length(statements) != 1) return std::nullopt;
+
+    const Node *const statement = static_cast<const RawStmt *>(linitial(statements))->stmt;
+    switch (kind_of(statement)) {
+    case Kind::writes:
+        raise(sqlstate::read_only_transaction, "query template must not write at the source",
+              "It must be a single SELECT, VALUES or TABLE statement; the source is only read.");
+    case Kind::other:
+        raise(sqlstate::syntax_error, "query template must be a single SELECT, VALUES or TABLE statement",
+              "Commands such as COPY, SHOW, CALL or SELECT INTO cannot be read through a cursor.");
+    case Kind::query:
+        break;
+    }
+    std::vector<WrittenName> relations;
+    const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
+    for (int i = 0; i < list_length(select->fromClause); ++i)
+        collect_relations(static_cast<const Node *>(list_nth(select->fromClause, i)), relations);
+    return relations;
+}
+
+} // namespace pgci

@@ -1,0 +1,20 @@
+// What kind of statement a query is, as far as this server's parser can read it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgci {
+
+// A relation of a FROM clause as it was written; the schema is empty if the query did not name one.
+struct WrittenName {
+    std::string schema;
+    std::string relation;
+};
+
+// Raises 25006 for a statement that writes, 42601 for one that is no query. Returns the relations of the top-level
+// FROM clause, joins included; nothing where the text is not SQL that this server knows: the source may be newer.
+std::optional<std::vector<WrittenName>> check_statement(const std::string &text);
+
+} // namespace pgci
