@@ -1,0 +1,89 @@
+# Two real servers for a test: a source that asks for passwords, and a destination with the extension.
+package TwoServers;
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Exporter 'import';
+our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until);
+
+# The password of the role etl_reader at the source. No message or log may show it.
+our $password = 'S3CRET-marker';
+
+# start_servers(source => 'configuration lines', destination => '...', encoding => 'LATIN1' of the source):
+# both servers, in database postgres. At the source: role etl_reader, which may read all tables of the owner. At the
+# destination: the extension, foreign server src and a user mapping for the superuser.
+sub start_servers
+{
+	my %option = @_;
+	my $source = start_source(config => $option{source}, encoding => $option{encoding});
+	my $destination = PostgreSQL::Test::Cluster->new('destination');
+	$destination->init;
+	$destination->append_conf('postgresql.conf', $option{destination} // '');
+	$destination->start;
+	my $port = $source->port;
+	$destination->safe_psql('postgres', <<~SQL);
+		CREATE EXTENSION pg_copy_incremental;
+		CREATE EXTENSION postgres_fdw;
+		CREATE SERVER src FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$port', dbname 'postgres');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER src OPTIONS (user 'etl_reader', password '$password');
+		SQL
+	return ($source, $destination);
+}
+
+# A server that listens on 127.0.0.1, where etl_reader needs its password.
+sub start_source
+{
+	my %option = @_;
+	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source');
+	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
+	$source->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\n" . ($option{config} // ''));
+	$source->append_conf('pg_hba.conf', "host all all 127.0.0.1/32 scram-sha-256\n");
+	$source->start;
+	$source->safe_psql('postgres', <<~SQL);
+		CREATE ROLE etl_reader LOGIN PASSWORD '$password';
+		GRANT pg_read_all_data TO etl_reader;
+		SQL
+	return $source;
+}
+
+# The text of a call: copy_sql($query, $day, name => 'SQL of the value', ...); $day undef is NULL.
+sub copy_sql
+{
+	my ($query, $day, %argument) = @_;
+	my $source = delete $argument{src_conninfo} // "'src'";
+	my $batch = delete $argument{batch} // 2000;
+	my $named = join '', map { ", $_ => $argument{$_}" } sort keys %argument;
+	return sprintf('SELECT copy_incremental(%s, $query$%s$query$, %s, %s%s)',
+		$source, $query, defined $day ? "'$day'" : 'NULL', $batch, $named);
+}
+
+# Runs SQL that must fail with this SQLSTATE and a message that matches; what psql printed (verbose) is returned.
+sub fails_with
+{
+	my ($node, $sql, $sqlstate, $message, $name) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	ok($status != 0 && $err =~ /ERROR:  \Q$sqlstate\E: / && $err =~ $message, $name)
+	  or diag("wanted $sqlstate and $message, got status $status: $err");
+	return $err;
+}
+
+# How many sessions etl_reader has at the source.
+sub source_sessions
+{
+	my ($source) = @_;
+	return $source->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'");
+}
+
+# Polls a query until it returns this value; false after three minutes.
+sub wait_until
+{
+	my ($node, $sql, $value) = @_;
+	return $node->poll_query_until('postgres', $sql, $value // 't');
+}
+
+1;
