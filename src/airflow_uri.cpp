@@ -15,7 +15,7 @@ struct Parameter {
 
 // PostgresHook takes these out before it connects; libpq has no option of any of these names.
 constexpr std::array<std::string_view, 10> airflow_only{
-    "cursor",       "iam",           "redshift",          "redshift-serverless", "cluster-identifier",
+    "cursor",         "iam",         "redshift",          "redshift-serverless", "cluster-identifier",
     "workgroup-name", "aws_conn_id", "sqlalchemy_scheme", "sqlalchemy_query",    "azure_conn_id"};
 
 [[noreturn]] void refuse_extra() {
@@ -70,7 +70,7 @@ struct JsonFields {
     JsonLexContext *lexer;
     List *texts;
     const char *key;
-    bool flat;         // no nesting in a field that libpq would read
+    bool flat; // no nesting in a field that libpq would read
 };
 
 bool is_airflow_only(std::string_view key) {

@@ -43,9 +43,8 @@ bool has_common_binary_form(Oid type) {
 }
 
 std::string type_text(Oid type, int typmod) {
-    return pg_call([=] {
-        return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID);
-    });
+    return pg_call(
+        [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID); });
 }
 
 // Types of the source that this server does not know by number are shown without one.

@@ -65,11 +65,25 @@ void check_not_itself(const SourceSession &source, const std::vector<SourceColum
                   "The source is this database; pass another target.");
 }
 
+// The run's time zone holds here as it does at the source, so that a timestamp means the same moment as a timestamptz
+// on both sides. Returns the level of settings to go back to, 0 for none; an error goes back by itself.
+int enter_time_zone(const CopyRequest &request, const TimeZone &zone) {
+    if (!request.time_zone) return 0;
+    return pg_call([&] {
+        const int level = NewGUCNestLevel();
+        (void)set_config_option("TimeZone", zone.name(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        return level;
+    });
+}
+
+void leave_time_zone(int level) {
+    if (level > 0) pg_call([=] { AtEOXact_GUC(true, level); });
+}
+
 // Memory of the run, which an error leaves to the end of the transaction.
 MemoryContext create_run_memory() {
-    return pg_call([] {
-        return AllocSetContextCreate(CurTransactionContext, "copy_incremental run", ALLOCSET_DEFAULT_SIZES);
-    });
+    return pg_call(
+        [] { return AllocSetContextCreate(CurTransactionContext, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
 }
 
 std::int64_t copy_rows(SourceCursor &cursor, const RowDecoder &decoder, SpiWriter &writer, Progress &progress) {
@@ -110,6 +124,7 @@ std::int64_t copy_window(const CopyRequest &request) {
     check_not_itself(source, columns, *target);
 
     const ColumnMap map = map_columns(columns, *target);
+    const int settings = enter_time_zone(request, zone);
     const MemoryContext memory = create_run_memory();
     const RowDecoder decoder(map, memory);
     SpiWriter writer(*target, map, request.schema);
@@ -118,6 +133,7 @@ std::int64_t copy_window(const CopyRequest &request) {
     progress.batch = 0;
     source.receive_commit();
     writer.finish();
+    leave_time_zone(settings);
     MemoryContextDelete(memory);
     return written;
 }

@@ -12,14 +12,26 @@ constexpr std::array<std::string_view, 4> refused{"replication", "client_encodin
 
 // What a user who is not a superuser may say in a connection string. Files, services, startup options and Unix
 // sockets belong to the operating system user of the server.
-constexpr std::array<std::string_view, 20> allowed{
-    "host",           "hostaddr",           "port",
-    "dbname",         "user",               "password",
-    "connect_timeout", "application_name",  "fallback_application_name",
-    "keepalives",     "keepalives_idle",    "keepalives_interval",
-    "keepalives_count", "tcp_user_timeout", "sslmode",
-    "channel_binding", "require_auth",      "ssl_min_protocol_version",
-    "ssl_max_protocol_version", "target_session_attrs"};
+constexpr std::array<std::string_view, 20> allowed{"host",
+                                                   "hostaddr",
+                                                   "port",
+                                                   "dbname",
+                                                   "user",
+                                                   "password",
+                                                   "connect_timeout",
+                                                   "application_name",
+                                                   "fallback_application_name",
+                                                   "keepalives",
+                                                   "keepalives_idle",
+                                                   "keepalives_interval",
+                                                   "keepalives_count",
+                                                   "tcp_user_timeout",
+                                                   "sslmode",
+                                                   "channel_binding",
+                                                   "require_auth",
+                                                   "ssl_min_protocol_version",
+                                                   "ssl_max_protocol_version",
+                                                   "target_session_attrs"};
 
 template <class Names> bool contains(const Names &names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();

@@ -63,9 +63,9 @@ struct ErrorReport {
     std::string message;
     std::string detail{};
     std::string hint{};
-    std::string context{};        // a line of CONTEXT of its own, below those of the error context stack
-    std::string query{};          // the text that `position` points into
-    int position = 0;             // 1-based character in `query`, 0 = none
+    std::string context{}; // a line of CONTEXT of its own, below those of the error context stack
+    std::string query{};   // the text that `position` points into
+    int position = 0;      // 1-based character in `query`, 0 = none
 };
 
 // Thrown by code that knows nothing of PostgreSQL; code that does calls raise() of guard.hpp instead, so that the

@@ -53,26 +53,23 @@ void append(ConnectionOptions &target, const PQconninfoOption *known, const List
     for (int i = 0; i < list_length(options); ++i) {
         const auto *const option = static_cast<const DefElem *>(list_nth(options, i));
         // FDW options are always stored as strings.
-        if (is_libpq_keyword(known, option->defname))
-            target.options.push_back({option->defname, strVal(option->arg)});
+        if (is_libpq_keyword(known, option->defname)) target.options.push_back({option->defname, strVal(option->arg)});
     }
 }
 
 // postgres_fdw lets only a superuser set password_required on a mapping; of no other wrapper is that known.
 bool waives_password(const ServerAndMapping &found) {
     return std::string_view(found.wrapper->fdwname) == "postgres_fdw" && pg_call([&] {
-        for (int i = 0; i < list_length(found.mapping->options); ++i) {
-            auto *const option = static_cast<DefElem *>(list_nth(found.mapping->options, i));
-            if (strcmp(option->defname, "password_required") == 0) return !defGetBoolean(option);
-        }
-        return false;
-    });
+               for (int i = 0; i < list_length(found.mapping->options); ++i) {
+                   auto *const option = static_cast<DefElem *>(list_nth(found.mapping->options, i));
+                   if (strcmp(option->defname, "password_required") == 0) return !defGetBoolean(option);
+               }
+               return false;
+           });
 }
 
 // These two check which options go into a user mapping; elsewhere any user could put any option there.
-bool wrapper_checks_mappings(std::string_view wrapper) {
-    return wrapper == "postgres_fdw" || wrapper == "dblink_fdw";
-}
+bool wrapper_checks_mappings(std::string_view wrapper) { return wrapper == "postgres_fdw" || wrapper == "dblink_fdw"; }
 
 } // namespace
 

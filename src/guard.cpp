@@ -95,12 +95,11 @@ void raise(const ErrorReport &report) {
     const int code = report.code.packed();
     const int position = report.position;
     pg_call([=] {
-        ereport(ERROR, (errcode(code), errmsg_internal("%s", message),
-                        detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
-                        hint[0] != '\0' ? errhint("%s", hint) : 0,
-                        context[0] != '\0' ? errcontext("%s", context) : 0,
-                        query[0] != '\0' ? internalerrquery(query) : 0,
-                        query[0] != '\0' ? internalerrposition(position) : 0));
+        ereport(ERROR,
+                (errcode(code), errmsg_internal("%s", message),
+                 detail[0] != '\0' ? errdetail_internal("%s", detail) : 0, hint[0] != '\0' ? errhint("%s", hint) : 0,
+                 context[0] != '\0' ? errcontext("%s", context) : 0, query[0] != '\0' ? internalerrquery(query) : 0,
+                 query[0] != '\0' ? internalerrposition(position) : 0));
     });
     pg_unreachable();
 }

@@ -47,8 +47,8 @@ struct Failure {
 template <class Body> auto pg_call(Body &&body) -> std::invoke_result_t<Body> {
     using Result = std::invoke_result_t<Body>;
     if constexpr (std::is_void_v<Result>) {
-        detail::run_guarded([](void *argument) { (*static_cast<std::remove_reference_t<Body> *>(argument))(); },
-                            &body, CurTransactionContext);
+        detail::run_guarded([](void *argument) { (*static_cast<std::remove_reference_t<Body> *>(argument))(); }, &body,
+                            CurTransactionContext);
     } else {
         static_assert(std::is_trivially_destructible_v<Result>);
         Result result{};

@@ -147,8 +147,7 @@ Result RemoteConnection::run_script(const std::string &sql) {
         last.reset(next);
         const ExecStatusType status = PQresultStatus(next);
         if (status == PGRES_FATAL_ERROR) raise_result_error(next, {});
-        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-            raise_protocol_violation(PQresStatus(status));
+        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
     }
     if (last == nullptr) raise_protocol_violation("no result");
     return last;

@@ -14,9 +14,8 @@ constexpr std::size_t longest_message = 1024;
 constexpr std::size_t longest_detail = 2048;
 
 bool is_sqlstate(std::string_view code) {
-    return code.size() == 5 && std::all_of(code.begin(), code.end(), [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-           });
+    return code.size() == 5 && std::all_of(code.begin(), code.end(),
+                                           [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
 }
 
 // The SQLSTATE under which an error of the source is raised here. Codes that would claim success, or steer the

@@ -63,7 +63,8 @@ std::vector<ConnectionOption> options_to_same_server(const RemoteLink::State &st
 // the source is silent. Where this fails, the source notices the closed connection by client_connection_check_interval.
 void cancel_running_query(const RemoteLink::State &state) {
     const auto deadline = Clock::now() + cancel_budget;
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> second(start_connection(options_to_same_server(state)), PQfinish);
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> second(start_connection(options_to_same_server(state)),
+                                                              PQfinish);
     if (second == nullptr || !finish_connecting(second.get(), deadline)) return;
     const std::string sql = "SELECT pg_catalog.pg_cancel_backend(" + std::to_string(state.backend_pid) + ")";
     if (PQsendQuery(second.get(), sql.c_str()) == 0) return;
@@ -74,7 +75,8 @@ void cancel_running_query(const RemoteLink::State &state) {
 void close(RemoteLink::State &state) noexcept {
     if (state.connection != nullptr) {
         PGconn *const connection = state.connection;
-        PQsetNoticeReceiver(connection, [](void *, const PGresult *) {}, nullptr);
+        PQsetNoticeReceiver(
+            connection, [](void *, const PGresult *) {}, nullptr);
         if (PQtransactionStatus(connection) == PQTRANS_ACTIVE && state.backend_pid != 0) {
             try {
                 cancel_running_query(state);
@@ -96,8 +98,8 @@ RemoteLink::RemoteLink() : state_(new State), context_(nullptr) {
     MemoryContext *const context = &context_;
     try {
         pg_call([=] {
-            *context = AllocSetContextCreate(CurTransactionContext, "copy_incremental connection",
-                                             ALLOCSET_SMALL_SIZES);
+            *context =
+                AllocSetContextCreate(CurTransactionContext, "copy_incremental connection", ALLOCSET_SMALL_SIZES);
             auto *const callback =
                 static_cast<MemoryContextCallback *>(MemoryContextAlloc(*context, sizeof(MemoryContextCallback)));
             callback->func = [](void *argument) { close(*static_cast<State *>(argument)); };

@@ -56,8 +56,7 @@ Datum decode_binary(RowDecoder::Column *column, char *value, int length) {
     buffer.maxlen = length;
     const Datum datum = ReceiveFunctionCall(&column->function, &buffer, column->io_parameter, column->typmod);
     if (buffer.cursor != length)
-        ereport(ERROR,
-                (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("incorrect binary data format")));
+        ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("incorrect binary data format")));
     return datum;
 }
 
@@ -121,8 +120,8 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
             else
                 getTypeBinaryInputInfo(mapped.batch_type, &function, &column.io_parameter);
             fmgr_info_cxt(function, &column.function, memory);
-            TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), mapped.name.c_str(), mapped.batch_type,
-                               -1, 0);
+            TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), mapped.name.c_str(), mapped.batch_type, -1,
+                               0);
             if (mapped.as_text || mapped.batch_type == XMLOID) depends_on_settings_ = true;
         }
     });

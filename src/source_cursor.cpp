@@ -35,9 +35,9 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 } // namespace
 
 SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch)
-    : source_(source), map_(map), batch_(batch),
-      fetch_statement_{.sql = "FETCH FORWARD " + std::to_string(batch) + " FROM copy_incremental",
-                       .binary_result = true} {
+    : source_(source), map_(map),
+      batch_(batch), fetch_statement_{.sql = "FETCH FORWARD " + std::to_string(batch) + " FROM copy_incremental",
+                                      .binary_result = true} {
     source_.connection().run(declare_statement(query, map), PGRES_COMMAND_OK);
     source_.connection().send(fetch_statement_);
 }

@@ -17,8 +17,7 @@ void check_parameters(const TemplateTokens &tokens, const std::string &query_tem
         refuse("query template has the parameter $" + std::to_string(tokens.highest_parameter),
                "$1 is the start of the window and $2 its end; there are no others.");
     if (!tokens.has_first_parameter)
-        refuse("query template has $2 without $1",
-               "$1 is the start of the window and $2 its end, which is exclusive.");
+        refuse("query template has $2 without $1", "$1 is the start of the window and $2 its end, which is exclusive.");
     const std::string_view placeholder = find_named_placeholder(query_template);
     if (!placeholder.empty())
         refuse("query template has both the parameter $1 and the placeholder \"" + std::string(placeholder) + "\"",

@@ -29,7 +29,6 @@ class SourceQuery {
     const std::optional<std::vector<WrittenName>> &from_relations() const { return from_relations_; }
 
   private:
-
     std::string text_;
     std::vector<std::string> parameters_;
     std::optional<std::vector<WrittenName>> from_relations_;

@@ -9,9 +9,8 @@ namespace {
 
 std::string batch_type_text(const MappedColumn &column) {
     const Oid type = column.batch_type;
-    return pg_call([=] {
-        return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-    });
+    return pg_call(
+        [=] { return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
 }
 
 // The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)

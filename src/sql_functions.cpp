@@ -28,9 +28,7 @@ void _PG_init(void) {
 }
 
 Datum copy_incremental(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
-        return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo)));
-    });
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo))); });
 }
 
 Datum copy_incremental_batch_rows(PG_FUNCTION_ARGS) {

@@ -7,9 +7,9 @@ namespace pgci {
 namespace {
 
 [[noreturn]] void raise_wrong_kind(const char *name, const char *what) {
-    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("cannot copy into \"%s\"", name),
-                    errdetail("It is %s.", what),
-                    errhint("The target must be a table, a foreign table, or a view that takes inserts.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("cannot copy into \"%s\"", name), errdetail("It is %s.", what),
+             errhint("The target must be a table, a foreign table, or a view that takes inserts.")));
     pg_unreachable();
 }
 
@@ -48,8 +48,7 @@ bool is_catalog_schema(Oid schema) {
 void check_rights(Oid relation) {
     const Oid schema = get_rel_namespace(relation);
     if (!OidIsValid(schema))
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-                        errmsg("target with OID %u does not exist", relation)));
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target with OID %u does not exist", relation)));
     const char *const name = get_rel_name(relation);
     if (IsCatalogRelationOid(relation) || is_catalog_schema(schema))
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -111,8 +110,7 @@ Oid single_source_table(const std::vector<SourceColumn> &columns) {
 }
 
 WrittenName written_name_of(const SourceQuery &query, const std::string &relation) {
-    if (!query.from_relations())
-        raise_unclear("This server's parser cannot read the query.");
+    if (!query.from_relations()) raise_unclear("This server's parser cannot read the query.");
     const WrittenName *found = nullptr;
     for (const WrittenName &name : *query.from_relations()) {
         if (name.relation != relation) continue;

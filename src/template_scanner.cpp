@@ -48,10 +48,10 @@ TemplateTokens scan_template(const std::string &text) {
     if (scanned.after_semicolon)
         raise(sqlstate::syntax_error, "query template must be a single SELECT, VALUES or TABLE statement",
               "Remove the other statements.");
-    return TemplateTokens{
-        .length = scanned.semicolon_at < 0 ? text.size() : static_cast<std::size_t>(scanned.semicolon_at),
-        .highest_parameter = scanned.highest_parameter,
-        .has_first_parameter = scanned.has_first_parameter};
+    return TemplateTokens{.length =
+                              scanned.semicolon_at < 0 ? text.size() : static_cast<std::size_t>(scanned.semicolon_at),
+                          .highest_parameter = scanned.highest_parameter,
+                          .has_first_parameter = scanned.has_first_parameter};
 }
 
 } // namespace pgci

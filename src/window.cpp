@@ -68,13 +68,12 @@ std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
 } // namespace
 
 Window Window::of_day(DateADT day, const TimeZone &zone) {
-    if (DATE_NOT_FINITE(day))
-        raise(sqlstate::datetime_overflow, "day must be a finite date", "Use one call per day.");
+    if (DATE_NOT_FINITE(day)) raise(sqlstate::datetime_overflow, "day must be a finite date", "Use one call per day.");
     const DateADT first = date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE;
     // A day less than timestamptz itself holds, because the next day is formed too, in any zone.
     const DateADT last = date2j(294276, 12, 29) - POSTGRES_EPOCH_JDATE;
-    if (day < first) raise(sqlstate::datetime_overflow, "day must not be in a year BC",
-                           "Pass a day from 0001-01-01 on.");
+    if (day < first)
+        raise(sqlstate::datetime_overflow, "day must not be in a year BC", "Pass a day from 0001-01-01 on.");
     if (day > last) raise_out_of_range();
     Window window;
     window.start_ = first_instant(day, zone);
