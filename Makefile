@@ -1,0 +1,111 @@
+# pg_copy_incremental: build with PGXS, check, demo. `make help` lists the targets.
+
+EXTENSION = pg_copy_incremental
+MODULE_big = $(EXTENSION)
+# The control file is the one place of the version.
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
+SOURCES := $(wildcard src/*.cpp)
+ALL_SOURCES := $(wildcard src/*.hpp) $(SOURCES)
+
+PG_CONFIG ?= pg_config
+# The version that `make check` and `make demo` install packages for and use.
+PG_MAJOR ?= 15
+
+# Targets that need no server headers: check and demo install them, then call make again.
+OWN_GOALS := help check demo format lint
+GOALS := $(or $(MAKECMDGOALS),all)
+
+ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
+# ---------------------------------------------------------------- own targets
+
+help:
+	@echo 'make                build the extension            (WERROR=1: warnings are errors)'
+	@echo 'make install        install it into the server of PG_CONFIG (DESTDIR is honoured)'
+	@echo 'make installcheck   run the tests against an installed, running server'
+	@echo 'make demo           the main job on real data in throwaway servers   (KEEP=1: leave them up)'
+	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
+	@echo 'make format         format src/ with clang-format;  make lint: only tell'
+	@echo 'make clean          remove what was built'
+	@echo 'demo and check install missing Debian packages and never touch a server that is already there.'
+
+check:
+	@PG_MAJOR='$(PG_MAJOR)' test/bin/check
+
+demo:
+	@PG_MAJOR='$(PG_MAJOR)' test/demo/demo
+
+format:
+	clang-format -i $(ALL_SOURCES)
+
+lint:
+	clang-format --dry-run -Werror $(ALL_SOURCES)
+
+.PHONY: $(OWN_GOALS)
+
+else ifneq ($(filter $(OWN_GOALS),$(GOALS)),)
+# ------------------- both kinds, as in `make clean check`: one make for each, in order
+
+.NOTPARALLEL:
+.PHONY: $(GOALS)
+$(GOALS):
+	@$(MAKE) --no-print-directory $@
+
+else
+# ---------------------------------------------------------------- the build
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifeq ($(wildcard $(PGXS)),)
+
+$(filter-out clean distclean,$(GOALS)):
+	@echo 'The PostgreSQL server headers are missing ($(PG_CONFIG) names no PGXS makefile).' >&2
+	@echo 'On Debian:  apt-get install postgresql-server-dev-$(PG_MAJOR) libpq-dev g++' >&2
+	@echo 'Elsewhere:  make PG_CONFIG=/path/to/pg_config' >&2
+	@echo 'Or run `make demo` or `make check`: they install what they need, then build.' >&2
+	@exit 1
+
+clean distclean:
+	rm -f src/*.o src/*.d src/.flags *.so META.json $(EXTENSION)--$(EXTVERSION).sql
+
+else
+
+OBJS = $(SOURCES:.cpp=.o)
+DATA = $(wildcard $(EXTENSION)--*--*.sql)
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+EXTRA_CLEAN = META.json src/*.d src/.flags
+REGRESS := $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --encoding=UTF8
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
+
+# -isystem keeps the server's own headers out of -Wall -Wextra. -MMD -MP: PGXS writes no dependency files.
+PG_CPPFLAGS = -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
+SHLIB_LINK += $(libpq)
+# JIT inlining has nothing to gain here, and PGXS's bitcode rule does not know PG_CXXFLAGS.
+override with_llvm = no
+# PGXS links with the C compiler, which leaves libstdc++ out.
+override COMPILER = $(CXX) $(CXXFLAGS)
+
+all: META.json
+include $(PGXS)
+PROVE_FLAGS += -I test/lib
+
+$(EXTENSION)--$(EXTVERSION).sql: $(EXTENSION).sql $(EXTENSION).control
+	cp $< $@
+
+META.json: META.json.in $(EXTENSION).control
+	sed 's/@VERSION@/$(EXTVERSION)/g' $< > $@
+
+# Objects are built again when the flags, the compiler or the server version change; those that passed -Werror
+# are good without it, too.
+BUILD_FLAGS := $(strip $(VERSION): $(CXX) $(CXXFLAGS) $(CPPFLAGS))
+BUILT_FLAGS := $(file <src/.flags)
+ifneq ($(if $(filter 1,$(WERROR)),$(BUILT_FLAGS),$(strip $(filter-out -Werror,$(BUILT_FLAGS)))),$(BUILD_FLAGS))
+$(file >src/.flags,$(BUILD_FLAGS))
+endif
+$(OBJS): src/.flags
+-include $(OBJS:.o=.d)
+
+endif
+endif

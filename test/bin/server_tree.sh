@@ -1,0 +1,41 @@
+# Sourced by check and demo: build the extension and install it into a private copy of the server.
+# shellcheck shell=bash disable=SC2034
+
+PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}
+
+# Build in the clone.
+build() {
+    local jobs
+    [[ -x $PG_CONFIG ]] || fail "$PG_CONFIG is missing"
+    jobs=$(nproc)
+    step "building against $("$PG_CONFIG" --version)"
+    make --no-print-directory -s -C "$CLONE" -j "$jobs" PG_CONFIG="$PG_CONFIG" WERROR="${WERROR:-}"
+}
+
+# Copy the server's bin, lib and share to WORK/tree, each at its own path, and install the extension there with
+# DESTDIR. A server finds its folders relative to its binary, so nothing is written to the system's. Sets BINDIR,
+# PKGLIBDIR, SHAREDIR, PGXS_DIR of the copy.
+make_server_tree() {
+    local tree=$WORK/tree bin lib share
+    bin=$("$PG_CONFIG" --bindir)
+    lib=$("$PG_CONFIG" --pkglibdir)
+    share=$("$PG_CONFIG" --sharedir)
+    mkdir "$tree"
+    tar -C / -cf - --exclude="${lib#/}/bitcode" --exclude="${share#/}/man" "${bin#/}" "${lib#/}" "${share#/}" |
+        tar -C "$tree" -xf -
+
+    BINDIR=$tree$bin
+    PKGLIBDIR=$tree$lib
+    SHAREDIR=$tree$share
+    PGXS_DIR=$PKGLIBDIR/pgxs
+    expect_same "$("$BINDIR/pg_config" --pkglibdir)" "$PKGLIBDIR"
+    expect_same "$("$BINDIR/pg_config" --sharedir)" "$SHAREDIR"
+    expect_same "$(readlink -f "$SHAREDIR/extension")" "$(readlink -f "$WORK")/tree$share/extension"
+
+    quietly make --no-print-directory -C "$CLONE" PG_CONFIG="$PG_CONFIG" DESTDIR="$tree" \
+        WERROR="${WERROR:-}" install
+}
+
+expect_same() {
+    [[ $1 == "$2" ]] || fail "the private copy of the server is not used: $1 instead of $2"
+}
