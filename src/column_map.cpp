@@ -71,49 +71,65 @@ std::string list_target(const std::vector<TargetColumn> &columns) {
           "Source: " + list_source(source) + ". Target: " + list_target(target.columns()) + ".");
 }
 
-void check_duplicates(const std::vector<SourceColumn> &source) {
+void check_duplicates(const std::vector<SourceColumn> &source, const char *what) {
     std::vector<std::string_view> names;
     for (const SourceColumn &column : source) names.push_back(column.name);
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice != names.end())
-        raise(sqlstate::duplicate_column, "query returns the column \"" + std::string(*twice) + "\" more than once",
+        raise(sqlstate::duplicate_column,
+              std::string(what) + " returns the column \"" + std::string(*twice) + "\" more than once",
               "Columns map by name; give each one a name of its own with AS.");
 }
 
-const TargetColumn *find(const Target &target, const std::string &name) {
-    const auto found = std::find_if(target.columns().begin(), target.columns().end(),
-                                    [&](const TargetColumn &column) { return column.name == name; });
-    return found == target.columns().end() ? nullptr : &*found;
+// In binary where both servers have the type, else as text into a column of type `text_type`.
+MappedColumn carry(const SourceColumn &column, Oid text_type, int text_typmod) {
+    const Oid type = column.type;
+    const bool binary = pg_call([=] { return has_common_binary_form(type); });
+    return {.name = column.name,
+            .source_type = type,
+            .as_text = !binary,
+            .batch_type = binary ? type : text_type,
+            .batch_typmod = binary ? -1 : text_typmod};
+}
+
+void add(ColumnMap &map, MappedColumn column) {
+    if (column.as_text) map.all_binary_in_order = false;
+    map.columns.push_back(std::move(column));
 }
 
 } // namespace
 
-ColumnMap map_columns(const std::vector<SourceColumn> &source, const Target &target) {
-    check_duplicates(source);
-    ColumnMap map;
-    for (const SourceColumn &column : source) {
-        const TargetColumn *const into = find(target, column.name);
+std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, const Target &target,
+                                      const char *what) {
+    check_duplicates(columns, what);
+    std::vector<SourceColumn> mapped;
+    for (const SourceColumn &column : columns) {
+        const TargetColumn *const into = target.find_column(column.name);
         if (into == nullptr)
-            raise_mismatch("source column \"" + column.name + "\" does not exist in target " + target.name(), source,
+            raise_mismatch("source column \"" + column.name + "\" does not exist in target " + target.name(), columns,
                            target);
-        if (into->is_generated) {
-            map.all_binary_in_order = false;
-            continue;
-        }
-        const bool binary = pg_call([&] { return has_common_binary_form(column.type); });
-        map.columns.push_back({.name = column.name,
-                               .source_type = column.type,
-                               .as_text = !binary,
-                               .batch_type = binary ? column.type : into->type,
-                               .batch_typmod = binary ? -1 : into->typmod});
-        if (!binary) map.all_binary_in_order = false;
-        if (into->is_identity_always) map.overrides_identity = true;
+        if (!into->is_generated) mapped.push_back(column);
     }
-    if (map.columns.empty())
-        raise_mismatch("source has no column that can be written to target " + target.name(), source, target);
-    // The columns of the tables behind a view are not known here, and the clause does no harm.
-    if (target.is_view()) map.overrides_identity = true;
+    if (mapped.empty())
+        raise_mismatch("source has no column that can be written to target " + target.name(), columns, target);
+    return mapped;
+}
+
+ColumnMap carry_to_target(const std::vector<SourceColumn> &columns, const Target &target) {
+    const std::vector<SourceColumn> mapped = map_by_name(columns, target, "query");
+    ColumnMap map{.all_binary_in_order = mapped.size() == columns.size()};
+    for (const SourceColumn &column : mapped) {
+        const TargetColumn *const into = target.find_column(column.name);
+        add(map, carry(column, into->type, into->typmod));
+    }
+    return map;
+}
+
+ColumnMap carry_to_transform(const std::vector<SourceColumn> &columns) {
+    check_duplicates(columns, "query");
+    ColumnMap map;
+    for (const SourceColumn &column : columns) add(map, carry(column, TEXTOID, -1));
     return map;
 }
 

@@ -20,11 +20,18 @@ struct MappedColumn {
 struct ColumnMap {
     std::vector<MappedColumn> columns{};
     bool all_binary_in_order = true; // the query's result can be fetched as it is
-    bool overrides_identity = false;
 };
 
-// Maps by name. Generated columns of the target are left out, other target columns without a source column take their
-// defaults. Raises 42701 for two source columns of one name, 42804 for a source column that the target lacks.
-ColumnMap map_columns(const std::vector<SourceColumn> &source, const Target &target);
+// The columns that go into the target, by name, without those that the target generates; other target columns take
+// their defaults. `what` (the query, the transform) is what messages call the columns' origin. Raises 42701 for two
+// columns of one name, 42804 for one that the target lacks.
+std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, const Target &target, const char *what);
+
+// How the columns of the query travel into columns of the target.
+ColumnMap carry_to_target(const std::vector<SourceColumn> &columns, const Target &target);
+
+// How they travel into a batch that a transform reads: with the source's types, or as text where the servers have no
+// common one. Raises 42701 for two columns of one name.
+ColumnMap carry_to_transform(const std::vector<SourceColumn> &columns);
 
 } // namespace pgci

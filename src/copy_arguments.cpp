@@ -1,6 +1,7 @@
 #include "copy_arguments.hpp"
 
 #include "guard.hpp"
+#include "ledger.hpp"
 
 namespace pgci {
 
@@ -12,7 +13,7 @@ constexpr int largest_batch = 1000000;
 enum Argument : int {
     src_conninfo,
     query_template,
-    day,
+    day, // or data_interval
     batch,
     target,
     mode,
@@ -26,8 +27,8 @@ enum Argument : int {
 
 bool is_null(FunctionCallInfo fcinfo, Argument argument) { return PG_ARGISNULL(argument); }
 
-void require(FunctionCallInfo fcinfo, Argument argument, const char *name) {
-    if (is_null(fcinfo, argument))
+void require_argument(FunctionCallInfo fcinfo, int argument, const char *name) {
+    if (PG_ARGISNULL(argument))
         raise(sqlstate::null_not_allowed, std::string("argument \"") + name + "\" must not be null", "Pass a value.");
 }
 
@@ -36,35 +37,67 @@ std::string text_value(FunctionCallInfo fcinfo, Argument argument) {
     return pg_call([=] { return TextDatumGetCString(value); });
 }
 
-std::string required_text(FunctionCallInfo fcinfo, Argument argument, const char *name) {
-    require(fcinfo, argument, name);
+std::optional<std::string> optional_text(FunctionCallInfo fcinfo, Argument argument) {
+    if (is_null(fcinfo, argument)) return std::nullopt;
     return text_value(fcinfo, argument);
 }
 
-// A choice out of words of which only the first works yet.
-void check_choice(FunctionCallInfo fcinfo, Argument argument, const char *name,
-                  std::initializer_list<std::string_view> words) {
-    const std::string value = required_text(fcinfo, argument, name);
-    if (value == *words.begin()) return;
-    std::string allowed;
-    for (const std::string_view word : words) {
-        if (word == value)
-            raise(sqlstate::feature_not_supported, std::string(name) + " \"" + value + "\" is not supported yet",
-                  std::string("Use ") + name + " => '" + std::string(*words.begin()) + "'.");
-        allowed.append(allowed.empty() ? "" : ", ").append(word);
-    }
+std::string required_text(FunctionCallInfo fcinfo, Argument argument, const char *name) {
+    require_argument(fcinfo, argument, name);
+    return text_value(fcinfo, argument);
+}
+
+[[noreturn]] void refuse_word(const char *name, const std::string &value, const char *allowed) {
     raise(sqlstate::invalid_parameter, std::string("invalid value for argument \"") + name + "\": \"" + value + "\"",
-          "Allowed values are " + allowed + ".");
+          std::string("Allowed values are ") + allowed + ".");
 }
 
-void check_unused(FunctionCallInfo fcinfo, Argument argument, const char *name) {
-    if (!is_null(fcinfo, argument))
-        raise(sqlstate::feature_not_supported, std::string("argument \"") + name + "\" is not supported yet",
-              "Leave it out.");
+Mode mode_value(FunctionCallInfo fcinfo) {
+    const std::string value = required_text(fcinfo, mode, "mode");
+    const std::optional<Mode> found = find_mode(value);
+    if (!found) refuse_word("mode", value, "append, skip, upsert, replace");
+    return *found;
 }
 
-int checked_batch(FunctionCallInfo fcinfo) {
-    require(fcinfo, batch, "batch");
+OnRerun on_rerun_value(FunctionCallInfo fcinfo) {
+    const std::string value = required_text(fcinfo, on_rerun, "on_rerun");
+    if (value == "error") return OnRerun::error;
+    if (value == "skip") return OnRerun::skip;
+    if (value == "run") return OnRerun::run;
+    refuse_word("on_rerun", value, "error, skip, run");
+}
+
+void check_method(FunctionCallInfo fcinfo) {
+    const std::string value = required_text(fcinfo, method, "method");
+    if (value == "cursor") return;
+    if (value == "copy" || value == "bulk")
+        raise(sqlstate::feature_not_supported, "method \"" + value + "\" is not supported yet",
+              "Use method => 'cursor'.");
+    refuse_word("method", value, "cursor, copy, bulk");
+}
+
+std::optional<std::vector<std::string>> key_columns_value(FunctionCallInfo fcinfo) {
+    if (is_null(fcinfo, key_columns)) return std::nullopt;
+    const Datum value = PG_GETARG_DATUM(key_columns);
+    Datum *elements = nullptr;
+    bool *nulls = nullptr;
+    int count = 0;
+    pg_call([&] {
+        deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+    });
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) {
+        if (nulls[i]) raise(sqlstate::null_not_allowed, "key_columns must not hold a null", "Pass column names.");
+        const Datum element = elements[i];
+        names.emplace_back(pg_call([=] { return TextDatumGetCString(element); }));
+    }
+    if (names.empty())
+        raise(sqlstate::invalid_parameter, "key_columns must not be empty", "Pass NULL for the primary key.");
+    return names;
+}
+
+int batch_value(FunctionCallInfo fcinfo) {
+    require_argument(fcinfo, batch, "batch");
     const int rows = PG_GETARG_INT32(batch);
     if (rows < 1 || rows > largest_batch)
         raise(sqlstate::invalid_parameter,
@@ -73,24 +106,71 @@ int checked_batch(FunctionCallInfo fcinfo) {
     return rows;
 }
 
+// Arguments that would be ignored are refused.
+void check_fit(const CopyRequest &request) {
+    const std::string mode(mode_name(request.mode));
+    const bool has_window = request.day || request.data_interval != nullptr;
+    const auto refuse = [](const std::string &message, const char *hint) {
+        raise(sqlstate::invalid_parameter, message, hint);
+    };
+    if (request.replace_where && request.mode != Mode::replace)
+        refuse("replace_where has no meaning in mode " + mode, "Use it with mode => 'replace'.");
+    if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
+        refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
+    if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
+        refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
+    if (request.mode == Mode::replace && has_window && !request.replace_where)
+        refuse("mode replace needs replace_where",
+               "Pass the condition of the target's slice, such as replace_where => 'created_at >= $1 AND created_at < "
+               "$2'.");
+}
+
 } // namespace
 
-CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window) {
     CopyRequest request;
     request.src_conninfo = required_text(fcinfo, src_conninfo, "src_conninfo");
     request.query_template = required_text(fcinfo, query_template, "query_template");
-    if (!is_null(fcinfo, day)) request.day = PG_GETARG_DATEADT(day);
-    request.batch = checked_batch(fcinfo);
+    if (window == WindowArgument::data_interval) {
+        require_argument(fcinfo, day, "data_interval");
+        const Datum value = PG_GETARG_DATUM(day);
+        request.data_interval = pg_call([=] { return DatumGetRangeTypeP(value); });
+    } else if (!is_null(fcinfo, day)) {
+        request.day = PG_GETARG_DATEADT(day);
+    }
+    request.batch = batch_value(fcinfo);
     if (!is_null(fcinfo, target)) request.target = PG_GETARG_OID(target);
-    check_choice(fcinfo, mode, "mode", {"append", "skip", "upsert", "replace"});
-    check_unused(fcinfo, replace_where, "replace_where");
-    check_unused(fcinfo, key_columns, "key_columns");
-    check_unused(fcinfo, transform, "transform");
-    if (!is_null(fcinfo, time_zone)) request.time_zone = text_value(fcinfo, time_zone);
-    check_choice(fcinfo, on_rerun, "on_rerun", {"error", "skip", "run"});
-    check_choice(fcinfo, method, "method", {"cursor", "copy", "bulk"});
+    request.mode = mode_value(fcinfo);
+    request.replace_where = optional_text(fcinfo, replace_where);
+    request.key_columns = key_columns_value(fcinfo);
+    request.transform = optional_text(fcinfo, transform);
+    request.time_zone = optional_text(fcinfo, time_zone);
+    request.on_rerun = on_rerun_value(fcinfo);
+    check_method(fcinfo);
+    check_fit(request);
     request.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
     return request;
+}
+
+void check_may_commit(FunctionCallInfo fcinfo) {
+    const bool may_commit = fcinfo->context != nullptr && IsA(fcinfo->context, CallContext) &&
+                            !reinterpret_cast<const CallContext *>(fcinfo->context)->atomic;
+    if (may_commit) return;
+    raise(sqlstate::invalid_transaction, "copy_incremental_batches() cannot be called inside a transaction block",
+          "Use autocommit (psycopg: connection.autocommit = True; Airflow: autocommit=True) and one statement per "
+          "string; or use copy_incremental(), which is one transaction.",
+          "It commits after every batch.");
+}
+
+std::int64_t forget_windows(FunctionCallInfo fcinfo) {
+    require_argument(fcinfo, 0, "target");
+    const TimeZone zone = TimeZone::resolve(nullptr);
+    std::optional<TimestampTz> start;
+    std::optional<TimestampTz> end;
+    if (!PG_ARGISNULL(1)) start = Window::of_day(PG_GETARG_DATEADT(1), zone).start();
+    if (!PG_ARGISNULL(2)) end = Window::of_day(PG_GETARG_DATEADT(2), zone).end();
+    const Oid target = PG_GETARG_OID(0);
+    return Ledger(get_func_namespace(fcinfo->flinfo->fn_oid)).forget(target, start, end);
 }
 
 } // namespace pgci

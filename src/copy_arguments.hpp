@@ -1,12 +1,21 @@
-// The arguments of copy_incremental(), checked before anything connects.
+// The arguments of copy_incremental() and its sisters, checked before anything connects.
 #pragma once
 
 #include "copy_window.hpp"
 
 namespace pgci {
 
-// Raises 22004 for a NULL that has no meaning, 22023 for a value that is not allowed, 0A000 for one that is not
-// supported yet.
-CopyRequest read_copy_arguments(FunctionCallInfo fcinfo);
+// What the third argument is.
+enum class WindowArgument { day, data_interval };
+
+// Raises 22004 for a NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the
+// others, 0A000 for one that is not supported yet.
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window);
+
+// Raises 2D000 where a procedure must not commit: inside a transaction block, or called by a function.
+void check_may_commit(FunctionCallInfo fcinfo);
+
+// copy_incremental_forget(target, first_day, last_day): days of the session's TimeZone, NULL for no bound.
+std::int64_t forget_windows(FunctionCallInfo fcinfo);
 
 } // namespace pgci

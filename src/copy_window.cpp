@@ -2,7 +2,9 @@
 
 #include "conninfo.hpp"
 #include "guard.hpp"
+#include "ledger.hpp"
 #include "row_decoder.hpp"
+#include "slice.hpp"
 #include "source_cursor.hpp"
 #include "spi_writer.hpp"
 
@@ -65,40 +67,110 @@ void check_not_itself(const SourceSession &source, const std::vector<SourceColum
                   "The source is this database; pass another target.");
 }
 
-// The run's time zone holds here as it does at the source, so that a timestamp means the same moment as a timestamptz
-// on both sides. Returns the level of settings to go back to, 0 for none; an error goes back by itself.
-int enter_time_zone(const CopyRequest &request, const TimeZone &zone) {
-    if (!request.time_zone) return 0;
-    return pg_call([&] {
-        const int level = NewGUCNestLevel();
-        (void)set_config_option("TimeZone", zone.name(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-        return level;
-    });
+// Where row security hides rows from the user, a slice would be deleted in part and then doubled.
+void check_sees_all_rows(const Target &target) {
+    const Oid relation = target.oid();
+    if (pg_call([=] { return check_enable_rls(relation, InvalidOid, true); }) != RLS_ENABLED) return;
+    raise(sqlstate::feature_not_supported, "mode replace cannot be used where row-level security applies to you",
+          "Use mode append, skip or upsert, or a role with BYPASSRLS.",
+          "Rows of " + target.name() + " that you may not see would stay and be doubled.");
 }
 
-void leave_time_zone(int level) {
-    if (level > 0) pg_call([=] { AtEOXact_GUC(true, level); });
+void check_covers_key(const BatchRelation &batch, const ConflictKey &key, const Target &target) {
+    for (const std::string &name : key.columns)
+        if (std::find(batch.columns.begin(), batch.columns.end(), name) == batch.columns.end())
+            raise(sqlstate::no_such_key,
+                  "key column \"" + name + "\" of target " + target.name() + " is not among the source columns",
+                  "Add it to the query, or pass other key_columns.");
 }
 
-// Memory of the run, which an error leaves to the end of the transaction.
-MemoryContext create_run_memory() {
-    return pg_call(
-        [] { return AllocSetContextCreate(CurTransactionContext, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
+// Memory of the run, which an error leaves to the end of the transaction or of the procedure's call.
+MemoryContext create_run_memory(MemoryContext parent) {
+    return pg_call([=] { return AllocSetContextCreate(parent, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
 }
 
-std::int64_t copy_rows(SourceCursor &cursor, const RowDecoder &decoder, SpiWriter &writer, Progress &progress) {
-    std::int64_t read = 0;
-    std::int64_t written = 0;
-    do {
-        ++progress.batch;
-        Result result = cursor.fetch();
-        Batch batch = decoder.decode(result.get(), read);
-        read += PQntuples(result.get());
-        result.reset();
-        written += writer.write(batch);
-        check_client_alive();
-    } while (!cursor.at_end());
-    return written;
+// A procedure may commit only where the client's statement is the procedure's call itself.
+class ProcedureScope {
+  public:
+    explicit ProcedureScope(bool active) : active_(active) {
+        if (active_)
+            pg_call([] {
+                if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+            });
+    }
+    ProcedureScope(const ProcedureScope &) = delete;
+    ProcedureScope &operator=(const ProcedureScope &) = delete;
+
+    // What lives as long as the run.
+    MemoryContext memory() const { return active_ ? PortalContext : CurTransactionContext; }
+
+    void commit() const {
+        if (active_)
+            pg_call([] {
+                SPI_commit();
+                EnsurePortalSnapshotExists();
+            });
+    }
+    // After the last commit; an error leaves it to the abort.
+    void finish() const {
+        if (active_) pg_call([] { SPI_finish(); });
+    }
+
+  private:
+    bool active_;
+};
+
+Window make_window(const CopyRequest &request, const TimeZone &zone) {
+    return request.data_interval != nullptr ? Window::of_range(request.data_interval, zone)
+                                            : Window::of_day(*request.day, zone);
+}
+
+// May the run begin, after a look at the ledger? Only append asks: the other modes are harmless to repeat.
+bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &key) {
+    if (request.mode != Mode::append) return true;
+    const std::optional<EarlierRun> earlier = ledger.find_earlier(key);
+    if (!earlier) return true;
+    const std::string message =
+        (key.window ? "window " + key.window->name() : std::string("the whole result")) + " was already loaded";
+    const char *const text = message.c_str();
+    const char *const run = earlier->description.c_str();
+    switch (request.on_rerun) {
+    case OnRerun::error:
+        raise(sqlstate::already_loaded, message,
+              "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if the "
+              "rows are gone.",
+              "According to copy_incremental_runs, " + earlier->description + ".");
+    case OnRerun::skip:
+        pg_call([=] { ereport(NOTICE, (errmsg("%s, skipping", text), errdetail_internal("%s", run))); });
+        return false;
+    case OnRerun::run:
+        pg_call([=] { ereport(WARNING, (errmsg("%s, loading it again", text), errdetail_internal("%s", run))); });
+        return true;
+    }
+    return true;
+}
+
+// How the target is written: texts that do not change during the run.
+struct LoadPlan {
+    ColumnMap map;
+    LoadStatements statements;
+};
+
+LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
+                   const std::string &slice) {
+    LoadPlan plan;
+    plan.map = request.transform ? carry_to_transform(columns) : carry_to_target(columns, target);
+    const BatchRelation batch = request.transform
+                                    ? transformed_batch(*request.transform, plan.map, target, request.schema)
+                                    : plain_batch(plan.map, target, request.schema);
+    std::optional<ConflictKey> key;
+    if (request.mode == Mode::skip || request.mode == Mode::upsert) {
+        key = find_conflict_key(target, request.key_columns);
+        check_covers_key(batch, *key, target);
+    }
+    if (request.mode == Mode::replace) check_sees_all_rows(target);
+    plan.statements = build_statements(request.mode, target, batch, key, slice);
+    return plan;
 }
 
 } // namespace
@@ -106,36 +178,74 @@ std::int64_t copy_rows(SourceCursor &cursor, const RowDecoder &decoder, SpiWrite
 std::int64_t copy_window(const CopyRequest &request) {
     const RunGuard guard;
     check_may_write();
+    const ProcedureScope procedure(request.commit_batches);
 
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
     std::optional<Window> window;
-    if (request.day) window = Window::of_day(*request.day, zone);
-    Progress progress{.window = window ? window->text().day.c_str() : "the whole result"};
+    if (request.day || request.data_interval != nullptr) window = make_window(request, zone);
+    const WindowText *const text = window ? &window->text() : nullptr;
+    Progress progress{.window = window ? window->name().c_str() : "the whole result"};
     const ErrorContext context(show_progress, &progress);
 
-    const SourceQuery query(request.query_template, window ? &window->text() : nullptr);
+    const SourceQuery query(request.query_template, text);
+    const std::string slice = request.replace_where ? slice_condition(*request.replace_where, text) : "";
     std::optional<Target> target;
     if (OidIsValid(request.target)) target = Target::open(request.target);
+    const ConnectionOptions options = resolve_source(request.src_conninfo);
 
-    SourceSession source(resolve_source(request.src_conninfo), zone);
-    const std::vector<SourceColumn> columns = source.describe(query);
-    if (!target) target = Target::find(query, columns, source);
-    progress.target = target->name().c_str();
+    // The run takes its place before the source's snapshot is taken, or takes the snapshot anew: what an earlier run
+    // of the window wrote is never older than what this one reads.
+    const Ledger ledger(request.schema);
+    RunKey key{.source = options.display_name(), .query_hash = hash_query(request.query_template), .window = window};
+    std::optional<RunLock> place;
+    const auto take_place = [&] {
+        key.target = target->oid();
+        place.emplace(key, request.commit_batches);
+        progress.target = target->name().c_str();
+        return may_begin(request, ledger, key);
+    };
+    if (target && !take_place()) return 0;
+    SourceSession source(options, zone, procedure.memory());
+    std::vector<SourceColumn> columns = source.describe(query);
+    if (!target) {
+        target = Target::find(query, columns, source);
+        if (!take_place()) return 0;
+        if (place->had_to_wait()) {
+            source.restart(zone);
+            columns = source.describe(query);
+        }
+    }
     check_not_itself(source, columns, *target);
 
-    const ColumnMap map = map_columns(columns, *target);
-    const int settings = enter_time_zone(request, zone);
-    const MemoryContext memory = create_run_memory();
-    const RowDecoder decoder(map, memory);
-    SpiWriter writer(*target, map, request.schema);
-    SourceCursor cursor(source, query, map, request.batch);
-    const std::int64_t written = copy_rows(cursor, decoder, writer, progress);
-    progress.batch = 0;
-    source.receive_commit();
-    writer.finish();
-    leave_time_zone(settings);
+    const LoadPlan plan = make_plan(request, columns, *target, slice);
+    const MemoryContext memory = create_run_memory(procedure.memory());
+    const RowDecoder decoder(plan.map, memory);
+    SourceCursor cursor(source, query, plan.map, request.batch);
+    const std::int64_t run_id = ledger.begin(key, mode_name(request.mode), "cursor");
+    RunStatistics statistics;
+    std::optional<SpiWriter> writer;
+    do {
+        if (!writer) writer.emplace(plan.statements, zone);
+        if (statistics.batches == 0) statistics.rows_deleted = writer->remove();
+        progress.batch = ++statistics.batches;
+        Result result = cursor.fetch();
+        Batch batch = decoder.decode(result.get(), statistics.rows_read, statistics.bytes);
+        statistics.rows_read += PQntuples(result.get());
+        result.reset();
+        statistics.rows_written += writer->write(batch);
+        check_client_alive();
+        if (request.commit_batches || cursor.at_end()) {
+            if (cursor.at_end()) source.receive_commit();
+            progress.batch = 0;
+            writer->finish();
+            writer.reset();
+            ledger.record(run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
+            procedure.commit();
+        }
+    } while (!cursor.at_end());
+    procedure.finish();
     MemoryContextDelete(memory);
-    return written;
+    return statistics.rows_written;
 }
 
 } // namespace pgci

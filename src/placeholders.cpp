@@ -29,25 +29,24 @@ constexpr const char *escape_hint =
     "Known placeholders are {}, {day}, {next_day}, {start} and {end}. Write {{ and }} for literal braces, or use $1 "
     "and $2, where braces mean nothing.";
 
-[[noreturn]] void refuse_unknown(std::string_view name) {
+[[noreturn]] void refuse_unknown(std::string_view what, std::string_view name) {
     constexpr std::size_t longest_shown = 40;
     // A long name is no name but the braces of a regular expression or of JSON; its text is not repeated.
     if (name.size() > longest_shown)
-        throw Error(sqlstate::invalid_parameter, "query template has braces that hold no known placeholder",
+        throw Error(sqlstate::invalid_parameter, std::string(what) + " has braces that hold no known placeholder",
                     escape_hint);
     throw Error(sqlstate::invalid_parameter,
-                "query template has an unknown placeholder \"{" + std::string(name) + "}\"", escape_hint);
+                std::string(what) + " has an unknown placeholder \"{" + std::string(name) + "}\"", escape_hint);
 }
 
-[[noreturn]] void refuse_lone(char brace) {
+[[noreturn]] void refuse_lone(std::string_view what, char brace) {
     throw Error(sqlstate::invalid_parameter,
-                std::string("query template has a single \"") + brace + "\" that belongs to no placeholder",
-                escape_hint);
+                std::string(what) + " has a single \"" + brace + "\" that belongs to no placeholder", escape_hint);
 }
 
 } // namespace
 
-FormattedTemplate format_placeholders(std::string_view text, const WindowText *window) {
+FormattedTemplate format_placeholders(std::string_view text, const WindowText *window, std::string_view what) {
     FormattedTemplate result;
     result.text.reserve(text.size() + 32);
     for (std::size_t i = 0; i < text.size();) {
@@ -59,18 +58,24 @@ FormattedTemplate format_placeholders(std::string_view text, const WindowText *w
             result.text += c;
             i += 2;
         } else if (c == '}') {
-            refuse_lone('}');
+            refuse_lone(what, '}');
         } else {
             const std::size_t close = text.find_first_of("{}", i + 1);
-            if (close == std::string_view::npos || text[close] == '{') refuse_lone('{');
+            if (close == std::string_view::npos || text[close] == '{') refuse_lone(what, '{');
             const std::string_view name = text.substr(i + 1, close - i - 1);
             const Placeholder *const placeholder = find_known(name);
-            if (placeholder == nullptr) refuse_unknown(name);
+            if (placeholder == nullptr) refuse_unknown(what, name);
             if (window == nullptr)
                 throw Error(sqlstate::invalid_parameter,
-                            "query template has the placeholder \"{" + std::string(name) + "}\" but day is null",
+                            std::string(what) + " has the placeholder \"{" + std::string(name) + "}\" but day is null",
                             "Pass a day, or write {{ and }} for literal braces.");
-            result.text += window->*(placeholder->value);
+            const std::string &value = window->*(placeholder->value);
+            if (value.empty())
+                throw Error(sqlstate::invalid_parameter,
+                            std::string(what) + " has the placeholder \"{" + std::string(name) +
+                                "}\" but the window is not a day",
+                            "Use {start} and {end}, or $1 and $2.");
+            result.text += value;
             ++result.placeholders;
             i = close + 1;
         }

@@ -55,7 +55,8 @@ std::string redacted_message(const PGconn *connection, const ConnectionOptions &
 
 } // namespace
 
-RemoteConnection::RemoteConnection(const ConnectionOptions &options) : source_(options.display_name()) {
+RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory)
+    : source_(options.display_name()), link_(memory) {
     link_->options = options.options;
     connect(options);
     check_password_used(options, PQconnectionUsedPassword(link_->connection) != 0);

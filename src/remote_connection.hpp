@@ -16,7 +16,8 @@ void check_client_alive();
 class RemoteConnection {
   public:
     // Connects within connect_timeout (10 s unless given). Raises 08001, 2F003, 53000.
-    explicit RemoteConnection(const ConnectionOptions &options);
+    // It lasts no longer than `memory`.
+    RemoteConnection(const ConnectionOptions &options, MemoryContext memory);
     RemoteConnection(const RemoteConnection &) = delete;
     RemoteConnection &operator=(const RemoteConnection &) = delete;
 

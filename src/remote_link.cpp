@@ -93,13 +93,12 @@ void close(RemoteLink::State &state) noexcept {
 
 } // namespace
 
-RemoteLink::RemoteLink() : state_(new State), context_(nullptr) {
+RemoteLink::RemoteLink(MemoryContext memory) : state_(new State), context_(nullptr) {
     State *const state = state_;
     MemoryContext *const context = &context_;
     try {
         pg_call([=] {
-            *context =
-                AllocSetContextCreate(CurTransactionContext, "copy_incremental connection", ALLOCSET_SMALL_SIZES);
+            *context = AllocSetContextCreate(memory, "copy_incremental connection", ALLOCSET_SMALL_SIZES);
             auto *const callback =
                 static_cast<MemoryContextCallback *>(MemoryContextAlloc(*context, sizeof(MemoryContextCallback)));
             callback->func = [](void *argument) { close(*static_cast<State *>(argument)); };

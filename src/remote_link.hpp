@@ -13,11 +13,11 @@ namespace pgci {
 // Begins to connect, without waiting. The caller owns the connection; null when out of memory.
 PGconn *start_connection(const std::vector<ConnectionOption> &options);
 
-// C++ unwinding closes it, and so does the end of the transaction's memory: a FATAL error ends the process without
-// unwinding. Closing never throws and takes a second at most.
+// C++ unwinding closes it, and so does the end of `memory`, of a transaction or a procedure's call: a FATAL error ends
+// the process without unwinding. Closing never throws and takes a second at most.
 class RemoteLink {
   public:
-    RemoteLink();
+    explicit RemoteLink(MemoryContext memory);
     ~RemoteLink();
     RemoteLink(const RemoteLink &) = delete;
     RemoteLink &operator=(const RemoteLink &) = delete;

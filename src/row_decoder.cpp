@@ -60,12 +60,14 @@ Datum decode_binary(RowDecoder::Column *column, char *value, int length) {
     return datum;
 }
 
-void decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batch &batch, Position &position,
-                 MemoryContext row_memory) {
+// Returns the size of the values.
+std::int64_t decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batch &batch, Position &position,
+                         MemoryContext row_memory) {
     const int count = batch.description->natts;
     auto *const values = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<Size>(count)));
     auto *const nulls = static_cast<bool *>(palloc(sizeof(bool) * static_cast<Size>(count)));
     const int rows = PQntuples(result);
+    std::int64_t bytes = 0;
     for (int row = 0; row < rows; ++row) {
         ++position.row;
         const MemoryContext previous = MemoryContextSwitchTo(row_memory);
@@ -81,6 +83,7 @@ void decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batc
             }
             char *const value = PQgetvalue(result, row, i);
             const int length = PQgetlength(result, row, i);
+            bytes += length;
             values[i] = columns[i].as_text ? decode_text(&columns[i], value, length)
                                            : decode_binary(&columns[i], value, length);
         }
@@ -91,6 +94,7 @@ void decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batc
     }
     pfree(values);
     pfree(nulls);
+    return bytes;
 }
 
 // Text forms are read by these settings, which at the source are what they are here now.
@@ -127,7 +131,7 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
     });
 }
 
-Batch RowDecoder::decode(const PGresult *result, std::int64_t rows_before) const {
+Batch RowDecoder::decode(const PGresult *result, std::int64_t rows_before, std::int64_t &bytes) const {
     const DatabaseEncodingScope encoding;
     return pg_call([&] {
         Position position{description_, rows_before, description_->natts};
@@ -142,7 +146,7 @@ Batch RowDecoder::decode(const PGresult *result, std::int64_t rows_before) const
         Batch batch;
         batch.rows = tuplestore_begin_heap(false, false, batch_memory);
         batch.description = description_;
-        decode_rows(result, columns_, batch, position, row_memory_);
+        bytes += decode_rows(result, columns_, batch, position, row_memory_);
         if (depends_on_settings_) AtEOXact_GUC(true, settings);
 
         error_context_stack = context.previous;

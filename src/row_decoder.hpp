@@ -14,8 +14,9 @@ class RowDecoder {
     RowDecoder(const ColumnMap &map, MemoryContext memory);
 
     // Decodes all rows of a FETCH into a new batch; `rows_before` counts those of the batches before, for messages.
+    // Adds the size of the values to `bytes`.
     // Raises 22P03, 22021, 22P02 and whatever the types refuse, naming column and row.
-    Batch decode(const PGresult *result, std::int64_t rows_before) const;
+    Batch decode(const PGresult *result, std::int64_t rows_before, std::int64_t &bytes) const;
 
     TupleDesc description() const { return description_; }
 

@@ -56,7 +56,18 @@ bool is_this_database(const char *database, const char *start_time) {
 
 } // namespace
 
-SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone) : connection_(options) {
+SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory)
+    : connection_(options, memory) {
+    begin(zone);
+}
+
+void SourceSession::restart(const TimeZone &zone) {
+    send_commit();
+    receive_commit();
+    begin(zone);
+}
+
+void SourceSession::begin(const TimeZone &zone) {
     const Result settings = connection_.run_script(begin_script(zone, connection_.server_version()));
     if (PQresultStatus(settings.get()) != PGRES_TUPLES_OK || PQntuples(settings.get()) != 1 ||
         PQnfields(settings.get()) < 3)

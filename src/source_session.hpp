@@ -25,8 +25,11 @@ struct SourceColumn {
 class SourceSession {
   public:
     // Connects and begins REPEATABLE READ, READ ONLY; the zone becomes the session's TimeZone. All settings are local
-    // to the transaction, so that a pooler in transaction mode may stand between.
-    SourceSession(const ConnectionOptions &options, const TimeZone &zone);
+    // to the transaction, so that a pooler in transaction mode may stand between. It lasts no longer than `memory`.
+    SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory);
+
+    // Begins the transaction anew, to see what was committed since.
+    void restart(const TimeZone &zone);
 
     // The result columns of a query, which is prepared and described alone, before anything is wrapped around it.
     // Raises 42601 for a statement without a result, 42804 for a result without columns, and the source's errors.
@@ -49,6 +52,7 @@ class SourceSession {
     RemoteConnection &connection() { return connection_; }
 
   private:
+    void begin(const TimeZone &zone);
     void check_name(const char *name);
 
     RemoteConnection connection_;

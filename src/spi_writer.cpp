@@ -1,72 +1,80 @@
 #include "spi_writer.hpp"
 
 #include "guard.hpp"
-#include "sql_text.hpp"
 
 namespace pgci {
 
 namespace {
-
-std::string batch_type_text(const MappedColumn &column) {
-    const Oid type = column.batch_type;
-    return pg_call(
-        [=] { return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
-}
-
-// The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)
-// can carry the first, but not the second.
-std::string insert_statement(const Target &target, const ColumnMap &map, const std::string &schema) {
-    std::string into;
-    std::string selected;
-    std::string declared;
-    for (const MappedColumn &column : map.columns) {
-        const std::string name = quote_identifier(column.name);
-        const char *const separator = into.empty() ? "" : ", ";
-        into.append(separator).append(name);
-        selected.append(separator).append("batch.").append(name);
-        declared.append(separator).append(name).append(" ").append(batch_type_text(column));
-    }
-    return "INSERT INTO " + target.name() + " (" + into + ")" +
-           (map.overrides_identity ? " OVERRIDING SYSTEM VALUE" : "") + " SELECT " + selected + " FROM " +
-           quote_identifier(schema) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
-}
 
 [[noreturn]] void raise_spi(const char *what, int code) {
     elog(ERROR, "%s failed: %s", what, SPI_result_code_string(code));
     pg_unreachable();
 }
 
+SPIPlanPtr prepare(const char *sql) {
+    const SPIPlanPtr plan = SPI_prepare(sql, 0, nullptr);
+    if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
+    return plan;
+}
+
+// The statement counts the rows that it wrote, and those of them outside of the slice.
+std::int64_t written_inside() {
+    bool is_null = false;
+    const HeapTuple counts = SPI_tuptable->vals[0];
+    const auto written = DatumGetInt64(SPI_getbinval(counts, SPI_tuptable->tupdesc, 1, &is_null));
+    const auto outside = DatumGetInt64(SPI_getbinval(counts, SPI_tuptable->tupdesc, 2, &is_null));
+    SPI_freetuptable(SPI_tuptable);
+    if (outside > 0)
+        ereport(ERROR, (errcode(ERRCODE_WITH_CHECK_OPTION_VIOLATION),
+                        errmsg_plural(INT64_FORMAT " row of the source is outside of replace_where",
+                                      INT64_FORMAT " rows of the source are outside of replace_where",
+                                      static_cast<unsigned long>(outside), outside),
+                        errdetail("Such rows would be doubled by the next run, which deletes only what is inside."),
+                        errhint("Make query_template and replace_where speak of the same rows.")));
+    return written;
+}
+
 } // namespace
 
-SpiWriter::SpiWriter(const Target &target, const ColumnMap &map, Oid schema) {
-    const std::string schema_name = pg_call([=] { return get_namespace_name(schema); });
-    const std::string sql = insert_statement(target, map, schema_name);
-    plan_ = pg_call([&] {
+SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone) : statements_(statements) {
+    const char *const insert = statements.insert.c_str();
+    const char *const zone_name = zone.name();
+    pg_call([&] {
+        settings_ = NewGUCNestLevel();
+        (void)set_config_option("TimeZone", zone_name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
         if (const int code = SPI_connect(); code != SPI_OK_CONNECT) raise_spi("SPI_connect", code);
-        const SPIPlanPtr plan = SPI_prepare(sql.c_str(), 0, nullptr);
-        if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
+        insert_ = prepare(insert);
         AfterTriggerBeginQuery();
-        return plan;
     });
+}
+
+std::int64_t SpiWriter::remove() {
+    if (statements_.remove.empty()) return 0;
+    const char *const sql = statements_.remove.c_str();
+    return execute(pg_call([=] { return prepare(sql); }), false);
 }
 
 std::int64_t SpiWriter::write(Batch &batch) {
     const BatchInHand in_hand(batch);
-    return pg_call([&] {
+    const std::int64_t written = execute(insert_, statements_.counts_outside);
+    // A rule may have kept the statement from reading it.
+    if (batch.rows != nullptr) pg_call([&] { tuplestore_end(batch.rows); });
+    batch.rows = nullptr;
+    return written;
+}
+
+std::int64_t SpiWriter::execute(SPIPlanPtr plan, bool counts_outside) {
+    return pg_call([=] {
         // Triggers that fire after the statement are queued for finish().
         const int code =
-            SPI_execute_snapshot(plan_, nullptr, nullptr, InvalidSnapshot, InvalidSnapshot, false, false, 0);
-        if (code != SPI_OK_INSERT && code != SPI_OK_REWRITTEN) raise_spi("SPI_execute", code);
-        const auto written = static_cast<std::int64_t>(SPI_processed);
-        // A rule may have kept the statement from reading it.
-        if (batch.rows != nullptr) tuplestore_end(batch.rows);
-        batch.rows = nullptr;
-        return written;
+            SPI_execute_snapshot(plan, nullptr, nullptr, InvalidSnapshot, InvalidSnapshot, false, false, 0);
+        if (code < 0) raise_spi("SPI_execute", code);
+        return counts_outside ? written_inside() : static_cast<std::int64_t>(SPI_processed);
     });
 }
 
 void SpiWriter::finish() {
-    pg_call([] {
+    pg_call([=, this] {
         if (const int code = SPI_finish(); code != SPI_OK_FINISH) raise_spi("SPI_finish", code);
         PushActiveSnapshot(GetTransactionSnapshot());
         EState *const state = CreateExecutorState();
@@ -75,6 +83,7 @@ void SpiWriter::finish() {
         ExecResetTupleTable(state->es_tupleTable, false);
         FreeExecutorState(state);
         PopActiveSnapshot();
+        AtEOXact_GUC(true, settings_);
     });
 }
 

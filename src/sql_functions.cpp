@@ -17,6 +17,9 @@ PG_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void);
 PG_FUNCTION_INFO_V1(copy_incremental);
+PG_FUNCTION_INFO_V1(copy_incremental_range);
+PG_FUNCTION_INFO_V1(copy_incremental_batches);
+PG_FUNCTION_INFO_V1(copy_incremental_forget);
 PG_FUNCTION_INFO_V1(copy_incremental_batch_rows);
 
 void _PG_init(void) {
@@ -28,7 +31,29 @@ void _PG_init(void) {
 }
 
 Datum copy_incremental(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo))); });
+    return pgci::sql_boundary([fcinfo] {
+        return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo, pgci::WindowArgument::day)));
+    });
+}
+
+Datum copy_incremental_range(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo, pgci::WindowArgument::data_interval)));
+    });
+}
+
+Datum copy_incremental_batches(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::CopyRequest request = pgci::read_copy_arguments(fcinfo, pgci::WindowArgument::day);
+        pgci::check_may_commit(fcinfo);
+        request.commit_batches = true;
+        pgci::copy_window(request);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_forget(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::forget_windows(fcinfo)); });
 }
 
 Datum copy_incremental_batch_rows(PG_FUNCTION_ARGS) {

@@ -140,11 +140,18 @@ Target Target::open(Oid oid) {
         target.columns_.push_back({.name = NameStr(attribute->attname),
                                    .type = attribute->atttypid,
                                    .typmod = attribute->atttypmod,
+                                   .is_not_null = attribute->attnotnull,
                                    .is_generated = attribute->attgenerated != '\0',
                                    .is_identity_always = attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS});
     }
     pg_call([=] { relation_close(relation, NoLock); });
     return target;
+}
+
+const TargetColumn *Target::find_column(const std::string &name) const {
+    const auto found =
+        std::find_if(columns_.begin(), columns_.end(), [&](const TargetColumn &column) { return column.name == name; });
+    return found == columns_.end() ? nullptr : &*found;
 }
 
 Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source) {

@@ -13,6 +13,7 @@ struct TargetColumn {
     std::string name;
     Oid type = InvalidOid;
     int typmod = -1;
+    bool is_not_null = false;
     bool is_generated = false;       // GENERATED ALWAYS AS (...) STORED: computed here, never written
     bool is_identity_always = false; // takes the source's value all the same
 };
@@ -33,7 +34,11 @@ class Target {
     // schema.relation, each quoted where needed.
     const std::string &name() const { return name_; }
     const std::vector<TargetColumn> &columns() const { return columns_; }
+    // The column of a name, or null.
+    const TargetColumn *find_column(const std::string &name) const;
     bool is_view() const { return kind_ == RELKIND_VIEW; }
+    // Views and foreign tables have no indexes of their own.
+    bool has_indexes() const { return kind_ == RELKIND_RELATION || kind_ == RELKIND_PARTITIONED_TABLE; }
 
   private:
     Oid oid_ = InvalidOid;

@@ -9,12 +9,12 @@ namespace {
 // The scanner's code of a parameter, fixed by parser/scanner.h, which promises it to users of the scanner.
 constexpr int parameter_token = 267;
 
+// Plain data, because the scanner may raise an error.
 struct Scan {
     int tokens = 0;
     int semicolon_at = -1;
     bool after_semicolon = false;
-    int highest_parameter = 0;
-    bool has_first_parameter = false;
+    List *parameters = NIL; // number, place, number, place
 };
 
 Scan scan(const char *text) {
@@ -23,6 +23,8 @@ Scan scan(const char *text) {
     core_YYSTYPE value{};
     YYLTYPE location = 0;
     const core_yyscan_t scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+    // As the source's session reads strings, whatever this one's setting is.
+    extra.standard_conforming_strings = true;
     while (const int token = core_yylex(&value, &location, scanner)) {
         if (token == ';') {
             if (result.semicolon_at < 0) result.semicolon_at = location;
@@ -31,27 +33,58 @@ Scan scan(const char *text) {
         ++result.tokens;
         if (result.semicolon_at >= 0) result.after_semicolon = true;
         if (token == parameter_token) {
-            result.highest_parameter = std::max(result.highest_parameter, value.ival);
-            if (value.ival == 1) result.has_first_parameter = true;
+            result.parameters = lappend_int(result.parameters, value.ival);
+            result.parameters = lappend_int(result.parameters, location);
         }
     }
     scanner_finish(scanner);
     return result;
 }
 
+[[noreturn]] void refuse(const std::string &message, const char *hint) {
+    raise(sqlstate::invalid_parameter, message, hint);
+}
+
+constexpr const char *meaning =
+    "$1 is the start of the window and $2 its end, which is exclusive; there are no others.";
+
 } // namespace
 
-TemplateTokens scan_template(const std::string &text) {
+int TemplateTokens::highest_parameter() const {
+    int highest = 0;
+    for (const TemplateParameter &parameter : parameters) highest = std::max(highest, parameter.number);
+    return highest;
+}
+
+TemplateTokens scan_template(const std::string &text, const char *what, const char *kind) {
+    const ErrorInQuery shown(text);
     const Scan scanned = pg_call([&] { return scan(text.c_str()); });
     if (scanned.tokens == 0)
-        raise(sqlstate::syntax_error, "query template is empty", "Pass a SELECT, VALUES or TABLE statement.");
+        raise(sqlstate::syntax_error, std::string(what) + " is empty", std::string("Pass a ") + kind + ".");
     if (scanned.after_semicolon)
-        raise(sqlstate::syntax_error, "query template must be a single SELECT, VALUES or TABLE statement",
-              "Remove the other statements.");
-    return TemplateTokens{.length =
-                              scanned.semicolon_at < 0 ? text.size() : static_cast<std::size_t>(scanned.semicolon_at),
-                          .highest_parameter = scanned.highest_parameter,
-                          .has_first_parameter = scanned.has_first_parameter};
+        raise(sqlstate::syntax_error, std::string(what) + " must be a single " + kind, "Remove the other statements.");
+    TemplateTokens tokens;
+    tokens.length = scanned.semicolon_at < 0 ? text.size() : static_cast<std::size_t>(scanned.semicolon_at);
+    for (int i = 0; i + 1 < list_length(scanned.parameters); i += 2)
+        tokens.parameters.push_back(
+            {list_nth_int(scanned.parameters, i), static_cast<std::size_t>(list_nth_int(scanned.parameters, i + 1))});
+    return tokens;
+}
+
+void check_parameters(const TemplateTokens &tokens, const std::string &text, const WindowText *window,
+                      const char *what) {
+    const std::string subject(what);
+    if (tokens.highest_parameter() > 2)
+        refuse(subject + " has the parameter $" + std::to_string(tokens.highest_parameter()), meaning);
+    if (std::none_of(tokens.parameters.begin(), tokens.parameters.end(),
+                     [](const TemplateParameter &parameter) { return parameter.number == 1; }))
+        refuse(subject + " has $2 without $1", meaning);
+    const std::string_view placeholder = find_named_placeholder(text);
+    if (!placeholder.empty())
+        refuse(subject + " has both the parameter $1 and the placeholder \"" + std::string(placeholder) + "\"",
+               "Use either $1 and $2, or placeholders.");
+    if (window == nullptr)
+        refuse(subject + " has the parameter $1 but day is null", "Pass a day, or take the parameter out.");
 }
 
 } // namespace pgci

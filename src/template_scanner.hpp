@@ -3,16 +3,31 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
+
+#include "placeholders.hpp"
 
 namespace pgci {
 
-struct TemplateTokens {
-    std::size_t length = 0;           // up to the end of the statement, without its semicolon
-    int highest_parameter = 0;        // the n of the highest $n, 0 = none
-    bool has_first_parameter = false; // $1 is among them
+// A $n in the text.
+struct TemplateParameter {
+    int number;
+    std::size_t at; // the byte where it begins
 };
 
-// Raises 42601 for text without a token, for text after the semicolon, and for what cannot be scanned.
-TemplateTokens scan_template(const std::string &text);
+struct TemplateTokens {
+    std::size_t length = 0; // up to the end of the statement, without its semicolon
+    std::vector<TemplateParameter> parameters{};
+
+    int highest_parameter() const; // the n of the highest $n, 0 = none
+};
+
+// `what` is what messages call the text, and `kind` what it has to be. Raises 42601 for text without a token, for text
+// after the semicolon, and for what cannot be scanned.
+TemplateTokens scan_template(const std::string &text, const char *what, const char *kind);
+
+// The rules of bound parameters: $1 alone or $1 and $2, no placeholder beside them, a window to put in. Raises 22023.
+void check_parameters(const TemplateTokens &tokens, const std::string &text, const WindowText *window,
+                      const char *what);
 
 } // namespace pgci

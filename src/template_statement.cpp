@@ -6,24 +6,22 @@ namespace pgci {
 
 namespace {
 
-enum class Kind { query, writes, other };
-
 bool is_write(const Node *statement) {
     return IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) || IsA(statement, DeleteStmt) ||
            IsA(statement, MergeStmt);
 }
 
-Kind kind_of(const Node *statement) {
-    if (is_write(statement)) return Kind::writes;
-    if (!IsA(statement, SelectStmt)) return Kind::other;
+StatementKind kind_of(const Node *statement) {
+    if (is_write(statement)) return StatementKind::writes;
+    if (!IsA(statement, SelectStmt)) return StatementKind::other;
     const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
-    if (select->intoClause != nullptr) return Kind::other;
+    if (select->intoClause != nullptr) return StatementKind::other;
     if (select->withClause != nullptr)
         for (int i = 0; i < list_length(select->withClause->ctes); ++i) {
             const auto *const cte = static_cast<const CommonTableExpr *>(list_nth(select->withClause->ctes, i));
-            if (is_write(cte->ctequery)) return Kind::writes;
+            if (is_write(cte->ctequery)) return StatementKind::writes;
         }
-    return Kind::query;
+    return StatementKind::query;
 }
 
 // Collects the tables of a FROM item, through joins; subqueries and functions are no tables.
@@ -41,6 +39,17 @@ void collect_relations(const Node *item, std::vector<WrittenName> &relations) {
 
 } // namespace
 
+StatementKind kind_of_statement(const std::string &text, const char *what) {
+    const char *const sql = text.c_str();
+    const ErrorInQuery shown(text);
+    return pg_call([=] {
+        const List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+        if (list_length(statements) != 1)
+            ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be a single SELECT", what)));
+        return kind_of(static_cast<const RawStmt *>(linitial(statements))->stmt);
+    });
+}
+
 std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
@@ -54,13 +63,13 @@ std::optional<std::vector<WrittenName>> check_statement(const std::string &text)
 
     const Node *const statement = static_cast<const RawStmt *>(linitial(statements))->stmt;
     switch (kind_of(statement)) {
-    case Kind::writes:
+    case StatementKind::writes:
         raise(sqlstate::read_only_transaction, "query template must not write at the source",
               "It must be a single SELECT, VALUES or TABLE statement; the source is only read.");
-    case Kind::other:
+    case StatementKind::other:
         raise(sqlstate::syntax_error, "query template must be a single SELECT, VALUES or TABLE statement",
               "Commands such as COPY, SHOW, CALL or SELECT INTO cannot be read through a cursor.");
-    case Kind::query:
+    case StatementKind::query:
         break;
     }
     std::vector<WrittenName> relations;

@@ -82,6 +82,32 @@ Window Window::of_day(DateADT day, const TimeZone &zone) {
                               .next_day = date_text(day + 1),
                               .start = timestamp_text(window.start_, zone),
                               .end = timestamp_text(window.end_, zone)};
+    window.name_ = window.text_.day;
+    return window;
+}
+
+Window Window::of_range(const RangeType *range, const TimeZone &zone) {
+    RangeBound lower{};
+    RangeBound upper{};
+    bool empty = false;
+    pg_call([&] {
+        TypeCacheEntry *const type = lookup_type_cache(range->rangetypid, TYPECACHE_RANGE_INFO);
+        range_deserialize(type, range, &lower, &upper, &empty);
+    });
+    const auto refuse = [](const char *message) {
+        raise(sqlstate::invalid_parameter, message,
+              "Pass a half-open range such as tstzrange('2018-07-29 10:00', '2018-07-29 11:00').");
+    };
+    if (empty) refuse("data_interval must not be empty");
+    Window window;
+    window.start_ = DatumGetTimestampTz(lower.val);
+    window.end_ = DatumGetTimestampTz(upper.val);
+    if (lower.infinite || upper.infinite || TIMESTAMP_NOT_FINITE(window.start_) || TIMESTAMP_NOT_FINITE(window.end_))
+        refuse("data_interval must have a start and an end");
+    if (!lower.inclusive || upper.inclusive) refuse("data_interval must include its start and exclude its end");
+    window.text_.start = timestamp_text(window.start_, zone);
+    window.text_.end = timestamp_text(window.end_, zone);
+    window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";
     return window;
 }
 

@@ -1,4 +1,4 @@
-// A day in a time zone as a half-open window of time.
+// A half-open window of time: a day in a time zone, or any range.
 #pragma once
 
 #include "pg.hpp"
@@ -20,20 +20,26 @@ class TimeZone {
     pg_tz *zone_;
 };
 
-// One calendar day: from its first instant in the zone to the next day's first instant, exclusive.
 class Window {
   public:
+    // One calendar day: from its first instant in the zone to the next day's first instant, exclusive.
     // Raises 22008 for infinity, for years before Christ and for days beyond timestamptz.
     static Window of_day(DateADT day, const TimeZone &zone);
+
+    // A half-open range [start, end). Raises 22023 for one that is empty, unbounded, or of other bounds.
+    static Window of_range(const RangeType *range, const TimeZone &zone);
 
     TimestampTz start() const { return start_; }
     TimestampTz end() const { return end_; }
     const WindowText &text() const { return text_; }
+    // For messages: the date of a day, [start, end) of a range.
+    const std::string &name() const { return name_; }
 
   private:
     TimestampTz start_ = 0;
     TimestampTz end_ = 0;
     WindowText text_;
+    std::string name_;
 };
 
 } // namespace pgci

@@ -1,0 +1,124 @@
+#include "batch_relation.hpp"
+
+#include "guard.hpp"
+#include "sql_text.hpp"
+#include "template_statement.hpp"
+
+namespace pgci {
+
+namespace {
+
+std::string type_name(Oid type) {
+    return pg_call(
+        [=] { return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
+}
+
+// The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)
+// can carry the first, but not the second.
+std::string batch_function(const ColumnMap &map, Oid schema) {
+    const std::string schema_name = pg_call([=] { return get_namespace_name(schema); });
+    std::string declared;
+    for (const MappedColumn &column : map.columns)
+        declared.append(declared.empty() ? "" : ", ")
+            .append(quote_identifier(column.name))
+            .append(" ")
+            .append(type_name(column.batch_type));
+    return quote_identifier(schema_name) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
+}
+
+void add_column(BatchRelation &relation, const Target &target, const std::string &name, Oid type) {
+    const TargetColumn *const into = target.find_column(name);
+    relation.columns.push_back(name);
+    relation.needs_cast.push_back(into->type != type);
+    relation.target_types.push_back(type_name(into->type));
+    // The columns of the tables behind a view are not known here, and the clause does no harm.
+    if (into->is_identity_always || target.is_view()) relation.overrides_identity = true;
+}
+
+std::string unused_name(const std::vector<std::string> &names) {
+    std::string name = "ordinal";
+    while (std::find(names.begin(), names.end(), name) != names.end()) name += "_";
+    return name;
+}
+
+// Analyzes a query and returns the columns of its result. Where the error points into `query` behind `offset`
+// characters, it is made to point into `shown`.
+std::vector<SourceColumn> describe_query(const std::string &query, int offset, const std::string &shown) {
+    const char *const sql = query.c_str();
+    TupleDesc result = nullptr;
+    try {
+        result = pg_call([=] {
+            if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+            const SPIPlanPtr plan = SPI_prepare(sql, 0, nullptr);
+            if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+            const auto *const source = static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
+            const MemoryContext inner = MemoryContextSwitchTo(CurTransactionContext);
+            const TupleDesc description = CreateTupleDescCopy(source->resultDesc);
+            MemoryContextSwitchTo(inner);
+            SPI_finish();
+            return description;
+        });
+    } catch (const PgError &error) {
+        ErrorData *const data = error.data();
+        if (data->internalquery != nullptr && query == data->internalquery && data->internalpos > offset) {
+            data->internalpos -= offset;
+            const char *const text = shown.c_str();
+            data->internalquery = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, text); });
+        }
+        throw;
+    }
+    std::vector<SourceColumn> columns;
+    for (int i = 0; i < result->natts; ++i) {
+        const Form_pg_attribute attribute = TupleDescAttr(result, i);
+        columns.push_back(
+            {.name = NameStr(attribute->attname), .type = attribute->atttypid, .typmod = attribute->atttypmod});
+    }
+    return columns;
+}
+
+} // namespace
+
+std::string BatchRelation::select_list() const { return select_list_cast({}); }
+
+std::string BatchRelation::select_list_cast(const std::vector<std::string> &cast) const {
+    std::string list;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        const std::string quoted = quote_identifier(columns[i]);
+        if (!list.empty()) list += ", ";
+        list += alias + "." + quoted;
+        if (needs_cast[i] && std::find(cast.begin(), cast.end(), columns[i]) != cast.end())
+            list += "::" + target_types[i] + " AS " + quoted;
+    }
+    return list;
+}
+
+std::string BatchRelation::with_list(bool more_follow) const {
+    if (more_follow) return with.empty() ? "" : with + ", ";
+    return with.empty() ? "" : "WITH " + with + " ";
+}
+
+BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema) {
+    BatchRelation relation{.from = batch_function(map, schema), .alias = "batch"};
+    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name, column.batch_type);
+    relation.ordinal = unused_name(relation.columns);
+    return relation;
+}
+
+BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
+                                Oid schema) {
+    if (kind_of_statement(transform, "transform") != StatementKind::query)
+        raise(sqlstate::syntax_error, "transform must be a single SELECT",
+              "It reads the relation \"batch\" and returns the rows for the target.");
+    BatchRelation relation{.with = "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")",
+                           .alias = "result"};
+    const std::string head = "WITH " + relation.with + " SELECT * FROM (";
+    const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
+    const std::vector<SourceColumn> result = describe_query(head + transform + "\n) AS result", offset, transform);
+    for (const SourceColumn &column : map_by_name(result, target, "transform"))
+        add_column(relation, target, column.name, column.type);
+    relation.from = "(" + transform + "\n) AS result";
+    relation.ordinal = unused_name(relation.columns);
+    return relation;
+}
+
+} // namespace pgci

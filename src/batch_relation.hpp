@@ -1,0 +1,39 @@
+// How the rows of a batch are read in SQL: the batch itself, or a transformation of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "column_map.hpp"
+#include "pg.hpp"
+
+namespace pgci {
+
+// Texts to build statements from.
+struct BatchRelation {
+    std::vector<std::string> columns{};      // those that go into the target
+    std::vector<bool> needs_cast{};          // of each: its type is not the target's
+    std::vector<std::string> target_types{}; // of each
+    std::string with{};                      // "batch AS (...)", or empty
+    std::string from{};                      // the FROM item, with its alias
+    std::string alias{};
+    std::string ordinal{}; // a column name that none of them has
+    bool overrides_identity = false;
+
+    // alias.column, ...
+    std::string select_list() const;
+    // The same, the named columns cast to the target's types.
+    std::string select_list_cast(const std::vector<std::string> &cast) const;
+    // The WITH clause before a statement, or its beginning where another entry follows.
+    std::string with_list(bool more_follow) const;
+};
+
+// The batch as it comes from the source. `schema` is the extension's.
+BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema);
+
+// The result of `transform`, a SELECT that reads the relation "batch", mapped to the target by name. Raises 42601 for
+// anything but one SELECT; errors of its analysis point into its text.
+BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
+                                Oid schema);
+
+} // namespace pgci

@@ -1,0 +1,207 @@
+#include "ledger.hpp"
+
+#include <array>
+
+#include "guard.hpp"
+#include "sql_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+// Beside those of pg_advisory_lock (1 and 2) and of others that are known; see LOCKTAG_ADVISORY.
+constexpr int advisory_class = 71;
+
+std::string hexadecimal(std::uint64_t number) {
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+    return text;
+}
+
+std::uint64_t hash(const std::string &text, std::uint64_t seed) {
+    return DatumGetUInt64(
+        hash_any_extended(reinterpret_cast<const unsigned char *>(text.data()), static_cast<int>(text.size()), seed));
+}
+
+// An argument of a statement, or NULL.
+struct Parameter {
+    Oid type;
+    Datum value;
+    bool is_null = false;
+};
+
+Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }
+Parameter text_parameter(std::string_view value) {
+    const char *const text = value.data();
+    const int length = static_cast<int>(value.size());
+    return {TEXTOID, pg_call([=] { return PointerGetDatum(cstring_to_text_with_len(text, length)); })};
+}
+Parameter timestamp_parameter(std::optional<TimestampTz> value) {
+    return {TIMESTAMPTZOID, TimestampTzGetDatum(value.value_or(0)), !value};
+}
+
+// One row of a result: a number and a text, as far as the statement returns them.
+struct Row {
+    bool found = false;
+    std::int64_t number = 0;
+    char *text = nullptr;
+};
+
+// Runs a statement of ours as the owner of the ledger, with only pg_catalog to find names in, so that nothing of the
+// calling user's can get in between. An error restores user and settings by aborting the transaction.
+template <std::size_t N>
+Row run_as(Oid owner, const std::string &statement, const std::array<Parameter, N> &parameters, std::int64_t *processed,
+           bool latest_snapshot = false) {
+    const char *const sql = statement.c_str();
+    return pg_call([&] {
+        Row row;
+        Oid user = InvalidOid;
+        int security = 0;
+        const MemoryContext caller = CurrentMemoryContext;
+        GetUserIdAndSecContext(&user, &security);
+        const int settings = NewGUCNestLevel();
+        SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+        (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                                0, false);
+        (void)set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        Oid types[N];
+        Datum values[N];
+        char nulls[N];
+        for (std::size_t i = 0; i < N; ++i) {
+            types[i] = parameters[i].type;
+            values[i] = parameters[i].value;
+            nulls[i] = parameters[i].is_null ? 'n' : ' ';
+        }
+        if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+        const SPIPlanPtr plan = SPI_prepare(sql, static_cast<int>(N), types);
+        if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+        // A run that committed while this transaction waited must be seen, whatever the isolation level.
+        const int code =
+            SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
+                                 InvalidSnapshot, false, true, 0);
+        if (code < 0) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(code));
+        if (processed != nullptr) *processed = static_cast<std::int64_t>(SPI_processed);
+        if (SPI_tuptable != nullptr && SPI_processed > 0) {
+            bool is_null = false;
+            row.found = true;
+            row.number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+            if (SPI_tuptable->tupdesc->natts > 1)
+                row.text = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
+        }
+        SPI_finish();
+        SetUserIdAndSecContext(user, security);
+        AtEOXact_GUC(true, settings);
+        return row;
+    });
+}
+
+std::optional<TimestampTz> start_of(const RunKey &key) {
+    return key.window ? std::optional(key.window->start()) : std::nullopt;
+}
+std::optional<TimestampTz> end_of(const RunKey &key) {
+    return key.window ? std::optional(key.window->end()) : std::nullopt;
+}
+
+// The interval of parameters $n and $n+1; NULL, where they are.
+std::string interval(int n) {
+    const std::string start = "$" + std::to_string(n);
+    const std::string end = "$" + std::to_string(n + 1);
+    return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
+}
+
+} // namespace
+
+std::string hash_query(const std::string &query_template) {
+    return hexadecimal(hash(query_template, 0)) + hexadecimal(hash(query_template, 1));
+}
+
+RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
+    std::string text = std::to_string(key.target) + " " + key.query_hash + " " + key.source;
+    if (key.window) text += " " + std::to_string(key.window->start()) + " " + std::to_string(key.window->end());
+    const std::uint64_t number = hash(text, 0);
+    SET_LOCKTAG_ADVISORY(tag_, MyDatabaseId, static_cast<uint32>(number >> 32), static_cast<uint32>(number),
+                         advisory_class);
+    pg_call([&] {
+        had_to_wait_ = LockAcquire(&tag_, ExclusiveLock, spans_transactions, true) == LOCKACQUIRE_NOT_AVAIL;
+        if (had_to_wait_) (void)LockAcquire(&tag_, ExclusiveLock, spans_transactions, false);
+    });
+}
+
+RunLock::~RunLock() {
+    // The end of the transaction releases the other kind.
+    if (spans_transactions_) (void)LockRelease(&tag_, ExclusiveLock, true);
+}
+
+Ledger::Ledger(Oid schema) {
+    table_ = pg_call([=] { return get_relname_relid("copy_incremental_runs", schema); });
+    if (!OidIsValid(table_))
+        raise(sqlstate::undefined_table, "table copy_incremental_runs of the extension does not exist",
+              "Create the extension anew.");
+    owner_ = pg_call([=, this] {
+        const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_));
+        const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+        ReleaseSysCache(tuple);
+        return owner;
+    });
+    name_ = quote_identifier(pg_call([=] { return get_namespace_name(schema); })) + ".copy_incremental_runs";
+}
+
+std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
+    const Row row =
+        run_as<5>(owner_,
+                  "SELECT run_id, format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) FROM " + name_ +
+                      " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT "
+                      "DISTINCT FROM " +
+                      interval(4) + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+                  {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
+                   timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))},
+                  nullptr, true);
+    if (!row.found) return std::nullopt;
+    return EarlierRun{row.number, row.text};
+}
+
+std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method) const {
+    const Oid user = GetUserId();
+    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
+    return run_as<8>(
+               owner_,
+               "INSERT INTO " + name_ +
+                   " (username, target, source, query_hash, data_interval, mode, method) VALUES ($1::name, $2::oid, "
+                   "$3, $4, " +
+                   interval(5) + ", $7, $8) RETURNING run_id",
+               {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
+                text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
+                text_parameter(mode), text_parameter(method)},
+               nullptr)
+        .number;
+}
+
+void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const {
+    run_as<7>(owner_,
+              "UPDATE " + name_ +
+                  " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
+                  "ended_at = clock_timestamp() WHERE run_id = $1",
+              {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
+               int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes),
+               int8_parameter(statistics.batches), text_parameter(status)},
+              nullptr);
+}
+
+std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
+    const Oid user = GetUserId();
+    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
+    const bool all_users =
+        pg_call([=, this] { return pg_class_ownercheck(target, user) || pg_class_ownercheck(table_, user); });
+    std::int64_t forgotten = 0;
+    const std::string of_user = all_users ? "$4 IS NOT NULL" : "username = $4::name";
+    run_as<4>(owner_,
+              "UPDATE " + name_ +
+                  " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
+                  "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
+                  of_user,
+              {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), text_parameter(username)},
+              &forgotten);
+    return forgotten;
+}
+
+} // namespace pgci

@@ -1,0 +1,77 @@
+// The table of runs: what was copied from where, committed together with the rows.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pg.hpp"
+#include "window.hpp"
+
+namespace pgci {
+
+// What makes two runs the same.
+struct RunKey {
+    Oid target = InvalidOid;
+    std::string source;     // the foreign server's name, or host:port/dbname
+    std::string query_hash; // of the template
+    std::optional<Window> window;
+};
+
+// The hash of a template for the ledger, 32 hexadecimal digits.
+std::string hash_query(const std::string &query_template);
+
+struct RunStatistics {
+    std::int64_t rows_read = 0;
+    std::int64_t rows_written = 0;
+    std::int64_t rows_deleted = 0;
+    std::int64_t bytes = 0; // of values, as they came from the source
+    std::int64_t batches = 0;
+};
+
+struct EarlierRun {
+    std::int64_t run_id = 0;
+    std::string description; // "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
+};
+
+// A place in the order of runs with one key: at most one at a time, until the transaction ends, or as long as the
+// object lives when it spans transactions.
+class RunLock {
+  public:
+    RunLock(const RunKey &key, bool spans_transactions);
+    ~RunLock();
+    RunLock(const RunLock &) = delete;
+    RunLock &operator=(const RunLock &) = delete;
+
+    // Was another run of the key under way, so that this one had to wait for its end?
+    bool had_to_wait() const { return had_to_wait_; }
+
+  private:
+    LOCKTAG tag_{};
+    bool spans_transactions_;
+    bool had_to_wait_ = false;
+};
+
+// The table itself, written with the rights of its owner: who may copy needs no right on it.
+class Ledger {
+  public:
+    // `schema` is the extension's.
+    explicit Ledger(Oid schema);
+
+    // The last run of the key whose rows are in the target, whole or in part.
+    std::optional<EarlierRun> find_earlier(const RunKey &key) const;
+    // Begins a run and returns its run_id.
+    std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method) const;
+    // Writes how far a run has come; `status` is succeeded, or partial while more is to come.
+    void record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const;
+    // Forgets the runs into `target` of all windows in [start, end), of whole results too when there are no bounds;
+    // they stay in the table with status forgotten. Returns how many. Only the target's owner forgets the runs of
+    // others.
+    std::int64_t forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const;
+
+  private:
+    Oid table_;
+    Oid owner_;
+    std::string name_; // schema.table
+};
+
+} // namespace pgci
