@@ -51,12 +51,14 @@ sub start_source
 	return $source;
 }
 
-# The text of a call: copy_sql($query, $day, name => 'SQL of the value', ...); $day undef is NULL.
+# The text of a call: copy_sql($query, $day, name => 'SQL of the value', ...); $day undef is NULL. Unless the call says
+# otherwise, a window that was loaded before is loaded again, because tests empty their tables by TRUNCATE.
 sub copy_sql
 {
 	my ($query, $day, %argument) = @_;
 	my $source = delete $argument{src_conninfo} // "'src'";
 	my $batch = delete $argument{batch} // 2000;
+	$argument{on_rerun} //= "'run'" unless exists $argument{mode};
 	my $named = join '', map { ", $_ => $argument{$_}" } sort keys %argument;
 	return sprintf('SELECT copy_incremental(%s, $query$%s$query$, %s, %s%s)',
 		$source, $query, defined $day ? "'$day'" : 'NULL', $batch, $named);
