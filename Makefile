@@ -70,7 +70,8 @@ clean distclean:
 else
 
 OBJS = $(SOURCES:.cpp=.o)
-DATA = $(wildcard $(EXTENSION)--*--*.sql)
+# Upgrade scripts, and the install scripts of older versions
+DATA = $(filter-out $(DATA_built),$(wildcard $(EXTENSION)--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 EXTRA_CLEAN = META.json src/*.d src/.flags
 REGRESS := $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))

@@ -136,7 +136,7 @@ Ledger::Ledger(Oid schema) {
     table_ = pg_call([=] { return get_relname_relid("copy_incremental_runs", schema); });
     if (!OidIsValid(table_))
         raise(sqlstate::undefined_table, "table copy_incremental_runs of the extension does not exist",
-              "Create the extension anew.");
+              "Run ALTER EXTENSION pg_copy_incremental UPDATE.");
     owner_ = pg_call([=, this] {
         const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_));
         const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;

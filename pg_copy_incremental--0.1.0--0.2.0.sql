@@ -1,0 +1,105 @@
+-- From 0.1.0 to 0.2.0: the ledger, other windows than days, a commit per batch.
+
+-- complain if script is sourced in psql, rather than via ALTER EXTENSION
+\echo Use "ALTER EXTENSION pg_copy_incremental UPDATE TO '0.2.0'" to load this file. \quit
+
+-- The ledger: one row per run, committed together with the rows that it speaks of. The functions below write it with
+-- the rights of its owner, so that who may copy needs no right on it.
+CREATE TABLE copy_incremental_runs (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    username name NOT NULL,
+    target regclass NOT NULL,
+    data_interval tstzrange,
+    source text NOT NULL,
+    query_hash text NOT NULL,
+    mode text NOT NULL,
+    method text NOT NULL,
+    rows_read bigint NOT NULL DEFAULT 0,
+    rows_written bigint NOT NULL DEFAULT 0,
+    rows_deleted bigint NOT NULL DEFAULT 0,
+    bytes bigint NOT NULL DEFAULT 0,
+    batches bigint NOT NULL DEFAULT 0,
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    ended_at timestamptz,
+    status text NOT NULL DEFAULT 'running'
+        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'partial', 'succeeded', 'forgotten']))
+);
+
+CREATE INDEX copy_incremental_runs_key ON copy_incremental_runs (target, query_hash, source);
+
+COMMENT ON TABLE copy_incremental_runs IS
+'the ledger: what was copied from where, one row per run, committed with the rows themselves; users see their own runs';
+COMMENT ON COLUMN copy_incremental_runs.data_interval IS 'the window, half-open; NULL is a whole result';
+COMMENT ON COLUMN copy_incremental_runs.source IS 'the foreign server, or host:port/dbname; never a password';
+COMMENT ON COLUMN copy_incremental_runs.query_hash IS 'hash of query_template';
+COMMENT ON COLUMN copy_incremental_runs.rows_written IS 'rows inserted or updated';
+COMMENT ON COLUMN copy_incremental_runs.rows_deleted IS 'rows that mode replace deleted';
+COMMENT ON COLUMN copy_incremental_runs.bytes IS 'size of the values received, in bytes';
+COMMENT ON COLUMN copy_incremental_runs.status IS
+'succeeded; partial: batches of copy_incremental_batches() that are committed, the rest is not; forgotten: see copy_incremental_forget()';
+
+ALTER TABLE copy_incremental_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_runs ON copy_incremental_runs FOR SELECT
+    USING (username OPERATOR(pg_catalog.=) current_user);
+GRANT SELECT ON copy_incremental_runs TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('copy_incremental_runs', '');
+SELECT pg_catalog.pg_extension_config_dump('copy_incremental_runs_run_id_seq', '');
+
+COMMENT ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text) IS
+'copies one day of rows from a source PostgreSQL into a table here, in one transaction; returns the rows written. Errors: 22004, 22008, 22023 bad argument; 42601, 25006 bad query; 42P01, 42P09, 42809, 42501 bad target; 42701, 42804 columns do not match; 42P10 no key; 44000 row outside of replace_where; 55000 already loaded; 2F003, 42501, 42704 credentials; 08001, 08006, 08P01 connection; 55006 called by itself; and those of the source and of the INSERT';
+
+CREATE FUNCTION copy_incremental_range(
+    src_conninfo text,
+    query_template text,
+    data_interval tstzrange,
+    batch integer DEFAULT 2000,
+    target regclass DEFAULT NULL,
+    mode text DEFAULT 'append',
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    transform text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    on_rerun text DEFAULT 'error',
+    method text DEFAULT 'cursor'
+) RETURNS bigint
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_range';
+
+COMMENT ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text) IS
+'copy_incremental() for any half-open window of time. Errors: 22023 for a range that is empty, unbounded or not half-open; and those of copy_incremental()';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+
+CREATE PROCEDURE copy_incremental_batches(
+    src_conninfo text,
+    query_template text,
+    day date,
+    batch integer DEFAULT 2000,
+    target regclass DEFAULT NULL,
+    mode text DEFAULT 'append',
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    transform text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    on_rerun text DEFAULT 'error',
+    method text DEFAULT 'cursor'
+)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME', 'copy_incremental_batches';
+
+COMMENT ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text) IS
+'copy_incremental() that commits after every batch, for loads too long for one transaction. Errors: 2D000 inside a transaction block; and those of copy_incremental()';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_forget(target regclass, first_day date, last_day date) RETURNS bigint
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_forget';
+
+COMMENT ON FUNCTION copy_incremental_forget(regclass, date, date) IS
+'forgets that the windows from first_day to last_day, both included, were copied into target, so that append loads them again; NULL is no bound, and both NULL forget whole results too. Returns how many runs. Users forget their own runs, the target''s owner all. Errors: 22004, 22008';
+
+REVOKE ALL ON FUNCTION copy_incremental_forget(regclass, date, date) FROM PUBLIC;

@@ -1,0 +1,50 @@
+# ALTER EXTENSION UPDATE from every older version gives the same objects as a fresh install.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('upgrade');
+$node->init;
+$node->start;
+
+# Everything of the extension that users can tell: objects, definitions, comments, rights, columns, constraints.
+my $objects = <<'SQL';
+SELECT pg_describe_object(classid, objid, objsubid), obj_description(objid, classid::regclass::name) FROM pg_depend
+  WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' ORDER BY 1;
+SELECT proname, pg_get_functiondef(p.oid), proacl FROM pg_proc AS p WHERE proname LIKE 'copy_incremental%' ORDER BY 1;
+SELECT relname, relacl, relrowsecurity FROM pg_class WHERE relname LIKE 'copy_incremental%' ORDER BY 1;
+SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+       pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
+  FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+  WHERE attrelid::regclass::text LIKE 'copy_incremental%' AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text LIKE 'copy_incremental%'
+  ORDER BY 1;
+SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'copy_incremental%' ORDER BY 1;
+SELECT * FROM pg_policies ORDER BY 1, 2, 3;
+SELECT (SELECT count(*) FROM unnest(extconfig)), extcondition, extversion FROM pg_extension
+  WHERE extname = 'pg_copy_incremental';
+SQL
+
+$node->safe_psql('postgres', 'CREATE DATABASE fresh');
+$node->safe_psql('fresh', 'CREATE EXTENSION pg_copy_incremental');
+my $fresh = $node->safe_psql('fresh', $objects);
+my $newest = $node->safe_psql('fresh', q[SELECT extversion FROM pg_extension WHERE extname = 'pg_copy_incremental']);
+
+my @older = grep { $_ ne $newest } split /\n/, $node->safe_psql('postgres',
+	q[SELECT version FROM pg_available_extension_versions WHERE name = 'pg_copy_incremental' ORDER BY 1]);
+ok(scalar @older, 'there are older versions to come from');
+
+for my $version (@older)
+{
+	(my $database = "from_$version") =~ tr/./_/;
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, "CREATE EXTENSION pg_copy_incremental VERSION '$version'");
+	my (undef, undef, $error) = $node->psql($database, q[SELECT copy_incremental('x=y', 'SELECT 1 AS a', NULL, 1)]);
+	like($error, qr/ERROR/, "$version: the library of $newest gives an error, not a crash");
+	$node->safe_psql($database, 'ALTER EXTENSION pg_copy_incremental UPDATE');
+	is($node->safe_psql($database, $objects), $fresh, "$version, updated to $newest, equals a fresh install");
+}
+
+done_testing();
