@@ -29,9 +29,26 @@ bool holds_local_oids(Oid type) {
     }
 }
 
+// The receive functions of these refuse what their send functions write: empty vectors, or every value.
+bool is_not_received_as_sent(Oid type) {
+    switch (type) {
+    case INT2VECTOROID:
+    case OIDVECTOROID:
+    case PG_NODE_TREEOID:
+    case PG_NDISTINCTOID:
+    case PG_DEPENDENCIESOID:
+    case PG_MCV_LISTOID:
+    case PG_BRIN_BLOOM_SUMMARYOID:
+    case PG_BRIN_MINMAX_MULTI_SUMMARYOID:
+        return true;
+    default:
+        return false;
+    }
+}
+
 // Do both servers have this very type, with a binary form?
 bool has_common_binary_form(Oid type) {
-    if (type >= first_unstable_oid || holds_local_oids(type)) return false;
+    if (type >= first_unstable_oid || holds_local_oids(type) || is_not_received_as_sent(type)) return false;
     const HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
     if (!HeapTupleIsValid(tuple)) return false;
     const auto *const form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
