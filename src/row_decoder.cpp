@@ -122,7 +122,7 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
             fmgr_info_cxt(function, &column.function, memory);
             TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), mapped.name.c_str(), mapped.batch_type, -1,
                                0);
-            if (mapped.as_text || mapped.batch_type == XMLOID) depends_on_settings_ = true;
+            if (mapped.as_text) depends_on_settings_ = true;
         }
     });
 }
