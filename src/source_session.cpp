@@ -31,6 +31,7 @@ std::string begin_script(const TimeZone &zone, int server_version) {
     set("IntervalStyle", "postgres");
     set("extra_float_digits", "3");
     set("bytea_output", "hex");
+    set("lc_monetary", "C");
     set("xmloption", "content");
     set("TimeZone", zone.name());
     set("lock_timeout", std::to_string(LockTimeout > 0 ? LockTimeout : default_lock_timeout));
