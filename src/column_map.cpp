@@ -61,6 +61,21 @@ bool has_common_binary_form(Oid type) {
     return sendable && (!OidIsValid(element) || has_common_binary_form(element));
 }
 
+struct BatchType {
+    Oid type = InvalidOid;
+    int typmod = -1;
+};
+
+// What text is read as: the target's type, but a domain is left to the INSERT, so that its checks run as they do
+// there for every other column.
+BatchType text_batch_type(const TargetColumn &into) {
+    return pg_call([&] {
+        int32 typmod = into.typmod;
+        const Oid base = getBaseTypeAndTypmod(into.type, &typmod);
+        return BatchType{.type = base, .typmod = typmod};
+    });
+}
+
 std::string type_text(Oid type, int typmod) {
     return pg_call(
         [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID); });
@@ -121,11 +136,12 @@ ColumnMap map_columns(const std::vector<SourceColumn> &source, const Target &tar
             continue;
         }
         const bool binary = pg_call([&] { return has_common_binary_form(column.type); });
+        const BatchType batch = binary ? BatchType{.type = column.type} : text_batch_type(*into);
         map.columns.push_back({.name = column.name,
                                .source_type = column.type,
                                .as_text = !binary,
-                               .batch_type = binary ? column.type : into->type,
-                               .batch_typmod = binary ? -1 : into->typmod});
+                               .batch_type = batch.type,
+                               .batch_typmod = batch.typmod});
         if (!binary) map.all_binary_in_order = false;
         if (into->is_identity_always) map.overrides_identity = true;
     }

@@ -73,10 +73,7 @@ void decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batc
             position.column = i;
             nulls[i] = PQgetisnull(result, row, i) != 0;
             if (nulls[i]) {
-                // Input functions of domains check NULL too.
-                values[i] = columns[i].as_text ? InputFunctionCall(&columns[i].function, nullptr,
-                                                                   columns[i].io_parameter, columns[i].typmod)
-                                               : Datum{0};
+                values[i] = Datum{0};
                 continue;
             }
             char *const value = PQgetvalue(result, row, i);

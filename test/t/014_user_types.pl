@@ -114,5 +114,16 @@ fails_with($destination, copy_sql(q(SELECT ''::mood AS mood), undef, target => "
 is($destination->safe_psql('postgres', 'SELECT (SELECT count(*) FROM moods) + (SELECT count(*) FROM positive_levels)'), 0,
 	'of a refused window nothing is stored');
 
+# A check of a domain sees the session's own settings, and its messages reach the client in its encoding.
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE FUNCTION speaks(mood) RETURNS boolean LANGUAGE plpgsql AS
+	  $$BEGIN RAISE NOTICE 'é % %', $1, current_setting('DateStyle'); RETURN true; END$$;
+	CREATE DOMAIN spoken_mood AS mood CHECK (speaks(VALUE)); CREATE TABLE spoken_moods (mood spoken_mood);
+	SQL
+my ($status, $out, $err) = $destination->psql('postgres', "SET client_encoding = 'LATIN1'; SET DateStyle = 'German';"
+	  . copy_sql(q(SELECT 'très bien'::mood AS mood), undef, target => "'spoken_moods'") =~ s/\xc3\xa8/\xe8/r);
+is($status, 0, 'a domain whose check raises a notice');
+like($err, qr/NOTICE:  \xe9 tr\xe8s bien German, DMY/, 'the notice is in the encoding of the client');
+
 is(source_sessions($source), 0, 'no session is left at the source');
 done_testing();
