@@ -102,7 +102,7 @@ sub table_texts
 	my ($node, $table) = @_;
 	my $columns = $node->safe_psql('postgres', <<~SQL);
 		SELECT string_agg(format('(%L, t.%I::text)', attname, attname), ', ') FROM pg_attribute
-		  WHERE attrelid = '$table'::regclass AND attnum > 0 AND NOT attisdropped
+		  WHERE attrelid = \$\$$table\$\$::regclass AND attnum > 0 AND NOT attisdropped
 		SQL
 	my $lines = $node->safe_psql('postgres', <<~SQL, extra_params => [ '-F', "\x1f" ]);
 		SELECT c.name, json_agg(c.value ORDER BY t.id)
