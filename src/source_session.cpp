@@ -27,7 +27,8 @@ std::string begin_script(const TimeZone &zone, int server_version) {
     const auto set = [&](const char *name, const std::string &value) { sql += ", " + setting(name, value); };
     set("client_encoding", GetDatabaseEncodingName());
     set("standard_conforming_strings", "on");
-    set("DateStyle", "ISO, YMD");
+    // Without an order of day, month and year, which is how the query's own literals are read.
+    set("DateStyle", "ISO");
     set("IntervalStyle", "postgres");
     set("extra_float_digits", "3");
     set("bytea_output", "hex");
