@@ -23,6 +23,8 @@ Scan scan(const char *text) {
     core_YYSTYPE value{};
     YYLTYPE location = 0;
     const core_yyscan_t scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+    // As the source reads it.
+    extra.standard_conforming_strings = true;
     while (const int token = core_yylex(&value, &location, scanner)) {
         if (token == ';') {
             if (result.semicolon_at < 0) result.semicolon_at = location;
