@@ -160,12 +160,10 @@ my @without_binary = map { ($_, "$_\[]") } qw(aclitem gtsvector);
 my @not_received = ((map { ($_, "$_\[]") } qw(int2vector oidvector xml)), grep { /^pg_/ } keys %only_null);
 is($as_text, join(' ', sort @named, @without_binary, @not_received),
 	'types that hold OIDs or whose binary form is not read back travel as text, all others in binary');
-for my $type (qw(regclass regcollation regconfig regdictionary regnamespace regoperator regprocedure regrole regtype))
-{
-	my $oids = "SELECT string_agg($type\::oid::text, ' ' ORDER BY id) FROM builtin";
-	isnt($destination->safe_psql('postgres', $oids), $source->safe_psql('postgres', $oids),
-		"$type travels by name: its OID is another one here");
-}
+my @reg = qw(regclass regcollation regconfig regdictionary regnamespace regoperator regprocedure regrole regtype);
+my $oids = 'SELECT ' . join(', ', map { "string_agg($_\::oid::text, ' ' ORDER BY id)" } @reg) . ' FROM builtin';
+my @oids = map { [ split /\|/, $_->safe_psql('postgres', $oids) ] } $source, $destination;
+isnt($oids[1][$_], $oids[0][$_], "$reg[$_] travels by name: its OID is another one here") for 0 .. $#reg;
 
 is(source_sessions($source), 0, 'no session is left at the source');
 done_testing();

@@ -26,18 +26,19 @@ sub call_into
 	  . copy_sql("SELECT $expression AS value", undef, target => "'target$table'", %argument) . ';';
 }
 
-# The value that arrives there, as "[text]"; the run has these settings.
+# SQL that prints the value that arrived last as "[text]".
+sub show_value { return "SET timezone = 'UTC'; SELECT '[' || value::text || ']' FROM target$table; RESET timezone;" }
+
+# The value that arrives; the run has these settings.
 sub cast_to
 {
 	my ($type, $expression, $settings, %argument) = @_;
 	my $copy = call_into($type, $expression, %argument);
-	my $result = $destination->safe_psql('postgres',
-		($settings // '') . " $copy SET timezone = 'UTC'; SELECT '[' || value::text || ']' FROM target$table");
-	return $result =~ s/^1\n?//r;
+	return $destination->safe_psql('postgres', ($settings // '') . " $copy " . show_value()) =~ s/^1\n?//r;
 }
 
 # target type, value at the source, what arrives, what must hold
-for my $case (
+my @casts = (
 	[ 'int8', '2147483647', '2147483647', 'int4 to int8' ],
 	[ 'int4', '2147483647::int8', '2147483647', 'int8 to int4' ],
 	[ 'int2', '-32768', '-32768', 'int4 to int2' ],
@@ -84,11 +85,14 @@ for my $case (
 	[ 'text', q('pg_class'::regclass), 'pg_class', 'regclass to text is the name' ],
 	[ 'text', q('a'::"char"), 'a', '"char" to text' ],
 	[ 'text', q('<a/>'::xml), '<a/>', 'xml to text' ],
-	[ 'pg_am', q(ROW(1, 'x', NULL, 't')), '(1,x,,t)', 'a row without a type to a composite type' ])
-{
-	my ($type, $expression, $value, $name) = @$case;
-	is(cast_to($type, $expression), $value eq '' ? '' : "[$value]", $name);
-}
+	[ 'pg_am', q(ROW(1, 'x', NULL, 't')), '(1,x,,t)', 'a row without a type to a composite type' ]);
+# In one session, which goes on after an error.
+my $script = join '', map { call_into($casts[$_][0], $casts[$_][1]) . "\\echo case $_\n" . show_value() } 0 .. $#casts;
+my ($status, $out, $err) = $destination->psql('postgres', $script, on_error_stop => 0);
+is($err, '', 'no cast fails');
+my %arrived = $out =~ /^case (\d+)\n(.*)$/mg;
+is($arrived{$_}, $casts[$_][2] eq '' ? '' : "[$casts[$_][2]]", $casts[$_][3]) for 0 .. $#casts;
+
 like(cast_to('text', q((SELECT adbin FROM pg_attrdef WHERE adrelid = 'defaults'::regclass))),
 	qr/^\[\{CONST :consttype 23 /, 'pg_node_tree to text');
 is($destination->safe_psql('postgres', call_into('char(5)', q('x')) . " SELECT octet_length(value) FROM target$table"),
