@@ -92,9 +92,9 @@ void decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batc
 
 // Text forms are read by these settings; those that the source has too are the same there.
 void use_text_settings() {
-    for (const auto &[name, value] : {std::pair("DateStyle", "ISO, YMD"), std::pair("IntervalStyle", "postgres"),
-                                      std::pair("xmloption", "content"), std::pair("lc_monetary", "C"),
-                                      std::pair("array_nulls", "on")})
+    for (const auto &[name, value] :
+         {std::pair("DateStyle", "ISO, YMD"), std::pair("IntervalStyle", "postgres"), std::pair("xmloption", "content"),
+          std::pair("lc_monetary", "C"), std::pair("array_nulls", "on")})
         (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 

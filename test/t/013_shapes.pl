@@ -124,22 +124,23 @@ my $set = join '', map { "SET $_ = " . ($_ eq 'search_path' ? $session{$_} : "'$
 my $shown = join ' ', map { "SHOW $_;" } sort keys %session;
 my $settings = join "\n", map { $session{$_} } sort keys %session;
 
+my @zone = (time_zone => "'Europe/Berlin'");
 for my $batch (1, 2000)
 {
-	is($destination->safe_psql('postgres', "TRUNCATE looks; $set" . copy_sql('SELECT * FROM looks', undef, batch => $batch) . "; $shown"),
+	is($destination->safe_psql('postgres', "TRUNCATE looks; $set" . copy_sql('SELECT * FROM looks', undef, batch => $batch, @zone) . "; $shown"),
 		"2\n$settings", "batch $batch: the settings of the session are as they were");
 	same_rows($source, $destination, 'looks', "batch $batch, under settings of every kind");
 }
-my ($status, $out, $err) = $destination->psql('postgres', "$set " . copy_sql(q(SELECT 1 / 0 AS id), undef, target => "'looks'")
+my ($status, $out, $err) = $destination->psql('postgres', "$set " . copy_sql(q(SELECT 1 / 0 AS id), undef, target => "'looks'", @zone)
 	  . "; $shown", on_error_stop => 0);
 like($err, qr/division by zero/, 'a run that fails');
 is($out, $settings, 'a run that fails: the settings of the session are as they were');
 ($status, $out, $err) = $destination->psql('postgres', "$set " . copy_sql(q(SELECT 'x'::varchar::regclass::text AS markup), undef,
-		target => "'looks'") . "; $shown", on_error_stop => 0);
+		target => "'looks'", @zone) . "; $shown", on_error_stop => 0);
 is($out, $settings, 'a run whose source fails: the settings of the session are as they were');
 $source->safe_psql('postgres', q(CREATE TYPE span AS ENUM ('1 day', 'bad')));
 ($status, $out, $err) = $destination->psql('postgres', "$set " . copy_sql(q(SELECT 'bad'::span AS took), undef,
-		target => "'looks'") . "; $shown", on_error_stop => 0);
+		target => "'looks'", @zone) . "; $shown", on_error_stop => 0);
 like($err, qr/invalid input syntax for type interval: "bad"/, 'a value that cannot be read');
 is($out, $settings, 'a value that cannot be read: the settings of the session are as they were');
 
