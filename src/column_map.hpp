@@ -13,7 +13,7 @@ struct MappedColumn {
     std::string name;
     Oid source_type = InvalidOid;
     bool as_text = false;        // the source sends text, which the batch type's input function reads
-    Oid batch_type = InvalidOid; // the source's type, or the target's for a column that travels as text
+    Oid batch_type = InvalidOid; // the source's type, or the target's base type for a column that travels as text
     int batch_typmod = -1;
 };
 

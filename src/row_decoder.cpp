@@ -75,10 +75,7 @@ std::int64_t decode_rows(const PGresult *result, RowDecoder::Column *columns, co
             position.column = i;
             nulls[i] = PQgetisnull(result, row, i) != 0;
             if (nulls[i]) {
-                // Input functions of domains check NULL too.
-                values[i] = columns[i].as_text ? InputFunctionCall(&columns[i].function, nullptr,
-                                                                   columns[i].io_parameter, columns[i].typmod)
-                                               : Datum{0};
+                values[i] = Datum{0};
                 continue;
             }
             char *const value = PQgetvalue(result, row, i);
@@ -97,10 +94,11 @@ std::int64_t decode_rows(const PGresult *result, RowDecoder::Column *columns, co
     return bytes;
 }
 
-// Text forms are read by these settings, which at the source are what they are here now.
+// Text forms are read by these settings; those that the source has too are the same there.
 void use_text_settings() {
-    for (const auto &[name, value] : {std::pair("DateStyle", "ISO, YMD"), std::pair("IntervalStyle", "postgres"),
-                                      std::pair("xmloption", "content")})
+    for (const auto &[name, value] :
+         {std::pair("DateStyle", "ISO, YMD"), std::pair("IntervalStyle", "postgres"), std::pair("xmloption", "content"),
+          std::pair("lc_monetary", "C"), std::pair("array_nulls", "on")})
         (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
@@ -126,7 +124,7 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
             fmgr_info_cxt(function, &column.function, memory);
             TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), mapped.name.c_str(), mapped.batch_type, -1,
                                0);
-            if (mapped.as_text || mapped.batch_type == XMLOID) depends_on_settings_ = true;
+            if (mapped.as_text) depends_on_settings_ = true;
         }
     });
 }

@@ -27,10 +27,12 @@ std::string begin_script(const TimeZone &zone, int server_version) {
     const auto set = [&](const char *name, const std::string &value) { sql += ", " + setting(name, value); };
     set("client_encoding", GetDatabaseEncodingName());
     set("standard_conforming_strings", "on");
-    set("DateStyle", "ISO, YMD");
+    // Without an order of day, month and year, which is how the query's own literals are read.
+    set("DateStyle", "ISO");
     set("IntervalStyle", "postgres");
     set("extra_float_digits", "3");
     set("bytea_output", "hex");
+    set("lc_monetary", "C");
     set("xmloption", "content");
     set("TimeZone", zone.name());
     set("lock_timeout", std::to_string(LockTimeout > 0 ? LockTimeout : default_lock_timeout));

@@ -37,6 +37,16 @@ void collect_relations(const Node *item, std::vector<WrittenName> &relations) {
     }
 }
 
+// Parses as the source does, whose strings are standard conforming. An ERROR of the parser undoes the setting, too.
+List *parse(const char *sql) {
+    const int settings = NewGUCNestLevel();
+    (void)set_config_option("standard_conforming_strings", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                            false);
+    List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+    AtEOXact_GUC(true, settings);
+    return statements;
+}
+
 } // namespace
 
 StatementKind kind_of_statement(const std::string &text, const char *what) {
@@ -56,7 +66,7 @@ std::optional<std::vector<WrittenName>> check_statement(const std::string &text)
     List *statements = NIL;
     const bool parsed = pg_try(sqlstate::syntax_error, [&] {
         const MemoryContext inner = MemoryContextSwitchTo(memory);
-        statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+        statements = parse(sql);
         MemoryContextSwitchTo(inner);
     });
     if (!parsed || list_length(statements) != 1) return std::nullopt;

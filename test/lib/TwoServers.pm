@@ -9,7 +9,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until);
+our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both columns_as_text
+  table_texts same_rows);
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
@@ -72,6 +73,54 @@ sub fails_with
 	ok($status != 0 && $err =~ /ERROR:  \Q$sqlstate\E: / && $err =~ $message, $name)
 	  or diag("wanted $sqlstate and $message, got status $status: $err");
 	return $err;
+}
+
+# Runs the same SQL on each of the servers.
+sub on_both
+{
+	my ($sql, @nodes) = @_;
+	$_->safe_psql('postgres', $sql) for @nodes;
+	return;
+}
+
+# The columns that the last cursor at the source asked for as text, sorted; needs log_statement = 'all' there.
+sub columns_as_text
+{
+	my ($source) = @_;
+	my ($cursor) = slurp_file($source->logfile) =~ /.*DECLARE copy_incremental NO SCROLL CURSOR FOR ([^\n]*)/s;
+	my @columns;
+	$cursor =~ s/^SELECT (?=q\.")//;
+	while ($cursor =~ /\Gq\."((?:[^"]|"")+)"(::pg_catalog\.text)?(?:, | FROM \()/g)
+	{
+		push @columns, $1 =~ s/""/"/gr if $2;
+	}
+	return sort @columns;
+}
+
+# A table as { column => JSON array of the texts of its values }, in the order of its column id. Settings decide
+# what some values look like; both servers of a test have the same unless it changes them.
+sub table_texts
+{
+	my ($node, $table) = @_;
+	my $columns = $node->safe_psql('postgres', <<~SQL);
+		SELECT string_agg(format('(%L, t.%I::text)', attname, attname), ', ') FROM pg_attribute
+		  WHERE attrelid = \$\$$table\$\$::regclass AND attnum > 0 AND NOT attisdropped
+		SQL
+	my $lines = $node->safe_psql('postgres', <<~SQL, extra_params => [ '-F', "\x1f" ]);
+		SELECT c.name, json_agg(c.value ORDER BY t.id)
+		  FROM $table AS t, LATERAL (VALUES $columns) AS c(name, value) GROUP BY c.name
+		SQL
+	return { map { split /\x1f/, $_, 2 } split /\n/, $lines };
+}
+
+# Tests that a table has the same columns with the same values on both servers, a test for each column.
+sub same_rows
+{
+	my ($source, $destination, $table, $name) = @_;
+	my ($sent, $arrived) = (table_texts($source, $table), table_texts($destination, $table));
+	is($arrived->{$_}, $sent->{$_}, "$name: $_") for sort keys %$sent;
+	is(join(' ', sort keys %$arrived), join(' ', sort keys %$sent), "$name: columns");
+	return;
 }
 
 # How many sessions etl_reader has at the source.
