@@ -53,14 +53,19 @@ struct ConnectionOptions {
                only(value_or("dbname", ""), "_-.") && only(value_or("user", ""), "_-.");
     }
 
-    // What messages and the ledger call this source: the server's name, or host:port/dbname. Never a secret.
-    std::string display_name() const {
+    // Which source this is: the server's name, or host:port/dbname. Of a connection string that has not yet led to a
+    // connection, it must not be shown.
+    std::string identity() const {
         if (!server.empty()) return server;
-        if (!names_are_plain()) return "(connection string)";
         const std::string_view host = value_or("host", value_or("hostaddr", "localhost"));
         std::string name(host);
         name.append(":").append(value_or("port", "5432"));
         return name.append("/").append(value_or("dbname", value_or("user", "")));
+    }
+
+    // What messages call this source. Never a secret.
+    std::string display_name() const {
+        return server.empty() && !names_are_plain() ? "(connection string)" : identity();
     }
 };
 

@@ -196,7 +196,7 @@ std::int64_t copy_window(const CopyRequest &request) {
     // The run takes its place before the source's snapshot is taken, or takes the snapshot anew: what an earlier run
     // of the window wrote is never older than what this one reads.
     const Ledger ledger(request.schema);
-    RunKey key{.source = options.display_name(), .query_hash = hash_query(request.query_template), .window = window};
+    RunKey key{.source = options.identity(), .query_hash = hash_query(request.query_template), .window = window};
     std::optional<RunLock> place;
     const auto take_place = [&] {
         key.target = target->oid();
