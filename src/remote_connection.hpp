@@ -10,9 +10,6 @@
 
 namespace pgci {
 
-// Ends this session (FATAL) if its client is gone, so that no work is done for nobody.
-void check_client_alive();
-
 class RemoteConnection {
   public:
     // Connects within connect_timeout (10 s unless given). Raises 08001, 2F003, 53000.
