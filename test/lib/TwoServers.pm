@@ -7,10 +7,11 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both columns_as_text
-  table_texts same_rows);
+our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both
+  columns_as_text table_texts same_rows open_session start_call end_of_call poll_session);
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
@@ -126,6 +127,49 @@ sub source_sessions
 {
 	my ($source) = @_;
 	return $source->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'");
+}
+
+# A psql that lives on after an error and prints SQLSTATEs, and the process id of its backend.
+sub open_session
+{
+	my ($node) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
+}
+
+# Sends SQL in such a session, and does not wait for its end.
+sub start_call
+{
+	my ($session, $sql) = @_;
+	$session->query_until(qr/call begins\n/, "\\echo call begins\n$sql;\n");
+	return;
+}
+
+# Waits for the error that ends the call; returns its SQLSTATE and all that psql wrote to stderr. After FATAL psql has
+# ended; else the session can be used again.
+sub end_of_call
+{
+	my ($session) = @_;
+	pump_until($session->{run}, $session->{timeout}, \$session->{stderr}, qr/^.*(ERROR|FATAL):  \w{5}: .*\n/m);
+	my $fatal = $session->{stderr} =~ /^.*FATAL:  /m;
+	$fatal ? $session->{run}->finish : $session->query('SELECT 1');    # the rest of the message
+	my $said = $session->{stderr};
+	$session->{stderr} = '';
+	my ($sqlstate) = $said =~ /(?:ERROR|FATAL):  (\w{5}): /;
+	return ($sqlstate // 'no error', $said);
+}
+
+# Polls a query in an open session until it returns this value, much faster than wait_until; false after three minutes.
+sub poll_session
+{
+	my ($session, $sql, $value) = @_;
+	$value //= 't';
+	for my $attempt (1 .. 180 * 50)
+	{
+		return 1 if $session->query_safe($sql) eq $value;
+		usleep(20_000);
+	}
+	return 0;
 }
 
 # Polls a query until it returns this value; false after three minutes.
