@@ -89,7 +89,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     if (!is_null(fcinfo, time_zone)) request.time_zone = text_value(fcinfo, time_zone);
     check_choice(fcinfo, on_rerun, "on_rerun", {"error", "skip", "run"});
     check_choice(fcinfo, method, "method", {"cursor", "copy", "bulk"});
-    request.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+    request.schema = pg_call([=] { return get_func_namespace(fcinfo->flinfo->fn_oid); });
     return request;
 }
 

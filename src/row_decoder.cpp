@@ -67,6 +67,7 @@ void decode_rows(const PGresult *result, RowDecoder::Column *columns, const Batc
     auto *const nulls = static_cast<bool *>(palloc(sizeof(bool) * static_cast<Size>(count)));
     const int rows = PQntuples(result);
     for (int row = 0; row < rows; ++row) {
+        CHECK_FOR_INTERRUPTS();
         ++position.row;
         const MemoryContext previous = MemoryContextSwitchTo(row_memory);
         for (int i = 0; i < count; ++i) {
