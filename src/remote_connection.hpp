@@ -42,7 +42,7 @@ class RemoteConnection {
     int server_version() const { return PQserverVersion(link_->connection); }
     const std::string &source() const { return source_; }
 
-    // The process that serves us, for cancelling; libpq's own number is a pooler's where one stands between.
+    // The process that serves us, for cancelling, 0 for none; libpq's own number is a pooler's where one stands between.
     void set_backend_pid(int pid) { link_->backend_pid = pid; }
     // Raises 08P01 when the source has changed the encoding of what it sends, or how it reads strings.
     void check_protocol_settings();
