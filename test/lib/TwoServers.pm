@@ -10,8 +10,8 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both
-  columns_as_text table_texts same_rows open_session start_call end_of_call poll_session);
+our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both columns_as_text
+  table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours);
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
@@ -37,14 +37,17 @@ sub start_servers
 	return ($source, $destination);
 }
 
-# A server that listens on 127.0.0.1, where etl_reader needs its password.
+# A server that listens on 127.0.0.1, where everybody needs a password, but for a role fast_reader if a test makes one.
 sub start_source
 {
 	my %option = @_;
 	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source');
 	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
 	$source->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\n" . ($option{config} // ''));
-	$source->append_conf('pg_hba.conf', "host all all 127.0.0.1/32 scram-sha-256\n");
+	# Cluster's own rules let everybody in without a password.
+	unlink $source->data_dir . '/pg_hba.conf';
+	$source->append_conf('pg_hba.conf', "local all all trust\nhost all fast_reader 127.0.0.1/32 trust\n"
+		  . "host all all 127.0.0.1/32 scram-sha-256\n");
 	$source->start;
 	$source->safe_psql('postgres', <<~SQL);
 		CREATE ROLE etl_reader LOGIN PASSWORD '$password';
@@ -177,6 +180,21 @@ sub wait_until
 {
 	my ($node, $sql, $value) = @_;
 	return $node->poll_query_until('postgres', $sql, $value // 't');
+}
+
+# After a test that killed server processes with signal 9: the server, which must be stopped, lost so many processes and
+# no other. Its log then says who killed them, because any other signal in a log is a crash.
+sub kills_were_ours
+{
+	my ($node, $kills, $name) = @_;
+	my $log = slurp_file($node->logfile);
+	my $all = () = $log =~ /was terminated by signal/g;
+	my $ours = $log =~ s/was terminated by signal 9/was killed by the test/g;
+	is("$all $ours", "$kills $kills", $name);
+	open(my $out, '>', $node->logfile) or die $!;
+	print $out $log;
+	close $out or die $!;
+	return;
 }
 
 1;
