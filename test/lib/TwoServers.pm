@@ -137,6 +137,7 @@ sub open_session
 {
 	my ($node) = @_;
 	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	$session->set_query_timer_restart;
 	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
 }
 
