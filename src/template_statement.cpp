@@ -52,6 +52,7 @@ List *parse(const char *sql) {
 } // namespace
 
 std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
+    const ErrorInQuery shown(text);
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
     List *statements = NIL;
