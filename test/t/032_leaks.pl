@@ -15,13 +15,13 @@ my $password = $TwoServers::password;
 
 # Most paths connect without a password, whose check would take most of the time.
 $source->safe_psql('postgres', <<~'SQL');
-	CREATE ROLE fast_reader LOGIN IN ROLE etl_reader;
+	CREATE ROLE etl_trusted LOGIN IN ROLE etl_reader;
 	CREATE TABLE rows AS SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 400) AS g;
 	SQL
 
 my $at_port = 'host=127.0.0.1 dbname=postgres port=';
-my $fast = "'$at_port" . $source->port . " user=fast_reader'";
-my $refused = "'$at_port" . PostgreSQL::Test::Cluster::get_free_port() . " user=fast_reader'";
+my $fast = "'$at_port" . $source->port . " user=etl_trusted'";
+my $refused = "'$at_port" . PostgreSQL::Test::Cluster::get_free_port() . " user=etl_trusted'";
 my $wrong = "'$at_port" . $source->port . " user=etl_reader password=wrong'";
 
 $destination->safe_psql('postgres', <<~'SQL');
