@@ -15,7 +15,7 @@ my $password = $TwoServers::password;
 
 # Most paths connect without a password, whose check would take most of the time.
 $source->safe_psql('postgres', <<~'SQL');
-	CREATE ROLE etl_trusted LOGIN IN ROLE etl_reader;
+	GRANT etl_reader TO etl_trusted;
 	CREATE TABLE rows AS SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 400) AS g;
 	SQL
 
