@@ -73,6 +73,15 @@ int checked_batch(FunctionCallInfo fcinfo) {
     return rows;
 }
 
+// The regclass '-' is 0, which must not pass for no target.
+Oid checked_target(FunctionCallInfo fcinfo) {
+    const Oid relation = PG_GETARG_OID(target);
+    if (!OidIsValid(relation))
+        raise(sqlstate::undefined_table, "argument \"target\" is no table",
+              "Pass target => 'schema.table', or leave it out.");
+    return relation;
+}
+
 } // namespace
 
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
@@ -81,7 +90,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     request.query_template = required_text(fcinfo, query_template, "query_template");
     if (!is_null(fcinfo, day)) request.day = PG_GETARG_DATEADT(day);
     request.batch = checked_batch(fcinfo);
-    if (!is_null(fcinfo, target)) request.target = PG_GETARG_OID(target);
+    if (!is_null(fcinfo, target)) request.target = checked_target(fcinfo);
     check_choice(fcinfo, mode, "mode", {"append", "skip", "upsert", "replace"});
     check_unused(fcinfo, replace_where, "replace_where");
     check_unused(fcinfo, key_columns, "key_columns");

@@ -53,6 +53,10 @@ class ClientWatch {
 
 void check_may_write() {
     pg_call([] {
+        if (RecoveryInProgress())
+            ereport(ERROR,
+                    (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                     errmsg("cannot call copy_incremental() during recovery"), errhint("Run it on the primary.")));
         PreventCommandIfReadOnly("copy_incremental()");
         PreventCommandIfParallelMode("copy_incremental()");
         if (InSecurityRestrictedOperation())

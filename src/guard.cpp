@@ -104,6 +104,14 @@ void raise(const ErrorReport &report) {
     pg_unreachable();
 }
 
+void ErrorInQuery::move_position(void *query) noexcept {
+    const int position = geterrposition();
+    if (position <= 0) return;
+    errposition(0);
+    internalerrposition(position);
+    internalerrquery(static_cast<const char *>(query));
+}
+
 void raise(SqlState code, const std::string &message, const std::string &hint, const std::string &detail) {
     raise(ErrorReport{.code = code, .message = message, .detail = detail, .hint = hint});
 }

@@ -31,7 +31,8 @@ int connect_timeout(const ConnectionOptions &options) {
 std::string redacted_message(const PGconn *connection, const ConnectionOptions &options) {
     std::string text = sanitize(PQerrorMessage(connection), 1024);
     const std::string_view password = options.value_or("password", "");
-    if (!password.empty() && text.find(password) != std::string::npos) return {};
+    if (!password.empty() && text.find(password) != std::string::npos)
+        return "The reason is not shown because the password is a part of it.";
     return text;
 }
 
@@ -42,7 +43,7 @@ std::string redacted_message(const PGconn *connection, const ConnectionOptions &
                        .context = "on source server " + options.display_name()};
     if (timed_out) {
         report.detail = "The connection was not established within connect_timeout.";
-    } else if (options.names_are_plain()) {
+    } else if (!options.server.empty() || options.names_are_plain()) {
         report.detail = redacted_message(connection, options);
     } else {
         report.detail = "The reason is not shown because a part of the connection string looks like a piece of a "

@@ -31,6 +31,15 @@ std::string insert_statement(const Target &target, const ColumnMap &map, const s
            quote_identifier(schema) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
 }
 
+// How many statements the rules of the target made of the INSERT.
+int count_statements(SPIPlanPtr plan) {
+    int count = 0;
+    const List *const sources = SPI_plan_get_plan_sources(plan);
+    for (int i = 0; i < list_length(sources); ++i)
+        count += list_length(static_cast<const CachedPlanSource *>(list_nth(sources, i))->query_list);
+    return count;
+}
+
 [[noreturn]] void raise_spi(const char *what, int code) {
     elog(ERROR, "%s failed: %s", what, SPI_result_code_string(code));
     pg_unreachable();
@@ -45,12 +54,14 @@ SpiWriter::SpiWriter(const Target &target, const ColumnMap &map, Oid schema) {
         if (const int code = SPI_connect(); code != SPI_OK_CONNECT) raise_spi("SPI_connect", code);
         const SPIPlanPtr plan = SPI_prepare(sql.c_str(), 0, nullptr);
         if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
+        has_several_statements_ = count_statements(plan) > 1;
         AfterTriggerBeginQuery();
         return plan;
     });
 }
 
 std::int64_t SpiWriter::write(Batch &batch) {
+    batch.read_often = has_several_statements_;
     const BatchInHand in_hand(batch);
     return pg_call([&] {
         // Triggers that fire after the statement are queued for finish().
@@ -58,7 +69,7 @@ std::int64_t SpiWriter::write(Batch &batch) {
             SPI_execute_snapshot(plan_, nullptr, nullptr, InvalidSnapshot, InvalidSnapshot, false, false, 0);
         if (code != SPI_OK_INSERT && code != SPI_OK_REWRITTEN) raise_spi("SPI_execute", code);
         const auto written = static_cast<std::int64_t>(SPI_processed);
-        // A rule may have kept the statement from reading it.
+        // Rules may have kept the statement from reading it, or have copies read.
         if (batch.rows != nullptr) tuplestore_end(batch.rows);
         batch.rows = nullptr;
         return written;

@@ -21,6 +21,7 @@ class SpiWriter {
 
   private:
     SPIPlanPtr plan_;
+    bool has_several_statements_ = false; // by rules of the target
 };
 
 } // namespace pgci

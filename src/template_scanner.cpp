@@ -44,6 +44,7 @@ Scan scan(const char *text) {
 } // namespace
 
 TemplateTokens scan_template(const std::string &text) {
+    const ErrorInQuery shown(text);
     const Scan scanned = pg_call([&] { return scan(text.c_str()); });
     if (scanned.tokens == 0)
         raise(sqlstate::syntax_error, "query template is empty", "Pass a SELECT, VALUES or TABLE statement.");

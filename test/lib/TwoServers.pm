@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both columns_as_text
+our @EXPORT = qw(start_servers start_source copy_sql fails_with copies source_sessions wait_until on_both columns_as_text
   table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours);
 
 # The password of the role etl_reader at the source. No message or log may show it.
@@ -24,7 +24,7 @@ sub start_servers
 	my %option = @_;
 	my $source = start_source(config => $option{source}, encoding => $option{encoding});
 	my $destination = PostgreSQL::Test::Cluster->new('destination');
-	$destination->init;
+	$destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
 	$destination->append_conf('postgresql.conf', $option{destination} // '');
 	$destination->start;
 	my $port = $source->port;
@@ -37,21 +37,26 @@ sub start_servers
 	return ($source, $destination);
 }
 
-# A server that listens on 127.0.0.1, where everybody needs a password, but for a role fast_reader if a test makes one.
+# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket.
 sub start_source
 {
 	my %option = @_;
 	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source');
 	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
 	$source->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\n" . ($option{config} // ''));
-	# Cluster's own rules let everybody in without a password.
+	# The lines that initdb writes would let everybody in.
 	unlink $source->data_dir . '/pg_hba.conf';
-	$source->append_conf('pg_hba.conf', "local all all trust\nhost all fast_reader 127.0.0.1/32 trust\n"
-		  . "host all all 127.0.0.1/32 scram-sha-256\n");
+	$source->append_conf('pg_hba.conf', <<~HBA);
+		local all         all                       trust
+		local replication all                       trust
+		host  all         etl_trusted  127.0.0.1/32 trust
+		host  all         all          127.0.0.1/32 scram-sha-256
+		HBA
 	$source->start;
 	$source->safe_psql('postgres', <<~SQL);
 		CREATE ROLE etl_reader LOGIN PASSWORD '$password';
-		GRANT pg_read_all_data TO etl_reader;
+		CREATE ROLE etl_trusted LOGIN;
+		GRANT pg_read_all_data TO etl_reader, etl_trusted;
 		SQL
 	return $source;
 }
@@ -122,6 +127,17 @@ sub same_rows
 	my ($sent, $arrived) = (table_texts($source, $table), table_texts($destination, $table));
 	is($arrived->{$_}, $sent->{$_}, "$name: $_") for sort keys %$sent;
 	is(join(' ', sort keys %$arrived), join(' ', sort keys %$sent), "$name: columns");
+	return;
+}
+
+# Runs a call that must return this number of rows and leave these rows in the target: the text of $check's result.
+sub copies
+{
+	my ($node, $sql, $rows, $check, $want, $name) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', $sql);
+	my $found = $status == 0 ? $node->safe_psql('postgres', $check) : $err;
+	ok($status == 0 && $out eq $rows && $found eq $want, $name)
+	  or diag("wanted $rows rows and: $want\ngot $out rows and: $found");
 	return;
 }
 

@@ -18,14 +18,13 @@ my $times = ($ENV{PG_TEST_EXTRA} // '') =~ /\bleaks\b/ ? 1000 : 250;
 
 # Most paths connect without a password, whose check would take most of the time.
 $source->safe_psql('postgres', <<~'SQL');
-	CREATE ROLE fast_reader LOGIN IN ROLE etl_reader;
 	CREATE TYPE mood AS ENUM ('good', 'unknown there');
 	CREATE TABLE rows AS SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 400) AS g;
 	SQL
 
 my $at_port = 'host=127.0.0.1 dbname=postgres port=';
-my $fast = "'$at_port" . $source->port . " user=fast_reader'";
-my $refused = "'$at_port" . PostgreSQL::Test::Cluster::get_free_port() . " user=fast_reader'";
+my $fast = "'$at_port" . $source->port . " user=etl_trusted'";
+my $refused = "'$at_port" . PostgreSQL::Test::Cluster::get_free_port() . " user=etl_trusted'";
 my $wrong = "'$at_port" . $source->port . " user=etl_reader password=wrong'";
 
 $destination->safe_psql('postgres', <<~'SQL');
@@ -96,7 +95,7 @@ sub no_growth
 sub no_sessions
 {
 	my ($name) = @_;
-	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename ~ '_reader'"),
+	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename ~ '^etl_'"),
 		"$name: no session at the source");
 	return;
 }
