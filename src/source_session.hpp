@@ -45,7 +45,7 @@ class SourceSession {
     // Is the source this very database of this very server?
     bool is_this_database() const { return is_this_database_; }
 
-    // Ends the transaction, without waiting for the answer.
+    // Ends the transaction, without waiting for the answer. Nothing is left to cancel then.
     void send_commit();
     void receive_commit();
 
