@@ -261,7 +261,6 @@ std::int64_t copy_window(const CopyRequest &request) {
         statistics.rows_read += PQntuples(result.get());
         result.reset();
         statistics.rows_written += writer->write(batch);
-        check_client_alive();
         if (request.commit_batches || cursor.at_end()) {
             if (cursor.at_end()) source.receive_commit();
             progress.batch = 0;
