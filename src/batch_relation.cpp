@@ -104,11 +104,14 @@ BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema
     return relation;
 }
 
-BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
-                                Oid schema) {
+void check_transform(const std::string &transform) {
     if (kind_of_statement(transform, "transform") != StatementKind::query)
         raise(sqlstate::syntax_error, "transform must be a single SELECT",
               "It reads the relation \"batch\" and returns the rows for the target.");
+}
+
+BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
+                                Oid schema) {
     BatchRelation relation{.with = "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")",
                            .alias = "result"};
     const std::string head = "WITH " + relation.with + " SELECT * FROM (";

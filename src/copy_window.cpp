@@ -217,6 +217,7 @@ std::int64_t copy_window(const CopyRequest &request) {
 
     const SourceQuery query(request.query_template, text);
     const std::string slice = request.replace_where ? slice_condition(*request.replace_where, text) : "";
+    if (request.transform) check_transform(*request.transform);
     std::optional<Target> target;
     if (OidIsValid(request.target)) target = Target::open(request.target);
     const ConnectionOptions options = resolve_source(request.src_conninfo);

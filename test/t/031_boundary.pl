@@ -35,7 +35,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 	END $$;
 	CREATE TRIGGER loud BEFORE INSERT ON loud FOR EACH ROW EXECUTE FUNCTION loud();
 	CREATE FUNCTION copy_rows(query text, target regclass) RETURNS bigint LANGUAGE sql
-	  AS $$ SELECT copy_incremental('src', query, NULL, 1000, target) $$;
+	  AS $$ SELECT copy_incremental('src', query, NULL, 1000, target, on_rerun => 'run') $$;
 
 	-- What PL/pgSQL sees of the error of a call.
 	CREATE FUNCTION failure(query text, target regclass, OUT state text, OUT message text, OUT detail text,

@@ -9,7 +9,7 @@ my ($source, $destination) = start_servers();
 $source->safe_psql('postgres', 'CREATE TABLE rows (id int); INSERT INTO rows SELECT generate_series(1, 5000)');
 $destination->safe_psql('postgres', <<~'SQL');
 	CREATE FUNCTION copy_rows(target regclass) RETURNS bigint LANGUAGE sql
-	  AS $$ SELECT copy_incremental('src', 'SELECT id FROM rows ORDER BY id', NULL, 1000, target) $$;
+	  AS $$ SELECT copy_incremental('src', 'SELECT id FROM rows ORDER BY id', NULL, 1000, target, on_rerun => 'run') $$;
 	CREATE TABLE log (what text, n bigint);
 	CREATE TABLE rows (id int);
 	CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS $$
