@@ -26,13 +26,10 @@ std::string batch_function(const ColumnMap &map, Oid schema) {
     return quote_identifier(schema_name) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
 }
 
-void add_column(BatchRelation &relation, const Target &target, const std::string &name, Oid type) {
-    const TargetColumn *const into = target.find_column(name);
+void add_column(BatchRelation &relation, const Target &target, const std::string &name) {
     relation.columns.push_back(name);
-    relation.needs_cast.push_back(into->type != type);
-    relation.target_types.push_back(type_name(into->type));
     // The columns of the tables behind a view are not known here, and the clause does no harm.
-    if (into->is_identity_always || target.is_view()) relation.overrides_identity = true;
+    if (target.find_column(name)->is_identity_always || target.is_view()) relation.overrides_identity = true;
 }
 
 std::string unused_name(const std::vector<std::string> &names) {
@@ -78,16 +75,11 @@ std::vector<SourceColumn> describe_query(const std::string &query, int offset, c
 
 } // namespace
 
-std::string BatchRelation::select_list() const { return select_list_cast({}); }
-
-std::string BatchRelation::select_list_cast(const std::vector<std::string> &cast) const {
+std::string BatchRelation::select_list() const {
     std::string list;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-        const std::string quoted = quote_identifier(columns[i]);
+    for (const std::string &column : columns) {
         if (!list.empty()) list += ", ";
-        list += alias + "." + quoted;
-        if (needs_cast[i] && std::find(cast.begin(), cast.end(), columns[i]) != cast.end())
-            list += "::" + target_types[i] + " AS " + quoted;
+        list += alias + "." + quote_identifier(column);
     }
     return list;
 }
@@ -99,7 +91,7 @@ std::string BatchRelation::with_list(bool more_follow) const {
 
 BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema) {
     BatchRelation relation{.from = batch_function(map, schema), .alias = "batch"};
-    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name, column.batch_type);
+    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name);
     relation.ordinal = unused_name(relation.columns);
     return relation;
 }
@@ -115,7 +107,7 @@ BatchRelation transformed_batch(const std::string &transform, const ColumnMap &b
     const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
     const std::vector<SourceColumn> result = describe_query(head + transform + "\n) AS result", offset, transform);
     for (const SourceColumn &column : map_by_name(result, target, "transform"))
-        add_column(relation, target, column.name, column.type);
+        add_column(relation, target, column.name);
     relation.from = "(" + transform + "\n) AS result";
     relation.ordinal = unused_name(relation.columns);
     return relation;
