@@ -43,7 +43,13 @@ sub start_source
 	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source');
 	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
 	$source->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\n" . ($option{config} // ''));
-	$source->append_conf('pg_hba.conf', "host all all 127.0.0.1/32 scram-sha-256\n");
+	# The lines that initdb writes would let everybody in.
+	unlink $source->data_dir . '/pg_hba.conf';
+	$source->append_conf('pg_hba.conf', <<~HBA);
+		local all         all              trust
+		local replication all              trust
+		host  all         all 127.0.0.1/32 scram-sha-256
+		HBA
 	$source->start;
 	$source->safe_psql('postgres', <<~SQL);
 		CREATE ROLE etl_reader LOGIN PASSWORD '$password';
