@@ -223,14 +223,16 @@ std::int64_t copy_window(const CopyRequest &request) {
     SourceCursor cursor(source, query, plan.map, request.batch);
     const std::int64_t run_id = ledger.begin(key, mode_name(request.mode), "cursor");
     RunStatistics statistics;
-    std::optional<SpiWriter> writer;
+    std::optional<SpiWriter> writer(std::in_place, plan.statements, zone);
+    statistics.rows_deleted = writer->remove();
     do {
         if (!writer) writer.emplace(plan.statements, zone);
-        if (statistics.batches == 0) statistics.rows_deleted = writer->remove();
-        progress.batch = ++statistics.batches;
+        progress.batch = statistics.batches + 1;
         Result result = cursor.fetch();
         Batch batch = decoder.decode(result.get(), statistics.rows_read, statistics.bytes);
-        statistics.rows_read += PQntuples(result.get());
+        const int rows = PQntuples(result.get());
+        statistics.rows_read += rows;
+        if (rows > 0) ++statistics.batches;
         result.reset();
         statistics.rows_written += writer->write(batch);
         check_client_alive();

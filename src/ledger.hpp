@@ -25,7 +25,7 @@ struct RunStatistics {
     std::int64_t rows_written = 0;
     std::int64_t rows_deleted = 0;
     std::int64_t bytes = 0; // of values, as they came from the source
-    std::int64_t batches = 0;
+    std::int64_t batches = 0; // that had rows
 };
 
 struct EarlierRun {
