@@ -105,13 +105,15 @@ class ProcedureScope {
     MemoryContext memory() const { return active_ ? PortalContext : CurTransactionContext; }
 
     void commit() const {
-        if (active_)
-            pg_call([] {
+        if (!active_) return;
+        pg_call(
+            [] {
                 SPI_commit();
                 EnsurePortalSnapshotExists();
-            });
+            },
+            memory());
     }
-    // After the last commit; an error leaves it to the abort.
+    // At the end of the run; an error leaves it to the abort.
     void finish() const {
         if (active_) pg_call([] { SPI_finish(); });
     }
@@ -173,13 +175,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
     return plan;
 }
 
-} // namespace
-
-std::int64_t copy_window(const CopyRequest &request) {
-    const RunGuard guard;
-    check_may_write();
-    const ProcedureScope procedure(request.commit_batches);
-
+std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
     std::optional<Window> window;
     if (request.day || request.data_interval != nullptr) window = make_window(request, zone);
@@ -245,9 +241,19 @@ std::int64_t copy_window(const CopyRequest &request) {
             procedure.commit();
         }
     } while (!cursor.at_end());
-    procedure.finish();
     MemoryContextDelete(memory);
     return statistics.rows_written;
+}
+
+} // namespace
+
+std::int64_t copy_window(const CopyRequest &request) {
+    const RunGuard guard;
+    check_may_write();
+    const ProcedureScope procedure(request.commit_batches);
+    const std::int64_t rows_written = run_window(request, procedure);
+    procedure.finish();
+    return rows_written;
 }
 
 } // namespace pgci
