@@ -23,7 +23,7 @@ sub start_servers
 	my %option = @_;
 	my $source = start_source(config => $option{source}, encoding => $option{encoding});
 	my $destination = PostgreSQL::Test::Cluster->new('destination');
-	$destination->init;
+	$destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
 	$destination->append_conf('postgresql.conf', $option{destination} // '');
 	$destination->start;
 	my $port = $source->port;
