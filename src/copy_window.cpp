@@ -132,11 +132,13 @@ bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &k
     if (request.mode != Mode::append) return true;
     const std::optional<EarlierRun> earlier = ledger.find_earlier(key);
     if (!earlier) return true;
-    const std::string message =
-        (key.window ? "window " + key.window->name() : std::string("the whole result")) + " was already loaded";
+    const std::string message = (key.window ? "window " + key.window->name() : std::string("the whole result")) +
+                                (earlier->is_partial ? " was loaded in part" : " was already loaded");
     const char *const text = message.c_str();
     const char *const run = earlier->description.c_str();
-    switch (request.on_rerun) {
+    // A part must not pass for the whole.
+    const bool refuses = request.on_rerun == OnRerun::skip && earlier->is_partial;
+    switch (refuses ? OnRerun::error : request.on_rerun) {
     case OnRerun::error:
         raise(sqlstate::already_loaded, message,
               "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if the "
