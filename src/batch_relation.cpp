@@ -2,6 +2,7 @@
 
 #include "guard.hpp"
 #include "sql_text.hpp"
+#include "template_scanner.hpp"
 #include "template_statement.hpp"
 
 namespace pgci {
@@ -98,17 +99,19 @@ BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema
 
 BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
                                 Oid schema) {
-    if (kind_of_statement(transform, "transform") != StatementKind::query)
+    // Without the semicolon that it may end in.
+    const std::string select = transform.substr(0, scan_template(transform, "transform", "SELECT").length);
+    if (kind_of_statement(select, "transform") != StatementKind::query)
         raise(sqlstate::syntax_error, "transform must be a single SELECT",
               "It reads the relation \"batch\" and returns the rows for the target.");
     BatchRelation relation{.with = "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")",
                            .alias = "result"};
     const std::string head = "WITH " + relation.with + " SELECT * FROM (";
     const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
-    const std::vector<SourceColumn> result = describe_query(head + transform + "\n) AS result", offset, transform);
+    const std::vector<SourceColumn> result = describe_query(head + select + "\n) AS result", offset, select);
     for (const SourceColumn &column : map_by_name(result, target, "transform"))
         add_column(relation, target, column.name);
-    relation.from = "(" + transform + "\n) AS result";
+    relation.from = "(" + select + "\n) AS result";
     relation.ordinal = unused_name(relation.columns);
     return relation;
 }
