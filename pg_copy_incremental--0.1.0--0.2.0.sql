@@ -29,6 +29,7 @@ CREATE INDEX copy_incremental_runs_key ON copy_incremental_runs (target, query_h
 
 COMMENT ON TABLE copy_incremental_runs IS
 'the ledger: what was copied from where, one row per run, committed with the rows themselves; users see their own runs';
+COMMENT ON SEQUENCE copy_incremental_runs_run_id_seq IS 'run_id of copy_incremental_runs';
 COMMENT ON COLUMN copy_incremental_runs.data_interval IS 'the window, half-open; NULL is a whole result';
 COMMENT ON COLUMN copy_incremental_runs.source IS 'the foreign server, or host:port/dbname; never a password';
 COMMENT ON COLUMN copy_incremental_runs.query_hash IS 'hash of query_template';

@@ -2,6 +2,16 @@
 
 namespace pgci {
 
+// The same rows in a tuplestore of their own, which the executor may free.
+static Tuplestorestate *copy_rows(Tuplestorestate *rows, TupleDesc description) {
+    Tuplestorestate *const copy = tuplestore_begin_heap(false, false, work_mem);
+    TupleTableSlot *const slot = MakeSingleTupleTableSlot(description, &TTSOpsMinimalTuple);
+    tuplestore_rescan(rows);
+    while (tuplestore_gettupleslot(rows, true, false, slot)) tuplestore_puttupleslot(copy, slot);
+    ExecDropSingleTupleTableSlot(slot);
+    return copy;
+}
+
 void BatchInHand::return_rows(FunctionCallInfo fcinfo) {
     if (current_ == nullptr || current_->rows == nullptr)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no batch is being inserted"),
@@ -13,8 +23,8 @@ void BatchInHand::return_rows(FunctionCallInfo fcinfo) {
     const MemoryContext previous = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
     result->returnMode = SFRM_Materialize;
     result->setDesc = CreateTupleDescCopy(current_->description);
-    result->setResult = current_->rows;
-    current_->rows = nullptr;
+    result->setResult = current_->read_often ? copy_rows(current_->rows, current_->description) : current_->rows;
+    if (!current_->read_often) current_->rows = nullptr;
     MemoryContextSwitchTo(previous);
 }
 

@@ -9,11 +9,13 @@ namespace pgci {
 struct Batch {
     Tuplestorestate *rows = nullptr;
     TupleDesc description = nullptr;
+    // Rules of the target made several statements of the INSERT, each of which reads all rows.
+    bool read_often = false;
 };
 
-// For as long as it lives, the batch is the one that copy_incremental_batch_rows() returns, once. The function has no
-// argument to name the batch by: PostgreSQL lets no statement call a function of type internal, and a number that is
-// an address could be made up.
+// For as long as it lives, the batch is the one that copy_incremental_batch_rows() returns, once unless it is read
+// often. The function has no argument to name the batch by: PostgreSQL lets no statement call a function of type
+// internal, and a number that is an address could be made up.
 class BatchInHand {
   public:
     explicit BatchInHand(Batch &batch) noexcept : previous_(current_) { current_ = &batch; }

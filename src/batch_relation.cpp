@@ -74,6 +74,11 @@ std::vector<SourceColumn> describe_query(const std::string &query, int offset, c
     return columns;
 }
 
+// Raises 42601 for an empty text and for more than one statement.
+std::string without_semicolon(const std::string &transform) {
+    return transform.substr(0, scan_template(transform, "transform", "SELECT").length);
+}
+
 } // namespace
 
 std::string BatchRelation::select_list() const {
@@ -97,15 +102,17 @@ BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema
     return relation;
 }
 
-BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
-                                Oid schema) {
-    // Without the semicolon that it may end in.
-    const std::string select = transform.substr(0, scan_template(transform, "transform", "SELECT").length);
-    if (kind_of_statement(select, "transform") != StatementKind::query)
+void check_transform(const std::string &transform) {
+    if (kind_of_statement(without_semicolon(transform), "transform") != StatementKind::query)
         raise(sqlstate::syntax_error, "transform must be a single SELECT",
               "It reads the relation \"batch\" and returns the rows for the target.");
+}
+
+BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
+                                Oid schema) {
     BatchRelation relation{.with = "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")",
                            .alias = "result"};
+    const std::string select = without_semicolon(transform);
     const std::string head = "WITH " + relation.with + " SELECT * FROM (";
     const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
     const std::vector<SourceColumn> result = describe_query(head + select + "\n) AS result", offset, select);

@@ -27,8 +27,11 @@ struct BatchRelation {
 // The batch as it comes from the source. `schema` is the extension's.
 BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema);
 
-// The result of `transform`, a SELECT that reads the relation "batch", mapped to the target by name. Raises 42601 for
-// anything but one SELECT; errors of its analysis point into its text.
+// Raises 42601 for a transform that is anything but one SELECT.
+void check_transform(const std::string &transform);
+
+// The result of `transform`, a checked SELECT that reads the relation "batch", mapped to the target by name. Errors of
+// its analysis point into its text.
 BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
                                 Oid schema);
 

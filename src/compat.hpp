@@ -4,9 +4,6 @@
 #include "pg.hpp"
 
 extern "C" {
-// Of libpq/libpq.h, which cannot be included without the headers of Kerberos.
-extern bool pq_check_connection(void);
-
 // Refuses connection options that this server's libpq policy does not know. It came with the minor
 // releases that fixed CVE-2026-14661; older servers lack it, so the reference is weak.
 extern bool libpqsrv_is_valid_proxy_option(const char *keyword) __attribute__((weak));
@@ -17,6 +14,14 @@ namespace pgci::compat {
 // May a server-side program set this libpq option? True where the server has no opinion.
 inline bool is_valid_proxy_option(const char *keyword) {
     return libpqsrv_is_valid_proxy_option == nullptr || libpqsrv_is_valid_proxy_option(keyword);
+}
+
+// Does this session have a client, and does this platform tell when it goes?
+inline bool can_see_client_leave() {
+#if PG_VERSION_NUM >= 150000
+    if (!WaitEventSetCanReportClosed()) return false;
+#endif
+    return MyProcPort != nullptr && whereToSendOutput == DestRemote;
 }
 
 inline AclResult foreign_server_aclcheck(Oid server, Oid role, AclMode mode) {

@@ -21,6 +21,8 @@ struct ConnectionOptions {
     bool password_required = true;
     // Every option was set by a superuser (a foreign server of a superuser), so none is refused to other users.
     bool set_by_superuser = false;
+    // Came out of a URI with a second "@", which cuts it at another place than its writer meant.
+    bool cut_in_doubt = false;
 
     // The value of a keyword, or null.
     const std::string *find(std::string_view keyword) const {
@@ -41,6 +43,7 @@ struct ConnectionOptions {
     // A connection string with an unescaped "@" or "/" in its password has parts of it in the place of the host,
     // the port or the database. Only where all of these look like what they should be may a message repeat them.
     bool names_are_plain() const {
+        if (cut_in_doubt) return false;
         const auto only = [](std::string_view text, std::string_view punctuation) {
             return std::all_of(text.begin(), text.end(), [&](char c) {
                 return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -11,24 +11,35 @@ namespace pgci {
 
 namespace {
 
+[[noreturn]] void raise_invalid() {
+    raise(sqlstate::invalid_parameter, "invalid connection string",
+          "Check its keywords, quoting and percent-encoding; the text is not shown because it may contain a "
+          "password.");
+}
+
 // libpq's own message is dropped: it quotes pieces of the text, and pieces of a password with them.
 ConnectionOptions parse(const std::string &conninfo) {
     char *message = nullptr;
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
         PQconninfoParse(conninfo.c_str(), &message), PQconninfoFree);
     PQfreemem(message);
-    if (parsed == nullptr)
-        raise(sqlstate::invalid_parameter, "invalid connection string",
-              "Check its keywords, quoting and percent-encoding; the text is not shown because it may contain a "
-              "password.");
+    if (parsed == nullptr) raise_invalid();
     ConnectionOptions result;
     for (const PQconninfoOption *option = parsed.get(); option->keyword != nullptr; ++option)
         if (option->val != nullptr) result.options.push_back({option->keyword, option->val});
+    // No database is called so; the source would write it to its log, with the password that it holds.
+    if (is_connection_uri(result.value_or("dbname", ""))) raise_invalid();
     return result;
 }
 
+ConnectionOptions parse_uri(const std::string &uri) {
+    ConnectionOptions options = parse(normalize_connection_uri(uri));
+    options.cut_in_doubt = std::count(uri.begin(), uri.end(), '@') > 1;
+    return options;
+}
+
 ConnectionOptions resolve(const std::string &text) {
-    if (is_connection_uri(text)) return parse(normalize_connection_uri(text));
+    if (is_connection_uri(text)) return parse_uri(text);
     if (std::optional<ConnectionOptions> server = find_foreign_server(text)) return *std::move(server);
     if (text.find('=') == std::string::npos)
         raise(sqlstate::undefined_object, "src_conninfo is neither a foreign server nor a connection string",

@@ -125,6 +125,15 @@ void check_fit(const CopyRequest &request) {
                "$2'.");
 }
 
+// The regclass '-' is 0, which must not pass for no target.
+Oid checked_target(FunctionCallInfo fcinfo) {
+    const Oid relation = PG_GETARG_OID(target);
+    if (!OidIsValid(relation))
+        raise(sqlstate::undefined_table, "argument \"target\" is no table",
+              "Pass target => 'schema.table', or leave it out.");
+    return relation;
+}
+
 } // namespace
 
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window) {
@@ -139,7 +148,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window) 
         request.day = PG_GETARG_DATEADT(day);
     }
     request.batch = batch_value(fcinfo);
-    if (!is_null(fcinfo, target)) request.target = PG_GETARG_OID(target);
+    if (!is_null(fcinfo, target)) request.target = checked_target(fcinfo);
     request.mode = mode_value(fcinfo);
     request.replace_where = optional_text(fcinfo, replace_where);
     request.key_columns = key_columns_value(fcinfo);
@@ -148,7 +157,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window) 
     request.on_rerun = on_rerun_value(fcinfo);
     check_method(fcinfo);
     check_fit(request);
-    request.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+    request.schema = pg_call([=] { return get_func_namespace(fcinfo->flinfo->fn_oid); });
     return request;
 }
 

@@ -1,5 +1,6 @@
 #include "copy_window.hpp"
 
+#include "compat.hpp"
 #include "conninfo.hpp"
 #include "guard.hpp"
 #include "ledger.hpp"
@@ -30,8 +31,34 @@ class RunGuard {
     static inline bool running = false;
 };
 
+// While it lives, this server looks once a second whether its client is still there, and ends the session if it is not:
+// no work is done for nobody. It is client_connection_check_interval, where that is off.
+class ClientWatch {
+  public:
+    ClientWatch() {
+        if (interval_ > 0 || !compat::can_see_client_leave()) return;
+        pg_call([] {
+            if (!get_timeout_active(CLIENT_CONNECTION_CHECK_TIMEOUT))
+                enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT, milliseconds);
+        });
+        client_connection_check_interval = milliseconds;
+    }
+    // The timer may fire once more, and then sees that it has nothing to do.
+    ~ClientWatch() { client_connection_check_interval = interval_; }
+    ClientWatch(const ClientWatch &) = delete;
+    ClientWatch &operator=(const ClientWatch &) = delete;
+
+  private:
+    static constexpr int milliseconds = 1000;
+    const int interval_ = client_connection_check_interval;
+};
+
 void check_may_write() {
     pg_call([] {
+        if (RecoveryInProgress())
+            ereport(ERROR,
+                    (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                     errmsg("cannot call copy_incremental() during recovery"), errhint("Run it on the primary.")));
         PreventCommandIfReadOnly("copy_incremental()");
         PreventCommandIfParallelMode("copy_incremental()");
         if (InSecurityRestrictedOperation())
@@ -187,6 +214,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
 
     const SourceQuery query(request.query_template, text);
     const std::string slice = request.replace_where ? slice_condition(*request.replace_where, text) : "";
+    if (request.transform) check_transform(*request.transform);
     std::optional<Target> target;
     if (OidIsValid(request.target)) target = Target::open(request.target);
     const ConnectionOptions options = resolve_source(request.src_conninfo);
@@ -233,7 +261,6 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         if (rows > 0) ++statistics.batches;
         result.reset();
         statistics.rows_written += writer->write(batch);
-        check_client_alive();
         if (request.commit_batches || cursor.at_end()) {
             if (cursor.at_end()) source.receive_commit();
             progress.batch = 0;
@@ -253,6 +280,7 @@ std::int64_t copy_window(const CopyRequest &request) {
     const RunGuard guard;
     check_may_write();
     const ProcedureScope procedure(request.commit_batches);
+    const ClientWatch client_watch;
     const std::int64_t rows_written = run_window(request, procedure);
     procedure.finish();
     return rows_written;

@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include "compat.hpp"
 #include "credential_rules.hpp"
 #include "guard.hpp"
 #include "remote_text.hpp"
@@ -14,7 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int default_connect_timeout = 10; // seconds
-constexpr long heartbeat = 1000;            // milliseconds between two looks at our own client
+constexpr long longest_wait = 1000;         // milliseconds, should a wake-up be lost
 constexpr int most_notices = 100;           // a run
 constexpr std::size_t longest_notice = 1024;
 
@@ -32,7 +31,8 @@ int connect_timeout(const ConnectionOptions &options) {
 std::string redacted_message(const PGconn *connection, const ConnectionOptions &options) {
     std::string text = sanitize(PQerrorMessage(connection), 1024);
     const std::string_view password = options.value_or("password", "");
-    if (!password.empty() && text.find(password) != std::string::npos) return {};
+    if (!password.empty() && text.find(password) != std::string::npos)
+        return "The reason is not shown because the password is a part of it.";
     return text;
 }
 
@@ -43,7 +43,7 @@ std::string redacted_message(const PGconn *connection, const ConnectionOptions &
                        .context = "on source server " + options.display_name()};
     if (timed_out) {
         report.detail = "The connection was not established within connect_timeout.";
-    } else if (options.names_are_plain()) {
+    } else if (!options.server.empty() || options.names_are_plain()) {
         report.detail = redacted_message(connection, options);
     } else {
         report.detail = "The reason is not shown because a part of the connection string looks like a piece of a "
@@ -78,11 +78,11 @@ void RemoteConnection::connect(const ConnectionOptions &options) {
     for (PostgresPollingStatusType status = PGRES_POLLING_WRITING;
          PQstatus(connection) != CONNECTION_BAD && status != PGRES_POLLING_OK;) {
         if (status == PGRES_POLLING_FAILED) break;
-        long remaining = heartbeat;
+        long remaining = longest_wait;
         if (timeout > 0) {
             const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
             if (left <= 0) raise_connection_failed(connection, options, true);
-            remaining = std::min<long>(left, heartbeat);
+            remaining = std::min<long>(left, longest_wait);
         }
         wait(status == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, remaining);
         status = PQconnectPoll(connection);
@@ -100,16 +100,6 @@ void RemoteConnection::wait(int socket_events, long timeout_milliseconds) {
         if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();
     });
-    check_client_alive();
-}
-
-void check_client_alive() {
-    pg_call([] {
-        if (MyProcPort == nullptr || whereToSendOutput != DestRemote || pq_check_connection()) return;
-        ClientConnectionLost = true;
-        InterruptPending = true;
-        CHECK_FOR_INTERRUPTS();
-    });
 }
 
 void RemoteConnection::send_checked(int sent) {
@@ -117,7 +107,7 @@ void RemoteConnection::send_checked(int sent) {
     if (sent == 0) raise(connection_lost_report(connection, source_));
     for (int rest = PQflush(connection); rest != 0; rest = PQflush(connection)) {
         if (rest < 0) raise(connection_lost_report(connection, source_));
-        wait(WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, heartbeat);
+        wait(WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, longest_wait);
         if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_));
     }
 }
@@ -170,7 +160,7 @@ Result RemoteConnection::receive(const Statement &statement, ExecStatusType expe
 PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
     while (PQisBusy(connection) != 0) {
-        wait(WL_SOCKET_READABLE, heartbeat);
+        wait(WL_SOCKET_READABLE, longest_wait);
         if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_));
         take_messages();
     }

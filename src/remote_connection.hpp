@@ -10,9 +10,6 @@
 
 namespace pgci {
 
-// Ends this session (FATAL) if its client is gone, so that no work is done for nobody.
-void check_client_alive();
-
 class RemoteConnection {
   public:
     // Connects within connect_timeout (10 s unless given). Raises 08001, 2F003, 53000.
@@ -46,7 +43,7 @@ class RemoteConnection {
     int server_version() const { return PQserverVersion(link_->connection); }
     const std::string &source() const { return source_; }
 
-    // The process that serves us, for cancelling; libpq's own number is a pooler's where one stands between.
+    // The process that serves us, for cancelling, 0 for none; libpq's own number is a pooler's where one stands between.
     void set_backend_pid(int pid) { link_->backend_pid = pid; }
     // Raises 08P01 when the source has changed the encoding of what it sends, or how it reads strings.
     void check_protocol_settings();

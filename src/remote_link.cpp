@@ -80,7 +80,7 @@ void close(RemoteLink::State &state) noexcept {
         if (PQtransactionStatus(connection) == PQTRANS_ACTIVE && state.backend_pid != 0) {
             try {
                 cancel_running_query(state);
-            } catch (const std::bad_alloc &) {
+            } catch (...) {
                 // Closing the connection has to do.
             }
         }

@@ -69,6 +69,7 @@ std::int64_t decode_rows(const PGresult *result, RowDecoder::Column *columns, co
     const int rows = PQntuples(result);
     std::int64_t bytes = 0;
     for (int row = 0; row < rows; ++row) {
+        CHECK_FOR_INTERRUPTS();
         ++position.row;
         const MemoryContext previous = MemoryContextSwitchTo(row_memory);
         for (int i = 0; i < count; ++i) {

@@ -117,7 +117,11 @@ SourceSession::TableName SourceSession::table_name(Oid table) {
     return {PQgetvalue(found.get(), 0, 0), PQgetvalue(found.get(), 0, 1)};
 }
 
-void SourceSession::send_commit() { connection_.send(commit); }
+void SourceSession::send_commit() {
+    // From here on a pooler may give the process at the source to others, whose query a cancel would hit.
+    connection_.set_backend_pid(0);
+    connection_.send(commit);
+}
 
 void SourceSession::receive_commit() { connection_.receive(commit, PGRES_COMMAND_OK); }
 

@@ -32,7 +32,7 @@ class SourceSession {
     void restart(const TimeZone &zone);
 
     // The result columns of a query, which is prepared and described alone, before anything is wrapped around it.
-    // Raises 42601 for a statement without a result, 42804 for a result without columns, and the source's errors.
+    // Raises 42804 for a statement without result columns, and the source's errors.
     std::vector<SourceColumn> describe(const SourceQuery &query);
 
     // The schema and name of a table of the source.
@@ -45,7 +45,7 @@ class SourceSession {
     // Is the source this very database of this very server?
     bool is_this_database() const { return is_this_database_; }
 
-    // Ends the transaction, without waiting for the answer.
+    // Ends the transaction, without waiting for the answer. Nothing is left to cancel then.
     void send_commit();
     void receive_commit();
 

@@ -6,6 +6,15 @@ namespace pgci {
 
 namespace {
 
+// How many statements the rules of the target made of the INSERT.
+int count_statements(SPIPlanPtr plan) {
+    int count = 0;
+    const List *const sources = SPI_plan_get_plan_sources(plan);
+    for (int i = 0; i < list_length(sources); ++i)
+        count += list_length(static_cast<const CachedPlanSource *>(list_nth(sources, i))->query_list);
+    return count;
+}
+
 [[noreturn]] void raise_spi(const char *what, int code) {
     elog(ERROR, "%s failed: %s", what, SPI_result_code_string(code));
     pg_unreachable();
@@ -44,6 +53,7 @@ SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone) : s
         (void)set_config_option("TimeZone", zone_name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
         if (const int code = SPI_connect(); code != SPI_OK_CONNECT) raise_spi("SPI_connect", code);
         insert_ = prepare(insert);
+        has_several_statements_ = count_statements(insert_) > 1;
         AfterTriggerBeginQuery();
     });
 }
@@ -55,9 +65,10 @@ std::int64_t SpiWriter::remove() {
 }
 
 std::int64_t SpiWriter::write(Batch &batch) {
+    batch.read_often = has_several_statements_;
     const BatchInHand in_hand(batch);
     const std::int64_t written = execute(insert_, statements_.counts_outside, false);
-    // A rule may have kept the statement from reading it.
+    // Rules may have kept the statement from reading it, or have copies read.
     if (batch.rows != nullptr) pg_call([&] { tuplestore_end(batch.rows); });
     batch.rows = nullptr;
     return written;

@@ -30,7 +30,8 @@ class SpiWriter {
 
     const LoadStatements &statements_;
     SPIPlanPtr insert_ = nullptr;
-    int settings_ = 0; // the level of settings to go back to; an error goes back by itself
+    bool has_several_statements_ = false; // by rules of the target
+    int settings_ = 0;                    // the level of settings to go back to; an error goes back by itself
 };
 
 } // namespace pgci

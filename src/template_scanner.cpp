@@ -32,7 +32,7 @@ Scan scan(const char *text) {
         }
         ++result.tokens;
         if (result.semicolon_at >= 0) result.after_semicolon = true;
-        if (token == parameter_token) {
+        if (token == parameter_token && value.ival > 0) {
             result.parameters = lappend_int(result.parameters, value.ival);
             result.parameters = lappend_int(result.parameters, location);
         }
@@ -44,9 +44,6 @@ Scan scan(const char *text) {
 [[noreturn]] void refuse(const std::string &message, const char *hint) {
     raise(sqlstate::invalid_parameter, message, hint);
 }
-
-constexpr const char *meaning =
-    "$1 is the start of the window and $2 its end, which is exclusive; there are no others.";
 
 } // namespace
 
@@ -75,10 +72,11 @@ void check_parameters(const TemplateTokens &tokens, const std::string &text, con
                       const char *what) {
     const std::string subject(what);
     if (tokens.highest_parameter() > 2)
-        refuse(subject + " has the parameter $" + std::to_string(tokens.highest_parameter()), meaning);
+        refuse(subject + " has the parameter $" + std::to_string(tokens.highest_parameter()),
+               "$1 is the start of the window and $2 its end; there are no others.");
     if (std::none_of(tokens.parameters.begin(), tokens.parameters.end(),
                      [](const TemplateParameter &parameter) { return parameter.number == 1; }))
-        refuse(subject + " has $2 without $1", meaning);
+        refuse(subject + " has $2 without $1", "$1 is the start of the window and $2 its end, which is exclusive.");
     const std::string_view placeholder = find_named_placeholder(text);
     if (!placeholder.empty())
         refuse(subject + " has both the parameter $1 and the placeholder \"" + std::string(placeholder) + "\"",

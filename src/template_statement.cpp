@@ -24,16 +24,28 @@ StatementKind kind_of(const Node *statement) {
     return StatementKind::query;
 }
 
+// Does WITH define this name? Then FROM means that query, and no table.
+bool is_defined_by_with(const RangeVar *name, const WithClause *with) {
+    if (with == nullptr || name->schemaname != nullptr) return false;
+    for (int i = 0; i < list_length(with->ctes); ++i)
+        if (std::strcmp(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename, name->relname) == 0)
+            return true;
+    return false;
+}
+
 // Collects the tables of a FROM item, through joins; subqueries and functions are no tables.
-void collect_relations(const Node *item, std::vector<WrittenName> &relations) {
+void collect_relations(const Node *item, const WithClause *with, std::vector<WrittenName> &relations) {
     if (item == nullptr) return;
     if (IsA(item, RangeVar)) {
         const auto *const name = reinterpret_cast<const RangeVar *>(item);
+        if (is_defined_by_with(name, with)) return;
         relations.push_back({name->schemaname != nullptr ? name->schemaname : "", name->relname});
+    } else if (IsA(item, RangeTableSample)) {
+        collect_relations(reinterpret_cast<const RangeTableSample *>(item)->relation, with, relations);
     } else if (IsA(item, JoinExpr)) {
         const auto *const join = reinterpret_cast<const JoinExpr *>(item);
-        collect_relations(join->larg, relations);
-        collect_relations(join->rarg, relations);
+        collect_relations(join->larg, with, relations);
+        collect_relations(join->rarg, with, relations);
     }
 }
 
@@ -61,6 +73,7 @@ StatementKind kind_of_statement(const std::string &text, const char *what) {
 }
 
 std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
+    const ErrorInQuery shown(text);
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
     List *statements = NIL;
@@ -85,7 +98,7 @@ std::optional<std::vector<WrittenName>> check_statement(const std::string &text)
     std::vector<WrittenName> relations;
     const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
     for (int i = 0; i < list_length(select->fromClause); ++i)
-        collect_relations(static_cast<const Node *>(list_nth(select->fromClause, i)), relations);
+        collect_relations(static_cast<const Node *>(list_nth(select->fromClause, i)), select->withClause, relations);
     return relations;
 }
 

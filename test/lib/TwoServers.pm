@@ -7,10 +7,11 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(start_servers start_source copy_sql fails_with source_sessions wait_until on_both columns_as_text
-  table_texts same_rows);
+our @EXPORT = qw(start_servers start_source copy_sql fails_with copies source_sessions wait_until on_both columns_as_text
+  table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours);
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
@@ -36,7 +37,7 @@ sub start_servers
 	return ($source, $destination);
 }
 
-# A server that listens on 127.0.0.1, where etl_reader needs its password.
+# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket.
 sub start_source
 {
 	my %option = @_;
@@ -46,14 +47,16 @@ sub start_source
 	# The lines that initdb writes would let everybody in.
 	unlink $source->data_dir . '/pg_hba.conf';
 	$source->append_conf('pg_hba.conf', <<~HBA);
-		local all         all              trust
-		local replication all              trust
-		host  all         all 127.0.0.1/32 scram-sha-256
+		local all         all                       trust
+		local replication all                       trust
+		host  all         etl_trusted  127.0.0.1/32 trust
+		host  all         all          127.0.0.1/32 scram-sha-256
 		HBA
 	$source->start;
 	$source->safe_psql('postgres', <<~SQL);
 		CREATE ROLE etl_reader LOGIN PASSWORD '$password';
-		GRANT pg_read_all_data TO etl_reader;
+		CREATE ROLE etl_trusted LOGIN;
+		GRANT pg_read_all_data TO etl_reader, etl_trusted;
 		SQL
 	return $source;
 }
@@ -129,6 +132,17 @@ sub same_rows
 	return;
 }
 
+# Runs a call that must return this number of rows and leave these rows in the target: the text of $check's result.
+sub copies
+{
+	my ($node, $sql, $rows, $check, $want, $name) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', $sql);
+	my $found = $status == 0 ? $node->safe_psql('postgres', $check) : $err;
+	ok($status == 0 && $out eq $rows && $found eq $want, $name)
+	  or diag("wanted $rows rows and: $want\ngot $out rows and: $found");
+	return;
+}
+
 # How many sessions etl_reader has at the source.
 sub source_sessions
 {
@@ -136,11 +150,70 @@ sub source_sessions
 	return $source->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'");
 }
 
+# A psql that lives on after an error and prints SQLSTATEs, and the process id of its backend.
+sub open_session
+{
+	my ($node) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	$session->set_query_timer_restart;
+	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
+}
+
+# Sends SQL in such a session, and does not wait for its end.
+sub start_call
+{
+	my ($session, $sql) = @_;
+	$session->query_until(qr/call begins\n/, "\\echo call begins\n$sql;\n");
+	return;
+}
+
+# Waits for the error that ends the call; returns its SQLSTATE and all that psql wrote to stderr. After FATAL psql has
+# ended; else the session can be used again.
+sub end_of_call
+{
+	my ($session) = @_;
+	pump_until($session->{run}, $session->{timeout}, \$session->{stderr}, qr/^.*(ERROR|FATAL):  \w{5}: .*\n/m);
+	my $fatal = $session->{stderr} =~ /^.*FATAL:  /m;
+	$fatal ? $session->{run}->finish : $session->query('SELECT 1');    # the rest of the message
+	my $said = $session->{stderr};
+	$session->{stderr} = '';
+	my ($sqlstate) = $said =~ /(?:ERROR|FATAL):  (\w{5}): /;
+	return ($sqlstate // 'no error', $said);
+}
+
+# Polls a query in an open session until it returns this value, much faster than wait_until; false after three minutes.
+sub poll_session
+{
+	my ($session, $sql, $value) = @_;
+	$value //= 't';
+	for my $attempt (1 .. 180 * 50)
+	{
+		return 1 if $session->query_safe($sql) eq $value;
+		usleep(20_000);
+	}
+	return 0;
+}
+
 # Polls a query until it returns this value; false after three minutes.
 sub wait_until
 {
 	my ($node, $sql, $value) = @_;
 	return $node->poll_query_until('postgres', $sql, $value // 't');
+}
+
+# After a test that killed server processes with signal 9: the server, which must be stopped, lost so many processes and
+# no other. Its log then says who killed them, because any other signal in a log is a crash.
+sub kills_were_ours
+{
+	my ($node, $kills, $name) = @_;
+	my $log = slurp_file($node->logfile);
+	my $all = () = $log =~ /was terminated by signal/g;
+	my $ours = $log =~ s/was terminated by signal 9/was killed by the test/g;
+	is("$all $ours", "$kills $kills", $name);
+	open(my $out, '>', $node->logfile) or die $!;
+	print $out $log;
+	close $out or die $!;
+	return;
 }
 
 1;

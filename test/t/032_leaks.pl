@@ -1,0 +1,155 @@
+# Failing and good calls by the hundred leave no connection, file descriptor, memory or temporary file behind.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use TwoServers;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+plan skip_all => 'needs /proc' unless -r "/proc/$$/smaps_rollup";
+
+my ($source, $destination) = start_servers();
+my $password = $TwoServers::password;
+
+# Failing calls of each kind in one transaction; PG_TEST_EXTRA=leaks makes them a thousand, which takes minutes.
+my $times = ($ENV{PG_TEST_EXTRA} // '') =~ /\bleaks\b/ ? 1000 : 250;
+
+# Most paths connect without a password, whose check would take most of the time.
+$source->safe_psql('postgres', <<~'SQL');
+	CREATE TYPE mood AS ENUM ('good', 'unknown there');
+	CREATE TABLE rows AS SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 400) AS g;
+	SQL
+
+my $at_port = 'host=127.0.0.1 dbname=postgres port=';
+my $fast = "'$at_port" . $source->port . " user=etl_trusted'";
+my $refused = "'$at_port" . PostgreSQL::Test::Cluster::get_free_port() . " user=etl_trusted'";
+my $wrong = "'$at_port" . $source->port . " user=etl_reader password=wrong'";
+
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE TABLE rows (id int CHECK (id <> 250), note text);
+	CREATE TABLE good (id int, note text);
+	CREATE TYPE mood AS ENUM ('good');
+	CREATE TABLE moods (id int, note mood);
+	SQL
+
+my $all = 'SELECT id, note FROM rows';
+# Name, SQLSTATE, call.
+my @paths = (
+	[ 'template error', '42601', copy_sql('SELECT FROM WHERE', undef, src_conninfo => $fast) ],
+	[ 'connection refused', '08001', copy_sql($all, undef, src_conninfo => $refused) ],
+	[ 'wrong password', '08001', copy_sql($all, undef, src_conninfo => $wrong) ],
+	[ 'source error', '22012', copy_sql('SELECT 1 / (id - 250) AS id FROM rows', undef, src_conninfo => $fast,
+			batch => 100, target => "'rows'") ],
+	[ 'column mismatch', '42804', copy_sql('SELECT id AS other FROM rows', undef, src_conninfo => $fast) ],
+	[ 'constraint in batch 3', '23514', copy_sql($all, undef, src_conninfo => $fast, batch => 100) ],
+	[ 'conversion in batch 3', '22P02',
+		copy_sql(q(SELECT id, (CASE id WHEN 250 THEN 'unknown there' ELSE 'good' END)::mood AS note FROM rows), undef,
+			src_conninfo => $fast, batch => 100, target => "'moods'") ]);
+
+my ($session, $pid) = open_session($destination);
+
+# Number of open sockets, pipes and epoll descriptors of the backend, and its private memory in kB. How many files of
+# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched.
+sub usage
+{
+	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
+	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
+	return (scalar @files, $memory);
+}
+
+# Calls so often, each in an EXCEPTION block that takes this SQLSTATE and no other.
+sub in_blocks
+{
+	my ($call, $sqlstate, $times) = @_;
+	$call =~ s/^SELECT/PERFORM/;
+	my $catch = $sqlstate ? "EXCEPTION WHEN SQLSTATE '$sqlstate' THEN NULL;" : '';
+	$session->query_safe("DO \$do\$ BEGIN FOR i IN 1 .. $times LOOP BEGIN $call; $catch END; END LOOP; END \$do\$");
+	return;
+}
+
+# Calls so often, each as a statement of its own; returns how many failed with this SQLSTATE.
+sub as_statements
+{
+	my ($call, $sqlstate, $times) = @_;
+	$session->query("SELECT \$call\$$call\$call\$ FROM generate_series(1, $times) \\gexec");
+	my $failed = () = $session->{stderr} =~ /ERROR:  $sqlstate:/g;
+	$session->{stderr} = '';
+	return $failed;
+}
+
+sub no_growth
+{
+	my ($name, $files, $memory) = @_;
+	my ($files_after, $memory_after) = usage();
+	is($files_after, $files, "$name: as many open descriptors as before");
+	cmp_ok($memory_after - $memory, '<=', 1024, "$name: private memory has grown by 1 MB at most");
+	note(sprintf '%s: private memory %d kB, grown by %d kB', $name, $memory_after, $memory_after - $memory);
+	is($session->query_safe("SELECT count(*) FROM pg_backend_memory_contexts WHERE name ~ 'copy_incremental'"), 0,
+		"$name: no memory context of ours");
+	is($session->query_safe('SELECT count(*) FROM pg_ls_tmpdir()'), 0, "$name: no temporary file");
+	return;
+}
+
+sub no_sessions
+{
+	my ($name) = @_;
+	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename ~ '^etl_'"),
+		"$name: no session at the source");
+	return;
+}
+
+for my $path (@paths)
+{
+	my ($name, $sqlstate, $call) = @$path;
+	my $begin = time;
+	$session->query_safe('BEGIN');
+	in_blocks($call, $sqlstate, 50);
+	my @before = usage();
+	in_blocks($call, $sqlstate, $times);
+	no_growth("$name, $times in one transaction", @before);
+	$session->query_safe('COMMIT');
+	no_sessions("$name, $times in one transaction");
+
+	as_statements($call, $sqlstate, 50);
+	@before = usage();
+	is(as_statements($call, $sqlstate, 100), 100, "$name, 100 statements: all fail alike");
+	no_growth("$name, 100 statements", @before);
+	no_sessions("$name, 100 statements");
+	note(sprintf '%s: %.1f s', $name, time - $begin);
+}
+is($session->query_safe('SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM moods)'), '0|0', 'nothing is written');
+
+my $good = copy_sql($all, undef, src_conninfo => $fast, batch => 100, target => "'good'");
+$session->query_safe('BEGIN');
+in_blocks($good, undef, 50);
+my @before = usage();
+in_blocks($good, undef, 300);
+no_growth('300 good calls in one transaction', @before);
+$session->query_safe('COMMIT');
+as_statements($good, '', 50);
+@before = usage();
+is(as_statements($good, '', 300), 0, '300 good statements: none fails');
+no_growth('300 good statements', @before);
+no_sessions('good calls');
+is($session->query_safe('SELECT count(*) FROM good'), 400 * 700, 'their rows are there');
+$session->quit;
+
+# The memory of one long run is bounded by the batch.
+($session, $pid) = open_session($destination);
+start_call($session, copy_sql(q(SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 200000) AS g), undef,
+		src_conninfo => $fast, target => "'good'"));
+my ($peak, $samples) = (0, 0);
+until ($session->{stdout} =~ /^200000$/m)
+{
+	$session->{run}->pump_nb;
+	my ($files, $memory) = usage();
+	$peak = $memory if $memory > $peak;
+	$samples++;
+	usleep(2000);
+}
+note("200,000 narrow rows, batch 2000: private memory at most $peak kB in $samples samples");
+cmp_ok($peak, '<', 16 * 1024, 'a long run at batch 2000 stays under 16 MB of private memory');
+$session->quit;
+done_testing();
