@@ -2,6 +2,7 @@
 
 #include "guard.hpp"
 #include "sql_text.hpp"
+#include "template_scanner.hpp"
 #include "template_statement.hpp"
 
 namespace pgci {
@@ -26,13 +27,10 @@ std::string batch_function(const ColumnMap &map, Oid schema) {
     return quote_identifier(schema_name) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
 }
 
-void add_column(BatchRelation &relation, const Target &target, const std::string &name, Oid type) {
-    const TargetColumn *const into = target.find_column(name);
+void add_column(BatchRelation &relation, const Target &target, const std::string &name) {
     relation.columns.push_back(name);
-    relation.needs_cast.push_back(into->type != type);
-    relation.target_types.push_back(type_name(into->type));
     // The columns of the tables behind a view are not known here, and the clause does no harm.
-    if (into->is_identity_always || target.is_view()) relation.overrides_identity = true;
+    if (target.find_column(name)->is_identity_always || target.is_view()) relation.overrides_identity = true;
 }
 
 std::string unused_name(const std::vector<std::string> &names) {
@@ -76,18 +74,18 @@ std::vector<SourceColumn> describe_query(const std::string &query, int offset, c
     return columns;
 }
 
+// Raises 42601 for an empty text and for more than one statement.
+std::string without_semicolon(const std::string &transform) {
+    return transform.substr(0, scan_template(transform, "transform", "SELECT").length);
+}
+
 } // namespace
 
-std::string BatchRelation::select_list() const { return select_list_cast({}); }
-
-std::string BatchRelation::select_list_cast(const std::vector<std::string> &cast) const {
+std::string BatchRelation::select_list() const {
     std::string list;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-        const std::string quoted = quote_identifier(columns[i]);
+    for (const std::string &column : columns) {
         if (!list.empty()) list += ", ";
-        list += alias + "." + quoted;
-        if (needs_cast[i] && std::find(cast.begin(), cast.end(), columns[i]) != cast.end())
-            list += "::" + target_types[i] + " AS " + quoted;
+        list += alias + "." + quote_identifier(column);
     }
     return list;
 }
@@ -99,13 +97,13 @@ std::string BatchRelation::with_list(bool more_follow) const {
 
 BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema) {
     BatchRelation relation{.from = batch_function(map, schema), .alias = "batch"};
-    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name, column.batch_type);
+    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name);
     relation.ordinal = unused_name(relation.columns);
     return relation;
 }
 
 void check_transform(const std::string &transform) {
-    if (kind_of_statement(transform, "transform") != StatementKind::query)
+    if (kind_of_statement(without_semicolon(transform), "transform") != StatementKind::query)
         raise(sqlstate::syntax_error, "transform must be a single SELECT",
               "It reads the relation \"batch\" and returns the rows for the target.");
 }
@@ -114,12 +112,13 @@ BatchRelation transformed_batch(const std::string &transform, const ColumnMap &b
                                 Oid schema) {
     BatchRelation relation{.with = "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")",
                            .alias = "result"};
+    const std::string select = without_semicolon(transform);
     const std::string head = "WITH " + relation.with + " SELECT * FROM (";
     const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
-    const std::vector<SourceColumn> result = describe_query(head + transform + "\n) AS result", offset, transform);
+    const std::vector<SourceColumn> result = describe_query(head + select + "\n) AS result", offset, select);
     for (const SourceColumn &column : map_by_name(result, target, "transform"))
-        add_column(relation, target, column.name, column.type);
-    relation.from = "(" + transform + "\n) AS result";
+        add_column(relation, target, column.name);
+    relation.from = "(" + select + "\n) AS result";
     relation.ordinal = unused_name(relation.columns);
     return relation;
 }

@@ -11,19 +11,15 @@ namespace pgci {
 
 // Texts to build statements from.
 struct BatchRelation {
-    std::vector<std::string> columns{};      // those that go into the target
-    std::vector<bool> needs_cast{};          // of each: its type is not the target's
-    std::vector<std::string> target_types{}; // of each
-    std::string with{};                      // "batch AS (...)", or empty
-    std::string from{};                      // the FROM item, with its alias
+    std::vector<std::string> columns{}; // those that go into the target
+    std::string with{};                 // "batch AS (...)", or empty
+    std::string from{};                 // the FROM item, with its alias
     std::string alias{};
     std::string ordinal{}; // a column name that none of them has
     bool overrides_identity = false;
 
     // alias.column, ...
     std::string select_list() const;
-    // The same, the named columns cast to the target's types.
-    std::string select_list_cast(const std::vector<std::string> &cast) const;
     // The WITH clause before a statement, or its beginning where another entry follows.
     std::string with_list(bool more_follow) const;
 };

@@ -14,6 +14,7 @@ struct UniqueIndex {
     bool nulls_conflict = false;
     int count = 0;
     AttrNumber columns[INDEX_MAX_KEYS] = {};
+    Oid collations[INDEX_MAX_KEYS] = {};
 };
 
 UniqueIndex describe_index(Oid oid) {
@@ -27,7 +28,13 @@ UniqueIndex describe_index(Oid oid) {
     result.is_primary = index->indisprimary;
     result.nulls_conflict = index->indnullsnotdistinct;
     result.count = index->indnkeyatts;
-    for (int i = 0; i < result.count; ++i) result.columns[i] = index->indkey.values[i];
+    bool is_null = false;
+    const Datum vector = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indcollation, &is_null);
+    const auto *const collations = reinterpret_cast<const oidvector *>(DatumGetPointer(vector));
+    for (int i = 0; i < result.count; ++i) {
+        result.columns[i] = index->indkey.values[i];
+        result.collations[i] = collations->values[i];
+    }
     ReleaseSysCache(tuple);
     return result;
 }
@@ -69,8 +76,26 @@ void check_exist(const Target &target, const std::vector<std::string> &names) {
             raise(SqlState("42703"), "key column \"" + name + "\" does not exist in target " + target.name());
 }
 
-ConflictKey make_key(const Target &target, std::vector<std::string> names, bool nulls_conflict) {
+// "::type COLLATE collation", with the type's modifier: numeric(10,2) knows 1.001 and 1.002 as one.
+std::string conversion_to(const TargetColumn &column, Oid collation) {
+    const Oid type = column.type;
+    const int typmod = column.typmod;
+    std::string text = "::";
+    text += pg_call(
+        [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
+    if (OidIsValid(collation)) text += " COLLATE ";
+    if (OidIsValid(collation)) text += pg_call([=] { return generate_collation_name(collation); });
+    return text;
+}
+
+// `collations` has those of the index, or is null.
+ConflictKey make_key(const Target &target, std::vector<std::string> names, bool nulls_conflict,
+                     const Oid *collations = nullptr) {
     ConflictKey key{.columns = std::move(names), .nulls_conflict = nulls_conflict};
+    for (std::size_t i = 0; i < key.columns.size(); ++i) {
+        const TargetColumn &column = *target.find_column(key.columns[i]);
+        key.conversions.push_back(conversion_to(column, collations != nullptr ? collations[i] : column.collation));
+    }
     key.has_nullable_columns = std::any_of(key.columns.begin(), key.columns.end(), [&](const std::string &name) {
         return !target.find_column(name)->is_not_null;
     });
@@ -94,7 +119,7 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
         std::vector<std::string> sorted = names;
         std::sort(sorted.begin(), sorted.end());
         if (key_columns ? sorted == wanted : index.is_primary)
-            return make_key(target, std::move(names), index.nulls_conflict);
+            return make_key(target, std::move(names), index.nulls_conflict, index.collations);
     }
     // The table behind a view, or at another server, has indexes that are not known here.
     if (key_columns && !target.has_indexes()) return make_key(target, *key_columns, false);

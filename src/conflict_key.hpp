@@ -11,6 +11,8 @@ namespace pgci {
 
 struct ConflictKey {
     std::vector<std::string> columns{};
+    // Of each, the text that behind a value makes it compare as the key does: the column's type, the index's collation.
+    std::vector<std::string> conversions{};
     bool has_nullable_columns = false;
     bool nulls_conflict = false; // UNIQUE NULLS NOT DISTINCT
 };

@@ -173,6 +173,8 @@ void check_may_commit(FunctionCallInfo fcinfo) {
 
 std::int64_t forget_windows(FunctionCallInfo fcinfo) {
     require_argument(fcinfo, 0, "target");
+    if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2) && PG_GETARG_DATEADT(2) < PG_GETARG_DATEADT(1))
+        raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
     const TimeZone zone = TimeZone::resolve(nullptr);
     std::optional<TimestampTz> start;
     std::optional<TimestampTz> end;

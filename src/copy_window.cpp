@@ -132,13 +132,15 @@ class ProcedureScope {
     MemoryContext memory() const { return active_ ? PortalContext : CurTransactionContext; }
 
     void commit() const {
-        if (active_)
-            pg_call([] {
+        if (!active_) return;
+        pg_call(
+            [] {
                 SPI_commit();
                 EnsurePortalSnapshotExists();
-            });
+            },
+            memory());
     }
-    // After the last commit; an error leaves it to the abort.
+    // At the end of the run; an error leaves it to the abort.
     void finish() const {
         if (active_) pg_call([] { SPI_finish(); });
     }
@@ -157,11 +159,13 @@ bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &k
     if (request.mode != Mode::append) return true;
     const std::optional<EarlierRun> earlier = ledger.find_earlier(key);
     if (!earlier) return true;
-    const std::string message =
-        (key.window ? "window " + key.window->name() : std::string("the whole result")) + " was already loaded";
+    const std::string message = (key.window ? "window " + key.window->name() : std::string("the whole result")) +
+                                (earlier->is_partial ? " was loaded in part" : " was already loaded");
     const char *const text = message.c_str();
     const char *const run = earlier->description.c_str();
-    switch (request.on_rerun) {
+    // A part must not pass for the whole.
+    const bool refuses = request.on_rerun == OnRerun::skip && earlier->is_partial;
+    switch (refuses ? OnRerun::error : request.on_rerun) {
     case OnRerun::error:
         raise(sqlstate::already_loaded, message,
               "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if the "
@@ -200,14 +204,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
     return plan;
 }
 
-} // namespace
-
-std::int64_t copy_window(const CopyRequest &request) {
-    const RunGuard guard;
-    check_may_write();
-    const ProcedureScope procedure(request.commit_batches);
-    const ClientWatch client_watch;
-
+std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
     std::optional<Window> window;
     if (request.day || request.data_interval != nullptr) window = make_window(request, zone);
@@ -252,14 +249,16 @@ std::int64_t copy_window(const CopyRequest &request) {
     SourceCursor cursor(source, query, plan.map, request.batch);
     const std::int64_t run_id = ledger.begin(key, mode_name(request.mode), "cursor");
     RunStatistics statistics;
-    std::optional<SpiWriter> writer;
+    std::optional<SpiWriter> writer(std::in_place, plan.statements, zone);
+    statistics.rows_deleted = writer->remove();
     do {
         if (!writer) writer.emplace(plan.statements, zone);
-        if (statistics.batches == 0) statistics.rows_deleted = writer->remove();
-        progress.batch = ++statistics.batches;
+        progress.batch = statistics.batches + 1;
         Result result = cursor.fetch();
         Batch batch = decoder.decode(result.get(), statistics.rows_read, statistics.bytes);
-        statistics.rows_read += PQntuples(result.get());
+        const int rows = PQntuples(result.get());
+        statistics.rows_read += rows;
+        if (rows > 0) ++statistics.batches;
         result.reset();
         statistics.rows_written += writer->write(batch);
         if (request.commit_batches || cursor.at_end()) {
@@ -271,9 +270,20 @@ std::int64_t copy_window(const CopyRequest &request) {
             procedure.commit();
         }
     } while (!cursor.at_end());
-    procedure.finish();
     MemoryContextDelete(memory);
     return statistics.rows_written;
+}
+
+} // namespace
+
+std::int64_t copy_window(const CopyRequest &request) {
+    const RunGuard guard;
+    check_may_write();
+    const ProcedureScope procedure(request.commit_batches);
+    const ClientWatch client_watch;
+    const std::int64_t rows_written = run_window(request, procedure);
+    procedure.finish();
+    return rows_written;
 }
 
 } // namespace pgci

@@ -43,18 +43,20 @@ struct Failure {
 } // namespace detail
 
 // Calls a block of PostgreSQL code. The block must have only trivially destructible locals, because an ERROR
-// jumps over them, and must not throw. Meant for a block's worth of work, not for a row's.
-template <class Body> auto pg_call(Body &&body) -> std::invoke_result_t<Body> {
+// jumps over them, and must not throw. Meant for a block's worth of work, not for a row's. A block that ends the
+// transaction needs an `error_memory` that outlives it.
+template <class Body>
+auto pg_call(Body &&body, MemoryContext error_memory = CurTransactionContext) -> std::invoke_result_t<Body> {
     using Result = std::invoke_result_t<Body>;
     if constexpr (std::is_void_v<Result>) {
         detail::run_guarded([](void *argument) { (*static_cast<std::remove_reference_t<Body> *>(argument))(); }, &body,
-                            CurTransactionContext);
+                            error_memory);
     } else {
         static_assert(std::is_trivially_destructible_v<Result>);
         Result result{};
         auto assign = [&] { result = body(); };
         detail::run_guarded([](void *argument) { (*static_cast<decltype(assign) *>(argument))(); }, &assign,
-                            CurTransactionContext);
+                            error_memory);
         return result;
     }
 }

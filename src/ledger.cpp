@@ -149,7 +149,9 @@ Ledger::Ledger(Oid schema) {
 std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
     const Row row =
         run_as<5>(owner_,
-                  "SELECT run_id, format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) FROM " + name_ +
+                  "SELECT (status = 'partial')::integer::bigint, format('run %s of %s wrote %s rows', run_id, "
+                  "ended_at, rows_written) FROM " +
+                      name_ +
                       " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT "
                       "DISTINCT FROM " +
                       interval(4) + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
@@ -157,7 +159,7 @@ std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
                    timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))},
                   nullptr, true);
     if (!row.found) return std::nullopt;
-    return EarlierRun{row.number, row.text};
+    return EarlierRun{row.number != 0, row.text};
 }
 
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method) const {

@@ -24,12 +24,12 @@ struct RunStatistics {
     std::int64_t rows_read = 0;
     std::int64_t rows_written = 0;
     std::int64_t rows_deleted = 0;
-    std::int64_t bytes = 0; // of values, as they came from the source
-    std::int64_t batches = 0;
+    std::int64_t bytes = 0;   // of values, as they came from the source
+    std::int64_t batches = 0; // that had rows
 };
 
 struct EarlierRun {
-    std::int64_t run_id = 0;
+    bool is_partial = false; // only some of its batches are there
     std::string description; // "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
 };
 

@@ -27,21 +27,22 @@ bool contains(const std::vector<std::string> &names, const std::string &name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Of several rows of one key the last one: INSERT ... ON CONFLICT takes no row twice. The rows are told apart by the
-// target's types, to which the batch's columns are cast. A key with a NULL conflicts with nothing, unless the index
-// says otherwise.
+// Of several rows of one key the last one: INSERT ... ON CONFLICT takes no row twice. The rows are told apart as the
+// target's index tells them. A key with a NULL conflicts with nothing, unless the index says otherwise.
 std::string last_of_each_key(const BatchRelation &batch, const ConflictKey &key) {
-    std::string distinct = list_names(key.columns);
-    if (key.has_nullable_columns && !key.nulls_conflict) {
-        std::string any_null;
-        for (const std::string &name : key.columns)
-            any_null += (any_null.empty() ? "" : " OR ") + quote_identifier(name) + " IS NULL";
-        distinct += ", CASE WHEN " + any_null + " THEN " + quote_identifier(batch.ordinal) + " END";
+    const std::string ordinal = "ordered." + quote_identifier(batch.ordinal);
+    std::string distinct;
+    std::string any_null;
+    for (std::size_t i = 0; i < key.columns.size(); ++i) {
+        const std::string column = "ordered." + quote_identifier(key.columns[i]);
+        distinct += (i == 0 ? "" : ", ") + column + key.conversions[i];
+        any_null += (i == 0 ? "" : " OR ") + column + " IS NULL";
     }
-    return "SELECT DISTINCT ON (" + distinct + ") " + list_names(batch.columns) + " FROM (SELECT " +
-           batch.select_list_cast(key.columns) + ", pg_catalog.row_number() OVER () AS " +
-           quote_identifier(batch.ordinal) + " FROM " + batch.from + ") AS ordered ORDER BY " + distinct + ", " +
-           quote_identifier(batch.ordinal) + " DESC";
+    if (key.has_nullable_columns && !key.nulls_conflict)
+        distinct += ", CASE WHEN " + any_null + " THEN " + ordinal + " END";
+    return "SELECT DISTINCT ON (" + distinct + ") " + list_names(batch.columns, "ordered.") + " FROM (SELECT " +
+           batch.select_list() + ", pg_catalog.row_number() OVER () AS " + quote_identifier(batch.ordinal) + " FROM " +
+           batch.from + ") AS ordered ORDER BY " + distinct + ", " + ordinal + " DESC";
 }
 
 // The rows are compared as they are stored: 1.0 and 1.00 differ, and no type needs an equality operator.
@@ -57,7 +58,7 @@ std::string on_conflict_update(const BatchRelation &batch, const ConflictKey &ke
     const std::string on = " ON CONFLICT (" + list_names(key.columns) + ") DO ";
     if (updated.empty()) return on + "NOTHING";
     return on + "UPDATE SET " + set + " WHERE ROW(" + list_names(updated, "present.") +
-           ") OPERATOR(pg_catalog.*<>) ROW(" + list_names(updated, "excluded.") + ")::record";
+           ") OPERATOR(pg_catalog.*<>) ROW(" + list_names(updated, "excluded.") + ")::pg_catalog.record";
 }
 
 } // namespace

@@ -61,24 +61,27 @@ SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone) : s
 std::int64_t SpiWriter::remove() {
     if (statements_.remove.empty()) return 0;
     const char *const sql = statements_.remove.c_str();
-    return execute(pg_call([=] { return prepare(sql); }), false);
+    return execute(pg_call([=] { return prepare(sql); }), false, true);
 }
 
 std::int64_t SpiWriter::write(Batch &batch) {
     batch.read_often = has_several_statements_;
     const BatchInHand in_hand(batch);
-    const std::int64_t written = execute(insert_, statements_.counts_outside);
+    const std::int64_t written = execute(insert_, statements_.counts_outside, false);
     // Rules may have kept the statement from reading it, or have copies read.
     if (batch.rows != nullptr) pg_call([&] { tuplestore_end(batch.rows); });
     batch.rows = nullptr;
     return written;
 }
 
-std::int64_t SpiWriter::execute(SPIPlanPtr plan, bool counts_outside) {
+std::int64_t SpiWriter::execute(SPIPlanPtr plan, bool counts_outside, bool finds_newest_rows) {
     return pg_call([=] {
+        // As foreign keys do it: rows are found by the newest snapshot, and checked against the transaction's own.
+        const bool is_blind = finds_newest_rows && IsolationUsesXactSnapshot();
+        const Snapshot snapshot = is_blind ? GetLatestSnapshot() : InvalidSnapshot;
+        const Snapshot crosscheck = is_blind ? GetTransactionSnapshot() : InvalidSnapshot;
         // Triggers that fire after the statement are queued for finish().
-        const int code =
-            SPI_execute_snapshot(plan, nullptr, nullptr, InvalidSnapshot, InvalidSnapshot, false, false, 0);
+        const int code = SPI_execute_snapshot(plan, nullptr, nullptr, snapshot, crosscheck, false, false, 0);
         if (code < 0) raise_spi("SPI_execute", code);
         return counts_outside ? written_inside() : static_cast<std::int64_t>(SPI_processed);
     });

@@ -16,7 +16,8 @@ class SpiWriter {
     // 428C9, 55000. The statements must live as long as the writer.
     SpiWriter(const LoadStatements &statements, const TimeZone &zone);
 
-    // Deletes the slice and returns how many rows that were; 0 for a mode that deletes nothing.
+    // Deletes the slice and returns how many rows that were; 0 for a mode that deletes nothing. Raises 40001 where the
+    // slice has rows that a REPEATABLE READ transaction cannot see.
     std::int64_t remove();
     // Inserts the rows of a batch, which is used up, and returns how many were written. Raises 44000 for a row that
     // is outside of the slice.
@@ -25,7 +26,7 @@ class SpiWriter {
     void finish();
 
   private:
-    std::int64_t execute(SPIPlanPtr plan, bool counts_outside);
+    std::int64_t execute(SPIPlanPtr plan, bool counts_outside, bool finds_newest_rows);
 
     const LoadStatements &statements_;
     SPIPlanPtr insert_ = nullptr;

@@ -140,6 +140,7 @@ Target Target::open(Oid oid) {
         target.columns_.push_back({.name = NameStr(attribute->attname),
                                    .type = attribute->atttypid,
                                    .typmod = attribute->atttypmod,
+                                   .collation = attribute->attcollation,
                                    .is_not_null = attribute->attnotnull,
                                    .is_generated = attribute->attgenerated != '\0',
                                    .is_identity_always = attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS});

@@ -13,6 +13,7 @@ struct TargetColumn {
     std::string name;
     Oid type = InvalidOid;
     int typmod = -1;
+    Oid collation = InvalidOid;
     bool is_not_null = false;
     bool is_generated = false;       // GENERATED ALWAYS AS (...) STORED: computed here, never written
     bool is_identity_always = false; // takes the source's value all the same

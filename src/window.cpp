@@ -17,6 +17,9 @@ const char *TimeZone::name() const { return pg_get_timezone_name(zone_); }
 
 namespace {
 
+// The calendar's first day after Christ.
+DateADT day_one() { return date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE; }
+
 [[noreturn]] void raise_out_of_range() {
     raise(sqlstate::datetime_overflow, "day is out of range",
           "Pass a day from 0001-01-01 to the last one that timestamptz holds, in the year 294276.");
@@ -69,10 +72,9 @@ std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
 
 Window Window::of_day(DateADT day, const TimeZone &zone) {
     if (DATE_NOT_FINITE(day)) raise(sqlstate::datetime_overflow, "day must be a finite date", "Use one call per day.");
-    const DateADT first = date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE;
     // A day less than timestamptz itself holds, because the next day is formed too, in any zone.
     const DateADT last = date2j(294276, 12, 29) - POSTGRES_EPOCH_JDATE;
-    if (day < first)
+    if (day < day_one())
         raise(sqlstate::datetime_overflow, "day must not be in a year BC", "Pass a day from 0001-01-01 on.");
     if (day > last) raise_out_of_range();
     Window window;
@@ -105,6 +107,9 @@ Window Window::of_range(const RangeType *range, const TimeZone &zone) {
     if (lower.infinite || upper.infinite || TIMESTAMP_NOT_FINITE(window.start_) || TIMESTAMP_NOT_FINITE(window.end_))
         refuse("data_interval must have a start and an end");
     if (!lower.inclusive || upper.inclusive) refuse("data_interval must include its start and exclude its end");
+    if (window.start_ < first_instant(day_one(), zone))
+        raise(sqlstate::datetime_overflow, "data_interval must not begin in a year BC",
+              "Pass a range from 0001-01-01 on.");
     window.text_.start = timestamp_text(window.start_, zone);
     window.text_.end = timestamp_text(window.end_, zone);
     window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";

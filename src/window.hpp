@@ -26,7 +26,8 @@ class Window {
     // Raises 22008 for infinity, for years before Christ and for days beyond timestamptz.
     static Window of_day(DateADT day, const TimeZone &zone);
 
-    // A half-open range [start, end). Raises 22023 for one that is empty, unbounded, or of other bounds.
+    // A half-open range [start, end). Raises 22023 for one that is empty, unbounded, or of other bounds, 22008
+    // for years before Christ.
     static Window of_range(const RangeType *range, const TimeZone &zone);
 
     TimestampTz start() const { return start_; }
