@@ -222,8 +222,8 @@ std::int64_t copy_window(const CopyRequest &request) {
     if (OidIsValid(request.target)) target = Target::open(request.target);
     const ConnectionOptions options = resolve_source(request.src_conninfo);
 
-    // The run takes its place before the source's snapshot is taken, or takes the snapshot anew: what an earlier run
-    // of the window wrote is never older than what this one reads.
+    // The run takes its place before the source's snapshot is taken, or takes the snapshot anew if another run wrote
+    // meanwhile: what an earlier run of the window wrote is never newer than what this one reads.
     const Ledger ledger(request.schema);
     RunKey key{.source = options.identity(), .query_hash = hash_query(request.query_template), .window = window};
     std::optional<RunLock> place;
@@ -234,12 +234,13 @@ std::int64_t copy_window(const CopyRequest &request) {
         return may_begin(request, ledger, key);
     };
     if (target && !take_place()) return 0;
+    const TimestampTz before_source = GetCurrentTimestamp();
     SourceSession source(options, zone, procedure.memory());
     std::vector<SourceColumn> columns = source.describe(query);
     if (!target) {
         target = Target::find(query, columns, source);
         if (!take_place()) return 0;
-        if (place->had_to_wait()) {
+        if (place->had_to_wait() || ledger.has_written_since(key, before_source)) {
             source.restart(zone);
             columns = source.describe(query);
         }

@@ -59,6 +59,8 @@ class Ledger {
 
     // The last run of the key whose rows are in the target, whole or in part.
     std::optional<EarlierRun> find_earlier(const RunKey &key) const;
+    // Did a run of the key write to the target at this moment or later?
+    bool has_written_since(const RunKey &key, TimestampTz moment) const;
     // Begins a run and returns its run_id.
     std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method) const;
     // Writes how far a run has come; `status` is succeeded, or partial while more is to come.
