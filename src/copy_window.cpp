@@ -152,8 +152,17 @@ Window make_window(const CopyRequest &request, const TimeZone &zone) {
                                             : Window::of_day(*request.day, zone);
 }
 
+// A snapshot of the target that is older than what the last run wrote would leave its rows in the slice, and double
+// them.
+void check_sees_last_run(const Ledger &ledger, const RunKey &key) {
+    if (!IsolationUsesXactSnapshot() || !ledger.has_written_unseen(key)) return;
+    raise(sqlstate::serialization_failure, "could not serialize access due to a concurrent run of the same window",
+          "Roll back and run again.", "The transaction began before that run ended.");
+}
+
 // May the run begin, after a look at the ledger? Only append asks: the other modes are harmless to repeat.
 bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &key) {
+    if (request.mode == Mode::replace) check_sees_last_run(ledger, key);
     if (request.mode != Mode::append) return true;
     const std::optional<EarlierRun> earlier = ledger.find_earlier(key);
     if (!earlier) return true;

@@ -168,9 +168,15 @@ std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
 }
 
 bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
-    const Row last = run_as<5>(owner_, "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key(),
-                               key_parameters(key), nullptr, true);
-    return last.number >= moment;
+    return last_written(key, true) >= moment;
+}
+
+bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(key, true) != last_written(key, false); }
+
+TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
+    return run_as<5>(owner_, "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key(),
+                     key_parameters(key), nullptr, latest_snapshot)
+        .number;
 }
 
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method) const {
