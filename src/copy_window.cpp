@@ -279,6 +279,7 @@ std::int64_t copy_window(const CopyRequest &request) {
             writer.reset();
             ledger.record(run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
             procedure.commit();
+            if (request.commit_batches) source.connection().set_written("The batches committed before stay written");
         }
     } while (!cursor.at_end());
     procedure.finish();
