@@ -154,8 +154,17 @@ Window make_window(const CopyRequest &request, const TimeZone &zone) {
                                             : Window::of_day(*request.day, zone);
 }
 
+// A snapshot of the target that is older than what the last run wrote would leave its rows in the slice, and double
+// them.
+void check_sees_last_run(const Ledger &ledger, const RunKey &key) {
+    if (!IsolationUsesXactSnapshot() || !ledger.has_written_unseen(key)) return;
+    raise(sqlstate::serialization_failure, "could not serialize access due to a concurrent run of the same window",
+          "Roll back and run again.", "The transaction began before that run ended.");
+}
+
 // May the run begin, after a look at the ledger? Only append asks: the other modes are harmless to repeat.
 bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &key) {
+    if (request.mode == Mode::replace) check_sees_last_run(ledger, key);
     if (request.mode != Mode::append) return true;
     const std::optional<EarlierRun> earlier = ledger.find_earlier(key);
     if (!earlier) return true;
@@ -219,8 +228,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     if (OidIsValid(request.target)) target = Target::open(request.target);
     const ConnectionOptions options = resolve_source(request.src_conninfo);
 
-    // The run takes its place before the source's snapshot is taken, or takes the snapshot anew: what an earlier run
-    // of the window wrote is never older than what this one reads.
+    // The run takes its place before the source's snapshot is taken, or takes the snapshot anew if another run wrote
+    // meanwhile: what an earlier run of the window wrote is never newer than what this one reads.
     const Ledger ledger(request.schema);
     RunKey key{.source = options.identity(), .query_hash = hash_query(request.query_template), .window = window};
     std::optional<RunLock> place;
@@ -231,12 +240,13 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         return may_begin(request, ledger, key);
     };
     if (target && !take_place()) return 0;
+    const TimestampTz before_source = GetCurrentTimestamp();
     SourceSession source(options, zone, procedure.memory());
     std::vector<SourceColumn> columns = source.describe(query);
     if (!target) {
         target = Target::find(query, columns, source);
         if (!take_place()) return 0;
-        if (place->had_to_wait()) {
+        if (place->had_to_wait() || ledger.has_written_since(key, before_source)) {
             source.restart(zone);
             columns = source.describe(query);
         }
@@ -268,6 +278,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
             writer.reset();
             ledger.record(run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
             procedure.commit();
+            if (request.commit_batches) source.connection().set_written("The batches committed before stay written");
         }
     } while (!cursor.at_end());
     MemoryContextDelete(memory);

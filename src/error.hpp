@@ -45,6 +45,7 @@ inline constexpr SqlState invalid_parameter{"22023"};
 inline constexpr SqlState read_only_transaction{"25006"};
 inline constexpr SqlState external_routine_error{"38000"};
 inline constexpr SqlState insufficient_privilege{"42501"};
+inline constexpr SqlState serialization_failure{"40001"};
 inline constexpr SqlState syntax_error{"42601"};
 inline constexpr SqlState duplicate_column{"42701"};
 inline constexpr SqlState undefined_object{"42704"};

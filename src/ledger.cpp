@@ -109,6 +109,17 @@ std::string interval(int n) {
     return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
 }
 
+// The runs of a key, whose parameters are $1 to $5.
+std::string of_key() {
+    return " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT DISTINCT FROM " +
+           interval(4);
+}
+
+std::array<Parameter, 5> key_parameters(const RunKey &key) {
+    return {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
+            timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
+}
+
 } // namespace
 
 std::string hash_query(const std::string &query_template) {
@@ -151,15 +162,22 @@ std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
         run_as<5>(owner_,
                   "SELECT (status = 'partial')::integer::bigint, format('run %s of %s wrote %s rows', run_id, "
                   "ended_at, rows_written) FROM " +
-                      name_ +
-                      " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT "
-                      "DISTINCT FROM " +
-                      interval(4) + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
-                  {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
-                   timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))},
-                  nullptr, true);
+                      name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+                  key_parameters(key), nullptr, true);
     if (!row.found) return std::nullopt;
     return EarlierRun{row.number != 0, row.text};
+}
+
+bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
+    return last_written(key, true) >= moment;
+}
+
+bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(key, true) != last_written(key, false); }
+
+TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
+    return run_as<5>(owner_, "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key(),
+                     key_parameters(key), nullptr, latest_snapshot)
+        .number;
 }
 
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method) const {

@@ -59,6 +59,10 @@ class Ledger {
 
     // The last run of the key whose rows are in the target, whole or in part.
     std::optional<EarlierRun> find_earlier(const RunKey &key) const;
+    // Did a run of the key write to the target at this moment or later?
+    bool has_written_since(const RunKey &key, TimestampTz moment) const;
+    // Did a run of the key write what this transaction does not see? From REPEATABLE READ on that can be.
+    bool has_written_unseen(const RunKey &key) const;
     // Begins a run and returns its run_id.
     std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method) const;
     // Writes how far a run has come; `status` is succeeded, or partial while more is to come.
@@ -69,6 +73,8 @@ class Ledger {
     std::int64_t forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const;
 
   private:
+    TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
+
     Oid table_;
     Oid owner_;
     std::string name_; // schema.table

@@ -104,11 +104,11 @@ void RemoteConnection::wait(int socket_events, long timeout_milliseconds) {
 
 void RemoteConnection::send_checked(int sent) {
     PGconn *const connection = link_->connection;
-    if (sent == 0) raise(connection_lost_report(connection, source_));
+    if (sent == 0) raise(connection_lost_report(connection, source_, retry_hint()));
     for (int rest = PQflush(connection); rest != 0; rest = PQflush(connection)) {
-        if (rest < 0) raise(connection_lost_report(connection, source_));
+        if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
         wait(WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, longest_wait);
-        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_));
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
     }
 }
 
@@ -161,7 +161,7 @@ PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
     while (PQisBusy(connection) != 0) {
         wait(WL_SOCKET_READABLE, longest_wait);
-        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_));
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
         take_messages();
     }
     return PQgetResult(connection);
@@ -203,17 +203,18 @@ void RemoteConnection::raise_protocol_violation(const std::string &what) {
     raise(ErrorReport{.code = sqlstate::protocol_violation,
                       .message = "source server sent an unexpected response",
                       .detail = "Unexpected: " + what + ".",
-                      .hint = "Nothing was written; check proxies and versions.",
+                      .hint = std::string(written_) + "; check proxies and versions.",
                       .context = "on source server " + source_});
 }
 
 void RemoteConnection::raise_result_error(const PGresult *result, const Statement &statement) {
     PGconn *const connection = link_->connection;
     if (PQstatus(connection) == CONNECTION_BAD && PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr)
-        raise(connection_lost_report(connection, source_));
+        raise(connection_lost_report(connection, source_, retry_hint()));
     // The end of the failed query mostly came with its error; then there is nothing left to cancel.
     if (PQisBusy(connection) == 0) PQclear(PQgetResult(connection));
-    ErrorReport report = remote_error_report(result, source_, statement.shown_query, statement.shown_offset);
+    ErrorReport report =
+        remote_error_report(result, source_, retry_hint(), statement.shown_query, statement.shown_offset);
     if (report.hint.empty()) report.hint = statement.hint;
     raise(report);
 }

@@ -43,6 +43,8 @@ class RemoteConnection {
     int server_version() const { return PQserverVersion(link_->connection); }
     const std::string &source() const { return source_; }
 
+    // What the hints of errors say about the target; nothing was written, unless this was called.
+    void set_written(const char *what) noexcept { written_ = what; }
     // The process that serves us, for cancelling, 0 for none; libpq's own number is a pooler's where one stands between.
     void set_backend_pid(int pid) { link_->backend_pid = pid; }
     // Raises 08P01 when the source has changed the encoding of what it sends, or how it reads strings.
@@ -51,6 +53,7 @@ class RemoteConnection {
     [[noreturn]] void raise_protocol_violation(const std::string &what);
 
   private:
+    std::string retry_hint() const { return std::string(written_) + "; run again."; }
     void connect(const ConnectionOptions &options);
     void send_checked(int sent);
     PGresult *next_result();
@@ -60,6 +63,7 @@ class RemoteConnection {
     static void collect_notice(void *self, const PGresult *result);
 
     std::string source_;
+    const char *written_ = "Nothing was written";
     RemoteLink link_;
     std::vector<std::string> notices_{}; // not yet logged
     int notice_count_ = 0;

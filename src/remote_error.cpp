@@ -37,8 +37,8 @@ void append_line(std::string &text, const std::string &line) {
 
 } // namespace
 
-ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &query,
-                                int query_offset) {
+ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &retry_hint,
+                                const std::string &query, int query_offset) {
     const auto field = [&](int code, std::size_t longest) {
         return sanitize(PQresultErrorField(result, code), longest);
     };
@@ -54,7 +54,7 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
     report.hint = field(PG_DIAG_MESSAGE_HINT, longest_detail);
     if (report.hint.empty() && (state == sqlstate::connection_lost || state == SqlState("40001") ||
                                 state == SqlState("40P01") || state == SqlState("55P03")))
-        report.hint = "Nothing was written; run again.";
+        report.hint = retry_hint;
     append_line(report.context, field(PG_DIAG_CONTEXT, longest_detail));
     append_line(report.context, "on source server " + source);
 
@@ -69,11 +69,11 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
     return report;
 }
 
-ErrorReport connection_lost_report(const PGconn *connection, const std::string &source) {
+ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint) {
     return ErrorReport{.code = sqlstate::connection_lost,
                        .message = "connection to source server was lost",
                        .detail = sanitize(PQerrorMessage(connection), longest_message),
-                       .hint = "Nothing was written; run again.",
+                       .hint = retry_hint,
                        .context = "on source server " + source};
 }
 

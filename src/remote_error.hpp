@@ -16,11 +16,11 @@ struct ResultDeleter {
 using Result = std::unique_ptr<PGresult, ResultDeleter>;
 
 // What an error result of the source becomes here. `query` is the text that was sent, and `query_offset` how many of
-// its leading characters the user did not write; `query` may be empty.
-ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &query,
-                                int query_offset);
+// its leading characters the user did not write; `query` may be empty. `retry_hint` is for an error that may pass.
+ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &retry_hint,
+                                const std::string &query, int query_offset);
 
 // The error for a connection that broke: 08006.
-ErrorReport connection_lost_report(const PGconn *connection, const std::string &source);
+ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint);
 
 } // namespace pgci

@@ -4,6 +4,7 @@ package TwoServers;
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -11,20 +12,22 @@ use Time::HiRes qw(usleep);
 
 use Exporter 'import';
 our @EXPORT = qw(start_servers start_source copy_sql fails_with copies source_sessions wait_until on_both columns_as_text
-  table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours);
+  table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours start_client end_of_client);
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
 
-# start_servers(source => 'configuration lines', destination => '...', encoding => 'LATIN1' of the source):
-# both servers, in database postgres. At the source: role etl_reader, which may read all tables of the owner. At the
-# destination: the extension, foreign server src and a user mapping for the superuser.
+# start_servers(source => 'configuration lines', destination => '...', encoding => 'LATIN1' of the source,
+# wal_segment_size => MB of the destination): both servers, in database postgres. At the source: role etl_reader, which
+# may read all tables of the owner. At the destination: the extension, foreign server src and a user mapping for the
+# superuser.
 sub start_servers
 {
 	my %option = @_;
 	my $source = start_source(config => $option{source}, encoding => $option{encoding});
 	my $destination = PostgreSQL::Test::Cluster->new('destination');
-	$destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
+	my @segment = ('--wal-segsize', $option{wal_segment_size} // 16);
+	$destination->init(extra => [ '--encoding', 'UTF8', '--no-locale', @segment ]);
 	$destination->append_conf('postgresql.conf', $option{destination} // '');
 	$destination->start;
 	my $port = $source->port;
@@ -181,6 +184,31 @@ sub end_of_call
 	$session->{stderr} = '';
 	my ($sqlstate) = $said =~ /(?:ERROR|FATAL):  (\w{5}): /;
 	return ($sqlstate // 'no error', $said);
+}
+
+# Starts a psql that runs these statements, each in a transaction of its own, until one fails. Its backend is found by
+# its application_name. To be given to end_of_client.
+sub start_client
+{
+	my ($node, $application_name, @statements) = @_;
+	my %client = (out => '', err => '');
+	my $connection = $node->connstr('postgres') . " application_name='$application_name'";
+	$client{run} = IPC::Run::start(
+		[ qw(psql -XAtq -v VERBOSITY=verbose -v ON_ERROR_STOP=1 -d), $connection, map { ('-c', $_) } @statements ],
+		'<', \undef, '>', \$client{out}, '2>', \$client{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%client;
+}
+
+# Waits for the end of such a psql; returns the SQLSTATE ('00000' for success, 'lost' without an answer), and what it
+# printed to stdout and to stderr.
+sub end_of_client
+{
+	my ($client) = @_;
+	my $done = $client->{run}->finish;
+	chomp(my $out = $client->{out});
+	my ($sqlstate) = $client->{err} =~ /(?:ERROR|FATAL):  (\w{5}): /;
+	return ($done ? '00000' : $sqlstate // 'lost', $out, $client->{err});
 }
 
 # Polls a query in an open session until it returns this value, much faster than wait_until; false after three minutes.

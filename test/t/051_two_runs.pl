@@ -1,0 +1,409 @@
+# Two runs of one window meet: one loads, the other waits for it and then sees what it did. Runs of different windows,
+# sources, templates or targets never wait for each other.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use TwoServers;
+use Test::More;
+
+my $config = "restart_after_crash = on\nmax_connections = 60\nautovacuum = off\ntimezone = 'UTC'\ndeadlock_timeout = 100ms\n";
+my ($source, $destination) = start_servers(source => $config, destination => $config);
+my $source_port = $source->port;
+my $day = '2018-07-29';
+my $query = 'SELECT * FROM rows WHERE day = $1';
+
+$source->safe_psql('postgres', <<~SQL);
+	CREATE TABLE rows (id int PRIMARY KEY, day date, v int);
+	CREATE TABLE keyed (LIKE rows);
+	CREATE TABLE gate (id int);
+	SQL
+$destination->safe_psql('postgres', <<~SQL);
+	CREATE TABLE rows (id int, day date, v int);
+	CREATE TABLE keyed (id int PRIMARY KEY, day date, v int);
+	CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
+	  'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END';
+	CREATE TRIGGER wait BEFORE INSERT ON keyed FOR EACH ROW
+	  WHEN (new.id = nullif(current_setting('test.wait', true), '')::int) EXECUTE FUNCTION wait_here();
+	CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
+	CREATE TRIGGER fail BEFORE INSERT ON keyed FOR EACH ROW
+	  WHEN (new.id = nullif(current_setting('test.fail', true), '')::int) EXECUTE FUNCTION fail();
+	CREATE SERVER other_name FOREIGN DATA WRAPPER postgres_fdw
+	  OPTIONS (host '127.0.0.1', port '$source_port', dbname 'postgres');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER other_name OPTIONS (user 'etl_reader', password '$TwoServers::password');
+	SQL
+
+my ($watcher) = open_session($destination);
+my ($first, $first_pid) = open_session($destination);
+
+# The call of a mode; the target named, or found by the query's table.
+my %target = (named => { target => q('rows') }, found => {});
+sub call
+{
+	my ($mode, %argument) = @_;
+	$argument{replace_where} = q('day = $1') if $mode eq 'replace';
+	my $given = delete $argument{query} // $query;
+	return copy_sql($given, delete $argument{day} // $day, mode => "'$mode'", %argument);
+}
+
+sub batches
+{
+	my ($mode, %argument) = @_;
+	my $sql = call($mode, target => q('keyed'), batch => 100, %argument);
+	$sql =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/;
+	return $sql;
+}
+
+# Nothing is loaded and nothing known; the source is as it was.
+sub start_anew
+{
+	$destination->safe_psql('postgres', 'TRUNCATE rows, keyed; DELETE FROM copy_incremental_runs');
+	$source->safe_psql('postgres', <<~SQL);
+		TRUNCATE rows, keyed;
+		INSERT INTO rows SELECT g, date '$day' + (g - 1) / 500, 0 FROM generate_series(1, 1000) AS g;
+		INSERT INTO keyed TABLE rows;
+		SQL
+	return;
+}
+
+my $waiting = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71 AND NOT granted);
+my $held = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71);
+
+# Starts a second run and returns once it waits for the first.
+sub start_second
+{
+	my ($name, @statements) = @_;
+	my $second = start_client($destination, 'second', @statements);
+	ok(poll_session($watcher, $waiting, 1), "$name: the second waits");
+	return $second;
+}
+
+sub ends_with
+{
+	my ($name, $client, $sqlstate, $out) = @_;
+	my ($ended, $printed, $said) = end_of_client($client);
+	is($ended, $sqlstate, $name) or diag($said);
+	is($printed, $out, "$name: answer") if defined $out;
+	return $said;
+}
+
+sub rows_are
+{
+	my ($name, $rows, $table) = @_;
+	$table //= 'rows';
+	is($destination->safe_psql('postgres', "SELECT count(*) FROM $table"), $rows, "$name: rows");
+	return;
+}
+
+# append: the second says that the first did it.
+for my $how (sort keys %target)
+{
+	my %into = %{ $target{$how} };
+	for my $case ([ error => '55000', '' ], [ skip => '00000', '0' ], [ run => '00000', '500' ])
+	{
+		my ($on_rerun, $sqlstate, $out) = @$case;
+		my $name = "append, target $how, on_rerun $on_rerun";
+		my $call = call('append', %into, on_rerun => "'$on_rerun'");
+		start_anew();
+		is($first->query_safe("BEGIN; $call"), 500, "$name: the first loads");
+		my $second = start_second($name, $call);
+		is($watcher->query_safe(<<~SQL), "Lock|advisory|{$first_pid}", "$name: the wait is visible");
+			SELECT wait_event_type, wait_event, pg_blocking_pids(pid) FROM pg_stat_activity WHERE application_name = 'second'
+			SQL
+		$first->query_safe('COMMIT');
+		my $said = ends_with("$name: the second", $second, $sqlstate, $out);
+		like($said, qr/already loaded.*run \d+ of .* wrote 500 rows/s, "$name: it names the first");
+		rows_are($name, $on_rerun eq 'run' ? 1000 : 500);
+	}
+
+	# The first did not do it: the second does.
+	for my $end ('ROLLBACK', 'ROLLBACK TO s; COMMIT')
+	{
+		my $name = "append, target $how, the first ends by $end";
+		start_anew();
+		is($first->query_safe('BEGIN; SAVEPOINT s;' . call('append', %into)), 500, "$name: the first loads");
+		my $second = start_second($name, call('append', %into));
+		$first->query_safe($end);
+		ends_with("$name: the second loads", $second, '00000', 500);
+		rows_are($name, 500);
+	}
+	for my $action ('cancel', 'terminate')
+	{
+		my $name = "append, target $how, $action of the first";
+		start_anew();
+		my $call = call('append', %into);
+		my $slow = start_client($destination, 'slow', "WITH c AS MATERIALIZED ($call) SELECT pg_sleep(600) FROM c");
+		my $sleeps = q(FROM pg_stat_activity WHERE application_name = 'slow' AND wait_event = 'PgSleep');
+		ok(poll_session($watcher, "SELECT count(*) $sleeps", 1), "$name: the first has loaded");
+		my $second = start_second($name, call('append', %into));
+		$watcher->query_safe("SELECT pg_${action}_backend(pid) $sleeps");
+		ends_with("$name: the first", $slow, $action eq 'cancel' ? '57014' : '57P01', '');
+		ends_with("$name: the second loads", $second, '00000', 500);
+		rows_are($name, 500);
+	}
+}
+
+# The other modes run both, and the second reads a source that is not older than what the first read.
+for my $how (sort keys %target)
+{
+	for my $mode (qw(skip upsert replace))
+	{
+		my $name = "$mode, target $how";
+		my $reads = $how eq 'found' ? 'SELECT * FROM keyed WHERE day = $1' : $query;
+		my %into = (query => $reads, $how eq 'named' ? (target => q('keyed')) : ());
+		start_anew();
+		my $table = $how eq 'found' ? 'keyed' : 'rows';
+		is($first->query_safe('BEGIN;' . call($mode, %into)), 500, "$name: the first loads");
+		my $second = start_second($name, call($mode, %into));
+		$source->safe_psql('postgres', "INSERT INTO $table VALUES (1001, '$day', 1)");
+		$source->safe_psql('postgres', "UPDATE $table SET v = 1 WHERE id <= 3") if $mode ne 'skip';
+		$source->safe_psql('postgres', "DELETE FROM $table WHERE id = 4") if $mode eq 'replace';
+		$first->query_safe('COMMIT');
+		ends_with("$name: the second too", $second, '00000', { skip => 1, upsert => 4, replace => 500 }->{$mode});
+		my $of_source = $source->safe_psql('postgres', "SELECT * FROM $table WHERE day = '$day' ORDER BY id");
+		is($destination->safe_psql('postgres', 'SELECT * FROM keyed ORDER BY id'), $of_source, "$name: the newer state stays");
+	}
+}
+
+# The second read its source before the first did, and was too slow to have to wait: the newer state stays all the same.
+# A lock at the source holds up its query; the signal holds it up until the first is done.
+{
+	my $name = 'upsert, target found, overtaken';
+	my $reads = 'SELECT * FROM keyed WHERE day = $1 AND NOT EXISTS (SELECT FROM gate)';
+	my $call = call('upsert', query => $reads);
+	start_anew();
+	$source->safe_psql('postgres', 'UPDATE keyed SET v = 2');
+	my ($locker) = open_session($source);
+	$locker->query_safe('BEGIN; LOCK TABLE gate');
+	my $slow = start_client($destination, 'slow', $call);
+	ok(poll_session($locker, q(SELECT count(*) FROM pg_locks WHERE relation = 'gate'::regclass AND NOT granted), 1),
+		"$name: the second has its snapshot of the source");
+	my $pid = $watcher->query_safe(q(SELECT pid FROM pg_stat_activity WHERE application_name = 'slow'));
+	kill 'STOP', $pid;
+	$locker->query_safe('COMMIT');
+	$source->safe_psql('postgres', 'UPDATE keyed SET v = 3');
+	is($first->query_safe($call), 500, "$name: the first loads");
+	kill 'CONT', $pid;
+	$locker->quit;
+	ends_with("$name: the second finds it done", $slow, '00000', 0);
+	is($destination->safe_psql('postgres', 'SELECT DISTINCT v FROM keyed'), 3, "$name: the newer state stays");
+}
+
+# Who does not want to wait.
+start_anew();
+$first->query_safe('BEGIN;' . call('append', target => q('rows')));
+fails_with($destination, "SET lock_timeout = '50ms'; " . call('append', target => q('rows')), '55P03', qr/lock timeout/,
+	'lock_timeout');
+fails_with($destination, "SET statement_timeout = '300ms'; " . call('append', target => q('rows')), '57014',
+	qr/statement timeout/, 'statement_timeout');
+fails_with($destination, "SET lock_timeout = '50ms'; SET timezone = 'UTC'; " . range_call("[$day, 2018-07-30)", 'UTC'), '55P03',
+	qr/lock timeout/, 'a range of the same window is the same run');
+is($watcher->query_safe($held), 1, 'who gave up waits no more');
+
+sub range_call
+{
+	my ($range, $zone) = @_;
+	my $call = call('append', target => q('rows'), time_zone => "'$zone'");
+	$call =~ s/copy_incremental\(/copy_incremental_range(/;
+	$call =~ s/'$day'/'$range'/;
+	return $call;
+}
+
+# Who need not wait, while the first is held open.
+my $other_source = "'host=127.0.0.1 port=$source_port dbname=postgres user=etl_reader password=$TwoServers::password'";
+for my $other (
+	[ 'another day', call('append', target => q('rows'), day => '2018-07-30') ],
+	[ 'an hour of the day', range_call("[$day 00:00, $day 01:00)", 'UTC') ],
+	[ 'the same day elsewhere', call('append', target => q('rows'), time_zone => q('Asia/Tokyo')) ],
+	[ 'another foreign server', call('append', target => q('rows'), src_conninfo => q('other_name')) ],
+	[ 'a connection string', call('append', target => q('rows'), src_conninfo => $other_source) ],
+	[ 'another template', call('append', target => q('rows'), query => "$query AND true") ],
+	[ 'another target', call('append', target => q('keyed')) ])
+{
+	my ($name, $call) = @$other;
+	my ($status, $out, $err) = $destination->psql('postgres', "SET lock_timeout = '1s'; BEGIN; $call");
+	is("$status $err", '0 ', "$name does not wait");
+}
+$first->query_safe('ROLLBACK');
+
+# Both held open, and a third and a fourth that want the same two days the other way round.
+{
+	start_anew();
+	my ($other) = open_session($destination);
+	$first->query_safe('BEGIN;' . call('upsert', target => q('keyed')));
+	$other->query_safe('BEGIN;' . call('upsert', target => q('keyed'), day => '2018-07-30'));
+	$_->query_safe('COMMIT') for $other, $first;
+	rows_are('two days side by side', 1000, 'keyed');
+	$other->quit;
+}
+
+# Many at once.
+for my $how (sort keys %target)
+{
+	start_anew();
+	my @runs = map { start_client($destination, 'one of many', call('append', %{ $target{$how} })) } 1 .. 20;
+	my %ended;
+	$ended{ join ' ', (end_of_client($_))[ 0, 1 ] }++ for @runs;
+	is(join(', ', map { "$_: $ended{$_}" } sort keys %ended), '00000 500: 1, 55000 : 19', "20 at once, target $how");
+	rows_are("20 at once, target $how", 500);
+	is($destination->safe_psql('postgres', 'SELECT count(*), sum(rows_written) FROM copy_incremental_runs'), '1|500',
+		"20 at once, target $how: the ledger");
+}
+for my $mode (qw(skip upsert replace))
+{
+	start_anew();
+	my @runs = map { start_client($destination, 'one of many', call($mode, target => q('keyed'))) } 1 .. 10;
+	is(scalar(grep { (end_of_client($_))[0] eq '00000' } @runs), 10, "10 at once, $mode: all succeed");
+	rows_are("10 at once, $mode", 500, 'keyed');
+}
+
+# A transaction that sees the database as it was before the first run cannot take part: it must not double the rows that
+# it does not see.
+for my $level ('REPEATABLE READ', 'SERIALIZABLE')
+{
+	for my $waits (0, 1)
+	{
+		for my $mode (qw(append skip upsert replace))
+		{
+			my $name = "$level, $mode, " . ($waits ? 'waits' : 'comes later');
+			my $table = $mode =~ /skip|upsert/ ? 'keyed' : 'rows';
+			my $call = call($mode, target => "'$table'");
+			start_anew();
+			$destination->safe_psql('postgres', "INSERT INTO $table VALUES (5000, '2018-01-01', 0)");
+			$watcher->query_safe('SELECT pg_advisory_lock(42)');
+			my $second = start_client($destination, 'second', "BEGIN ISOLATION LEVEL $level",
+				"SELECT FROM $table LIMIT 1", 'SELECT FROM pg_advisory_xact_lock_shared(42)', $call, 'COMMIT');
+			poll_session($watcher, q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'), 1);
+			$first->query_safe("BEGIN; $call");
+			$first->query_safe('COMMIT') unless $waits;
+			$watcher->query_safe('SELECT pg_advisory_unlock(42)');
+			if ($waits)
+			{
+				ok(poll_session($watcher, $waiting, 1), "$name: it waits");
+				$first->query_safe('COMMIT');
+			}
+			ends_with("$name: refused", $second, $mode eq 'append' ? '55000' : '40001');
+			rows_are($name, 501, $table);
+			next if $mode eq 'append';
+			$destination->safe_psql('postgres', "BEGIN ISOLATION LEVEL $level; $call; COMMIT");
+			rows_are("$name: again", 501, $table);
+		}
+	}
+	my ($second) = open_session($destination);
+	start_anew();
+	$_->query_safe("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM rows") for $first, $second;
+	$first->query_safe(call('replace', target => q('rows')));
+	$second->query_safe(call('replace', target => q('rows'), day => '2018-07-30'));
+	$_->query_safe('COMMIT') for $first, $second;
+	rows_are('REPEATABLE READ: two days side by side', 1000);
+	is($first->query_safe('BEGIN ISOLATION LEVEL ' . $level . ';'
+			  . (call('replace', target => q('rows')) . ';') x 2 . 'COMMIT; SELECT count(*) FROM rows'), "500\n500\n1000",
+		"$level: twice in one transaction");
+	$second->quit;
+}
+
+# The procedure holds its place from its first batch to its last, and gives it back however it ends.
+sub start_batches
+{
+	my ($name, $mode, @settings) = @_;
+	start_anew();
+	my $run = start_client($destination, 'batches', @settings, batches($mode));
+	ok(poll_session($watcher, q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'), 1),
+		"$name: the procedure is in its fourth batch");
+	is($watcher->query_safe('SELECT status, batches, rows_written FROM copy_incremental_runs'), 'partial|3|300',
+		"$name: the ledger says how far");
+	return $run;
+}
+my $is_batches = "application_name = 'batches'";
+for my $mode (qw(skip upsert replace))
+{
+	my ($holder) = open_session($destination);
+	$holder->query_safe('SELECT pg_advisory_lock(42)');
+	my $name = "batches, $mode";
+	my $run = start_batches($name, $mode, 'SET test.wait = 350');
+	my $second = start_second($name, call($mode, target => q('keyed')));
+	# Who wants the whole table waits for the second, and is no obstacle to the first.
+	my $third = start_client($destination, 'third', 'BEGIN; LOCK TABLE keyed; COMMIT');
+	ok(poll_session($watcher, q(SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'keyed'::regclass), 1),
+		"$name: a third wants the whole table");
+	$holder->quit;
+	ends_with("$name: the procedure", $run, '00000', '');
+	ends_with("$name: the second", $second, '00000', $mode eq 'replace' ? 500 : 0);
+	ends_with("$name: the third", $third, '00000', '');
+	rows_are($name, 500, 'keyed');
+	is($watcher->query_safe('SELECT string_agg(status, $$ $$), min(rows_read) FROM copy_incremental_runs'),
+		'succeeded succeeded|500', "$name: the ledger");
+	is($watcher->query_safe($held), 0, "$name: the place is free");
+}
+{
+	# What a run has written in part is not seen whole, either.
+	my $name = 'REPEATABLE READ begun between batches';
+	my ($holder) = open_session($destination);
+	$holder->query_safe('SELECT pg_advisory_lock(42)');
+	my $run = start_batches($name, 'replace', 'SET test.wait = 350');
+	my $old = start_client($destination, 'old', 'BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT FROM keyed LIMIT 0',
+		'SELECT FROM pg_advisory_xact_lock_shared(42)', call('replace', target => q('keyed')));
+	ok(poll_session($watcher, q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'), 2),
+		"$name: it has its snapshot");
+	$holder->quit;
+	ends_with("$name: the procedure", $run, '00000', '');
+	ends_with("$name: refused", $old, '40001', '');
+	rows_are($name, 500, 'keyed');
+}
+{
+	my $name = 'batches that fail';
+	start_anew();
+	my ($session) = open_session($destination);
+	$session->query_safe('SET test.fail = 350');
+	start_call($session, batches('upsert'));
+	my ($sqlstate, $said) = end_of_call($session);
+	is($sqlstate, 'P0001', "$name: the error") or diag($said);
+	is($watcher->query_safe($held), 0, "$name: the place is free");
+	rows_are($name, 300, 'keyed');
+	is($destination->safe_psql('postgres', call('upsert', target => q('keyed'))), 200, "$name: another session completes");
+	$session->query_safe('RESET test.fail');
+	$session->query_safe(batches('upsert'));
+	rows_are("$name: the same session again", 500, 'keyed');
+	$session->quit;
+}
+for my $case ([ cancel => '57014' ], [ terminate => '57P01' ], [ 'source lost' => '08006' ], [ kill => 'lost' ])
+{
+	my ($action, $sqlstate) = @$case;
+	my ($holder) = open_session($destination);
+	$holder->query_safe('SELECT pg_advisory_lock(42)');
+	my $name = "batches, $action";
+	my $run = start_batches($name, 'upsert', 'SET test.wait = 350');
+	if ($action eq 'kill')
+	{
+		my $offset = -s $destination->logfile;
+		kill 'KILL', $watcher->query_safe("SELECT pid FROM pg_stat_activity WHERE $is_batches");
+		$destination->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
+		wait_until($destination, 'SELECT 1', 1);
+		ends_with("$name: the procedure", $run, $sqlstate, '');
+		($watcher) = open_session($destination);
+	}
+	else
+	{
+		my $second = start_second($name, call('upsert', target => q('keyed')));
+		my $lost = $action eq 'source lost';
+		my $terminate = q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'etl_reader');
+		$lost
+		  ? $source->safe_psql('postgres', $terminate)
+		  : $watcher->query_safe("SELECT pg_${action}_backend(pid) FROM pg_stat_activity WHERE $is_batches");
+		$holder->quit;
+		my $said = ends_with("$name: the procedure", $run, $sqlstate, '');
+		like($said, qr/HINT:  The batches committed before stay written; run again\./, "$name: hint") if $lost;
+		# What had come from the source before it was lost may be written.
+		ends_with("$name: the second completes", $second, '00000', $lost ? undef : 200);
+	}
+	is($destination->safe_psql('postgres', $held), 0, "$name: the place is free");
+	my $left = $action eq 'kill' ? 200 : 0;
+	is($destination->safe_psql('postgres', call('upsert', target => q('keyed'))), $left, "$name: again");
+	rows_are($name, 500, 'keyed');
+}
+
+is(source_sessions($source), 0, 'no session is left at the source');
+$destination->stop;
+unlike(slurp_file($destination->logfile), qr/deadlock detected/, 'nobody ran into a deadlock');
+kills_were_ours($destination, 1, 'the server lost the killed process and no other');
+done_testing();
