@@ -156,6 +156,8 @@ sub open_session
 	my ($node) = @_;
 	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	$session->set_query_timer_restart;
+	# query_safe takes a warning for a failure.
+	$session->query_safe('SET client_min_messages = error');
 	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
 }
 

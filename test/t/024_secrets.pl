@@ -99,7 +99,7 @@ sub hits { my $n = () = $_[0] =~ /$marker/g; return $n; }
 my ($source_log, $destination_log) = map { -s $_->logfile } $source, $destination;
 for my $role ('postgres', 'caller')
 {
-	my $shown = run_all($role, "SELECT copy_incremental('%s', 'SELECT * FROM t', NULL)");
+	my $shown = run_all($role, "SELECT copy_incremental('%s', 'SELECT * FROM t', NULL, on_rerun => 'run')");
 	my %states;
 	$states{$_}++ for $shown =~ /ERROR:  (\w{5}):/g;
 	my $copied = () = $shown =~ /^3$/mg;
