@@ -101,6 +101,6 @@ CREATE FUNCTION copy_incremental_forget(target regclass, first_day date, last_da
     AS 'MODULE_PATHNAME', 'copy_incremental_forget';
 
 COMMENT ON FUNCTION copy_incremental_forget(regclass, date, date) IS
-'forgets that the windows from first_day to last_day, both included, were copied into target, so that append loads them again; NULL is no bound, and both NULL forget whole results too. Returns how many runs. Users forget their own runs, the target''s owner all. Errors: 22004, 22008';
+'forgets that the windows from first_day to last_day, both included, were copied into target, so that append loads them again; NULL is no bound, and both NULL forget whole results too. Returns how many runs. Users forget their own runs, the target''s owner all. Errors: 22004, 22008, 22023';
 
 REVOKE ALL ON FUNCTION copy_incremental_forget(regclass, date, date) FROM PUBLIC;
