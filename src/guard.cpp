@@ -3,7 +3,7 @@
 namespace pgci {
 namespace detail {
 
-void run_guarded(void (*body)(void *), void *argument, const MemoryContext &error_memory) {
+void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory) {
     sigjmp_buf *const outer_jump = PG_exception_stack;
     ErrorContextCallback *const outer_context = error_context_stack;
     const MemoryContext memory = CurrentMemoryContext;

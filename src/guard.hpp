@@ -20,9 +20,9 @@ class PgError : public std::exception {
 };
 
 namespace detail {
-// Runs body(argument); an ERROR in it becomes a PgError whose data lives in `error_memory` as it is then: a body that
-// commits puts another context in place of CurTransactionContext. The current memory context is restored either way.
-void run_guarded(void (*body)(void *), void *argument, const MemoryContext &error_memory);
+// Runs body(argument); an ERROR in it becomes a PgError whose data lives in `error_memory`. The current memory context
+// is restored either way.
+void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory);
 // Runs body(argument) in an internal subtransaction, which an ERROR rolls back. False when that error's SQLSTATE
 // was of class `tolerated`; any other is rethrown.
 bool run_in_subtransaction(void (*body)(void *), void *argument, SqlState tolerated);
