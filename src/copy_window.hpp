@@ -1,33 +1,9 @@
 // The use case: one window of rows from the source into the target, whole or not at all.
 #pragma once
 
-#include <optional>
-#include <string>
-
-#include "load_mode.hpp"
-#include "pg.hpp"
+#include "copy_request.hpp"
 
 namespace pgci {
-
-// What append does with a window that the ledger knows as loaded.
-enum class OnRerun { error, skip, run };
-
-struct CopyRequest {
-    std::string src_conninfo;
-    std::string query_template;
-    std::optional<DateADT> day{};             // with data_interval null, nothing: the whole result
-    const RangeType *data_interval = nullptr; // a tstzrange, in place of a day
-    int batch = 0;                            // rows of a FETCH and of an INSERT
-    Oid target = InvalidOid;                  // InvalidOid: the table that the query reads
-    Mode mode = Mode::append;
-    std::optional<std::string> replace_where{};            // mode replace: the slice
-    std::optional<std::vector<std::string>> key_columns{}; // modes skip and upsert; nothing: the primary key
-    std::optional<std::string> transform{};                // a SELECT over the relation "batch"
-    std::optional<std::string> time_zone{};                // nothing: the session's
-    OnRerun on_rerun = OnRerun::error;
-    Oid schema = InvalidOid;     // of the extension
-    bool commit_batches = false; // a transaction for every batch
-};
 
 // Copies and returns the number of rows written. Everything happens in the caller's transaction, unless commit_batches
 // is set; on any error nothing of the transaction stays written and nothing is left at the source.

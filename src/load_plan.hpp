@@ -1,0 +1,18 @@
+// How the rows of a run travel and are written: texts that do not change while it lasts.
+#pragma once
+
+#include "copy_request.hpp"
+
+namespace pgci {
+
+struct LoadPlan {
+    ColumnMap map;
+    LoadStatements statements;
+};
+
+// Maps the columns and builds the statements. `slice` is the condition of mode replace. Raises 42701, 42804 for columns
+// that do not fit, 42P10 without a key for skip and upsert, 0A000 where row security would hide a part of the slice.
+LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
+                   const std::string &slice);
+
+} // namespace pgci
