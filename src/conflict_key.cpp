@@ -1,6 +1,5 @@
 #include "conflict_key.hpp"
 
-#include "compat.hpp"
 #include "guard.hpp"
 
 namespace pgci {
