@@ -1,6 +1,7 @@
 #include "batch_relation.hpp"
 
 #include "guard.hpp"
+#include "spi.hpp"
 #include "sql_text.hpp"
 #include "template_scanner.hpp"
 #include "template_statement.hpp"
@@ -46,14 +47,13 @@ std::vector<SourceColumn> describe_query(const std::string &query, int offset, c
     TupleDesc result = nullptr;
     try {
         result = pg_call([=] {
-            if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-            const SPIPlanPtr plan = SPI_prepare(sql, 0, nullptr);
-            if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+            spi_connect();
+            const SPIPlanPtr plan = spi_prepare(sql);
             const auto *const source = static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
             const MemoryContext inner = MemoryContextSwitchTo(CurTransactionContext);
             const TupleDesc description = CreateTupleDescCopy(source->resultDesc);
             MemoryContextSwitchTo(inner);
-            SPI_finish();
+            spi_finish();
             return description;
         });
     } catch (const PgError &error) {
@@ -103,7 +103,7 @@ BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema
 }
 
 void check_transform(const std::string &transform) {
-    if (kind_of_statement(without_semicolon(transform), "transform") != StatementKind::query)
+    if (kind_of_statement(without_semicolon(transform)) != StatementKind::query)
         raise(sqlstate::syntax_error, "transform must be a single SELECT",
               "It reads the relation \"batch\" and returns the rows for the target.");
 }

@@ -106,6 +106,11 @@ int batch_value(FunctionCallInfo fcinfo) {
     return rows;
 }
 
+// Of the function that was called, and with it of all objects of the extension.
+Oid extension_schema(FunctionCallInfo fcinfo) {
+    return pg_call([=] { return get_func_namespace(fcinfo->flinfo->fn_oid); });
+}
+
 // Arguments that would be ignored are refused.
 void check_fit(const CopyRequest &request) {
     const std::string mode(mode_name(request.mode));
@@ -157,7 +162,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window) 
     request.on_rerun = on_rerun_value(fcinfo);
     check_method(fcinfo);
     check_fit(request);
-    request.schema = pg_call([=] { return get_func_namespace(fcinfo->flinfo->fn_oid); });
+    request.schema = extension_schema(fcinfo);
     return request;
 }
 
@@ -181,7 +186,7 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
     if (!PG_ARGISNULL(1)) start = Window::of_day(PG_GETARG_DATEADT(1), zone).start();
     if (!PG_ARGISNULL(2)) end = Window::of_day(PG_GETARG_DATEADT(2), zone).end();
     const Oid target = PG_GETARG_OID(0);
-    return Ledger(get_func_namespace(fcinfo->flinfo->fn_oid)).forget(target, start, end);
+    return Ledger(extension_schema(fcinfo)).forget(target, start, end);
 }
 
 } // namespace pgci

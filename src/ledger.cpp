@@ -3,6 +3,8 @@
 #include <array>
 
 #include "guard.hpp"
+#include "settings.hpp"
+#include "spi.hpp"
 #include "sql_text.hpp"
 
 namespace pgci {
@@ -61,9 +63,8 @@ Row run_as(Oid owner, const std::string &statement, const std::array<Parameter, 
         GetUserIdAndSecContext(&user, &security);
         const int settings = NewGUCNestLevel();
         SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-        (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-                                0, false);
-        (void)set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        set_for_level("search_path", "pg_catalog, pg_temp");
+        set_for_level("row_security", "off");
         Oid types[N];
         Datum values[N];
         char nulls[N];
@@ -72,14 +73,13 @@ Row run_as(Oid owner, const std::string &statement, const std::array<Parameter, 
             values[i] = parameters[i].value;
             nulls[i] = parameters[i].is_null ? 'n' : ' ';
         }
-        if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-        const SPIPlanPtr plan = SPI_prepare(sql, static_cast<int>(N), types);
-        if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+        spi_connect();
+        const SPIPlanPtr plan = spi_prepare(sql, static_cast<int>(N), types);
         // A run that committed while this transaction waited must be seen, whatever the isolation level.
         const int code =
             SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
                                  InvalidSnapshot, false, true, 0);
-        if (code < 0) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(code));
+        if (code < 0) raise_spi("SPI_execute", code);
         if (processed != nullptr) *processed = static_cast<std::int64_t>(SPI_processed);
         if (SPI_tuptable != nullptr && SPI_processed > 0) {
             bool is_null = false;
@@ -88,7 +88,7 @@ Row run_as(Oid owner, const std::string &statement, const std::array<Parameter, 
             if (SPI_tuptable->tupdesc->natts > 1)
                 row.text = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
         }
-        SPI_finish();
+        spi_finish();
         SetUserIdAndSecContext(user, security);
         AtEOXact_GUC(true, settings);
         return row;

@@ -1,6 +1,7 @@
 #include "row_decoder.hpp"
 
 #include "guard.hpp"
+#include "settings.hpp"
 
 namespace pgci {
 
@@ -100,7 +101,7 @@ void use_text_settings() {
     for (const auto &[name, value] :
          {std::pair("DateStyle", "ISO, YMD"), std::pair("IntervalStyle", "postgres"), std::pair("xmloption", "content"),
           std::pair("lc_monetary", "C"), std::pair("array_nulls", "on")})
-        (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+        set_for_level(name, value);
 }
 
 } // namespace

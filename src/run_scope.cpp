@@ -1,6 +1,7 @@
 #include "run_scope.hpp"
 
 #include "compat.hpp"
+#include "spi.hpp"
 
 namespace pgci {
 
@@ -24,10 +25,7 @@ ClientWatch::ClientWatch() : interval_(client_connection_check_interval) {
 ClientWatch::~ClientWatch() { client_connection_check_interval = interval_; }
 
 ProcedureScope::ProcedureScope(bool is_procedure) : is_procedure_(is_procedure) {
-    if (is_procedure_)
-        pg_call([] {
-            if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-        });
+    if (is_procedure_) pg_call([] { spi_connect(SPI_OPT_NONATOMIC); });
 }
 
 void ProcedureScope::commit() const {
@@ -41,7 +39,7 @@ void ProcedureScope::commit() const {
 }
 
 void ProcedureScope::finish() const {
-    if (is_procedure_) pg_call([] { SPI_finish(); });
+    if (is_procedure_) pg_call([] { spi_finish(); });
 }
 
 } // namespace pgci

@@ -1,6 +1,8 @@
 #include "spi_writer.hpp"
 
 #include "guard.hpp"
+#include "settings.hpp"
+#include "spi.hpp"
 
 namespace pgci {
 
@@ -13,17 +15,6 @@ int count_statements(SPIPlanPtr plan) {
     for (int i = 0; i < list_length(sources); ++i)
         count += list_length(static_cast<const CachedPlanSource *>(list_nth(sources, i))->query_list);
     return count;
-}
-
-[[noreturn]] void raise_spi(const char *what, int code) {
-    elog(ERROR, "%s failed: %s", what, SPI_result_code_string(code));
-    pg_unreachable();
-}
-
-SPIPlanPtr prepare(const char *sql) {
-    const SPIPlanPtr plan = SPI_prepare(sql, 0, nullptr);
-    if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
-    return plan;
 }
 
 // The statement counts the rows that it wrote, and those of them outside of the slice.
@@ -50,9 +41,9 @@ SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone) : s
     const char *const zone_name = zone.name();
     pg_call([&] {
         settings_ = NewGUCNestLevel();
-        (void)set_config_option("TimeZone", zone_name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-        if (const int code = SPI_connect(); code != SPI_OK_CONNECT) raise_spi("SPI_connect", code);
-        insert_ = prepare(insert);
+        set_for_level("TimeZone", zone_name);
+        spi_connect();
+        insert_ = spi_prepare(insert);
         has_several_statements_ = count_statements(insert_) > 1;
         AfterTriggerBeginQuery();
     });
@@ -61,7 +52,7 @@ SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone) : s
 std::int64_t SpiWriter::remove() {
     if (statements_.remove.empty()) return 0;
     const char *const sql = statements_.remove.c_str();
-    return execute(pg_call([=] { return prepare(sql); }), false, true);
+    return execute(pg_call([=] { return spi_prepare(sql); }), false, true);
 }
 
 std::int64_t SpiWriter::write(Batch &batch) {
@@ -89,7 +80,7 @@ std::int64_t SpiWriter::execute(SPIPlanPtr plan, bool counts_outside, bool finds
 
 void SpiWriter::finish() {
     pg_call([=, this] {
-        if (const int code = SPI_finish(); code != SPI_OK_FINISH) raise_spi("SPI_finish", code);
+        spi_finish();
         PushActiveSnapshot(GetTransactionSnapshot());
         EState *const state = CreateExecutorState();
         AfterTriggerEndQuery(state);

@@ -1,6 +1,7 @@
 #include "template_statement.hpp"
 
 #include "guard.hpp"
+#include "settings.hpp"
 
 namespace pgci {
 
@@ -52,8 +53,7 @@ void collect_relations(const Node *item, const WithClause *with, std::vector<Wri
 // Parses as the source does, whose strings are standard conforming. An ERROR of the parser undoes the setting, too.
 List *parse(const char *sql) {
     const int settings = NewGUCNestLevel();
-    (void)set_config_option("standard_conforming_strings", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                            false);
+    set_for_level("standard_conforming_strings", "on");
     List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
     AtEOXact_GUC(true, settings);
     return statements;
@@ -61,13 +61,11 @@ List *parse(const char *sql) {
 
 } // namespace
 
-StatementKind kind_of_statement(const std::string &text, const char *what) {
+StatementKind kind_of_statement(const std::string &text) {
     const char *const sql = text.c_str();
     const ErrorInQuery shown(text);
     return pg_call([=] {
         const List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
-        if (list_length(statements) != 1)
-            ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be a single SELECT", what)));
         return kind_of(static_cast<const RawStmt *>(linitial(statements))->stmt);
     });
 }

@@ -16,9 +16,9 @@ struct WrittenName {
 // Is it SELECT, VALUES or TABLE, or does it write, or is it another command?
 enum class StatementKind { query, writes, other };
 
-// The kind of a text that is one statement. Raises 42601 for a syntax error, with its place in the text, and for
-// several statements.
-StatementKind kind_of_statement(const std::string &text, const char *what);
+// The kind of a text that scan_template has passed, so that it is one statement. Raises 42601 for a syntax error, with
+// its place in the text.
+StatementKind kind_of_statement(const std::string &text);
 
 // Raises 25006 for a statement that writes, 42601 for one that is no query. Returns the relations of the top-level
 // FROM clause, joins included; nothing where the text is not SQL that this server knows: the source may be newer.

@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(start_servers start_source copy_sql fails_with copies source_sessions wait_until on_both columns_as_text
+our @EXPORT = qw(one_line start_servers start_source copy_sql fails_with copies source_sessions wait_until on_both columns_as_text
   table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours start_client end_of_client);
 
 # The password of the role etl_reader at the source. No message or log may show it.
@@ -85,6 +85,14 @@ sub fails_with
 	ok($status != 0 && $err =~ /ERROR:  \Q$sqlstate\E: / && $err =~ $message, $name)
 	  or diag("wanted $sqlstate and $message, got status $status: $err");
 	return $err;
+}
+
+# Runs statements and returns what they print, errors too (verbose), as one line.
+sub one_line
+{
+	my ($node, @statements) = @_;
+	my (undef, $out, $err) = $node->psql('postgres', join(';', @statements), extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	return join ' ', split /\n/, $out . $err =~ s/psql:<stdin>:\d+: |LOCATION:.*//gr;
 }
 
 # Runs the same SQL on each of the servers.

@@ -11,12 +11,7 @@ my ($source, $destination) = start_servers(
 my $port = $source->port;
 my $password = $TwoServers::password;
 
-# Runs statements at the destination and returns what they print, errors too, as one line.
-sub results
-{
-	my (undef, $out, $err) = $destination->psql('postgres', join(';', @_), extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-	return join ' ', split /\n/, $out . $err =~ s/psql:<stdin>:\d+: |LOCATION:.*//gr;
-}
+sub results { return one_line($destination, @_); }
 
 # The call without on_rerun, unless it is given.
 sub call

@@ -8,12 +8,7 @@ use Test::More;
 my ($source, $destination) = start_servers();
 my ($host, $port) = ($destination->host, $destination->port);
 
-# Runs statements at the destination and returns what they print, errors too, as one line.
-sub results
-{
-	my (undef, $out, $err) = $destination->psql('postgres', join(';', @_), extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-	return join ' ', split /\n/, $out . $err =~ s/psql:<stdin>:\d+: |LOCATION:.*//gr;
-}
+sub results { return one_line($destination, @_); }
 
 # The call without on_rerun, unless it is given.
 sub call

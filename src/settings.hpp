@@ -1,0 +1,14 @@
+// Settings of this session that hold for a stretch of the code.
+#pragma once
+
+#include "pg.hpp"
+
+namespace pgci {
+
+// Sets a GUC for the level that NewGUCNestLevel() began; AtEOXact_GUC() of that level, or an error, takes it back.
+// PostgreSQL code: for use inside pg_call.
+inline void set_for_level(const char *name, const char *value) {
+    (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+} // namespace pgci
