@@ -87,11 +87,11 @@ sub fails_with
 	return $err;
 }
 
-# Runs statements and returns what they print, errors too (verbose), as one line.
+# Runs statements and returns what they print, errors too, as one line; psql's verbosity is default or verbose.
 sub one_line
 {
-	my ($node, @statements) = @_;
-	my (undef, $out, $err) = $node->psql('postgres', join(';', @statements), extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	my ($node, $verbosity, @statements) = @_;
+	my (undef, $out, $err) = $node->psql('postgres', join(';', @statements), extra_params => [ '-v', "VERBOSITY=$verbosity" ]);
 	return join ' ', split /\n/, $out . $err =~ s/psql:<stdin>:\d+: |LOCATION:.*//gr;
 }
 

@@ -11,7 +11,7 @@ my ($source, $destination) = start_servers(
 my $port = $source->port;
 my $password = $TwoServers::password;
 
-sub results { return one_line($destination, @_); }
+sub results { return one_line($destination, 'verbose', @_); }
 
 # The call without on_rerun, unless it is given.
 sub call

@@ -9,12 +9,7 @@ my ($source, $destination) = start_servers(
 	source => "timezone = 'UTC'\n",
 	destination => "timezone = 'UTC'\n");
 
-# Runs statements at the destination and returns what they print, errors too, as one line.
-sub results
-{
-	my (undef, $out, $err) = $destination->psql('postgres', join ';', @_);
-	return join ' ', split /\n/, $out . $err;
-}
+sub results { return one_line($destination, 'default', @_); }
 
 sub range_sql
 {

@@ -8,7 +8,7 @@ use Test::More;
 my ($source, $destination) = start_servers();
 my ($host, $port) = ($destination->host, $destination->port);
 
-sub results { return one_line($destination, @_); }
+sub results { return one_line($destination, 'verbose', @_); }
 
 # The call without on_rerun, unless it is given.
 sub call

@@ -7,12 +7,7 @@ use Test::More;
 
 my ($source, $destination) = start_servers();
 
-# Runs statements at the destination and returns what they print, errors too, as one line.
-sub results
-{
-	my (undef, $out, $err) = $destination->psql('postgres', join ';', @_);
-	return join ' ', split /\n/, $out . $err;
-}
+sub results { return one_line($destination, 'default', @_); }
 
 sub upsert_sql { return copy_sql($_[0], undef, mode => "'upsert'", @_[ 1 .. $#_ ]) }
 sub skip_sql { return copy_sql($_[0], undef, mode => "'skip'", @_[ 1 .. $#_ ]) }

@@ -38,12 +38,7 @@ sub replace_sql
 		mode => "'replace'", target => $option{target} // "'sale'", defined $slice ? (replace_where => "\$slice\$$slice\$slice\$") : ());
 }
 
-# Runs statements at the destination and returns what they print, errors too, as one line.
-sub results
-{
-	my (undef, $out, $err) = $destination->psql('postgres', join ';', @_);
-	return join ' ', split /\n/, $out . $err;
-}
+sub results { return one_line($destination, 'default', @_); }
 
 for my $case (
 	[ 'timestamptz, $1 and $2', 'at >= $1 AND at < $2' ],
