@@ -1,5 +1,6 @@
 #include "copy_arguments.hpp"
 
+#include "function_arguments.hpp"
 #include "guard.hpp"
 #include "ledger.hpp"
 
@@ -7,68 +8,36 @@ namespace pgci {
 
 namespace {
 
+constexpr int default_batch = 2000;
 constexpr int largest_batch = 1000000;
-
-// The place of each argument in the SQL signature.
-enum Argument : int {
-    src_conninfo,
-    query_template,
-    day, // or data_interval
-    batch,
-    target,
-    mode,
-    replace_where,
-    key_columns,
-    transform,
-    time_zone,
-    on_rerun,
-    method
-};
-
-bool is_null(FunctionCallInfo fcinfo, Argument argument) { return PG_ARGISNULL(argument); }
-
-void require_argument(FunctionCallInfo fcinfo, int argument, const char *name) {
-    if (PG_ARGISNULL(argument))
-        raise(sqlstate::null_not_allowed, std::string("argument \"") + name + "\" must not be null", "Pass a value.");
-}
-
-std::string text_value(FunctionCallInfo fcinfo, Argument argument) {
-    const Datum value = PG_GETARG_DATUM(argument);
-    return pg_call([=] { return TextDatumGetCString(value); });
-}
-
-std::optional<std::string> optional_text(FunctionCallInfo fcinfo, Argument argument) {
-    if (is_null(fcinfo, argument)) return std::nullopt;
-    return text_value(fcinfo, argument);
-}
-
-std::string required_text(FunctionCallInfo fcinfo, Argument argument, const char *name) {
-    require_argument(fcinfo, argument, name);
-    return text_value(fcinfo, argument);
-}
 
 [[noreturn]] void refuse_word(const char *name, const std::string &value, const char *allowed) {
     raise(sqlstate::invalid_parameter, std::string("invalid value for argument \"") + name + "\": \"" + value + "\"",
           std::string("Allowed values are ") + allowed + ".");
 }
 
-Mode mode_value(FunctionCallInfo fcinfo) {
-    const std::string value = required_text(fcinfo, mode, "mode");
+// The value of an argument that has a default; an absent one has it, too.
+std::string word_value(const FunctionArguments &arguments, const char *name, const char *otherwise) {
+    return arguments.has(name) ? arguments.required_text(name) : otherwise;
+}
+
+Mode mode_value(const FunctionArguments &arguments) {
+    const std::string value = word_value(arguments, "mode", "append");
     const std::optional<Mode> found = find_mode(value);
     if (!found) refuse_word("mode", value, "append, skip, upsert, replace");
     return *found;
 }
 
-OnRerun on_rerun_value(FunctionCallInfo fcinfo) {
-    const std::string value = required_text(fcinfo, on_rerun, "on_rerun");
+OnRerun on_rerun_value(const FunctionArguments &arguments) {
+    const std::string value = word_value(arguments, "on_rerun", "error");
     if (value == "error") return OnRerun::error;
     if (value == "skip") return OnRerun::skip;
     if (value == "run") return OnRerun::run;
     refuse_word("on_rerun", value, "error, skip, run");
 }
 
-void check_method(FunctionCallInfo fcinfo) {
-    const std::string value = required_text(fcinfo, method, "method");
+void check_method(const FunctionArguments &arguments) {
+    const std::string value = word_value(arguments, "method", "cursor");
     if (value == "cursor") return;
     if (value == "copy" || value == "bulk")
         raise(sqlstate::feature_not_supported, "method \"" + value + "\" is not supported yet",
@@ -76,9 +45,9 @@ void check_method(FunctionCallInfo fcinfo) {
     refuse_word("method", value, "cursor, copy, bulk");
 }
 
-std::optional<std::vector<std::string>> key_columns_value(FunctionCallInfo fcinfo) {
-    if (is_null(fcinfo, key_columns)) return std::nullopt;
-    const Datum value = PG_GETARG_DATUM(key_columns);
+std::optional<std::vector<std::string>> key_columns_value(const FunctionArguments &arguments) {
+    if (arguments.is_null("key_columns")) return std::nullopt;
+    const Datum value = arguments.value("key_columns");
     Datum *elements = nullptr;
     bool *nulls = nullptr;
     int count = 0;
@@ -96,9 +65,10 @@ std::optional<std::vector<std::string>> key_columns_value(FunctionCallInfo fcinf
     return names;
 }
 
-int batch_value(FunctionCallInfo fcinfo) {
-    require_argument(fcinfo, batch, "batch");
-    const int rows = PG_GETARG_INT32(batch);
+int batch_value(const FunctionArguments &arguments) {
+    if (!arguments.has("batch")) return default_batch;
+    arguments.require("batch");
+    const int rows = DatumGetInt32(arguments.value("batch"));
     if (rows < 1 || rows > largest_batch)
         raise(sqlstate::invalid_parameter,
               "batch must be between 1 and " + std::to_string(largest_batch) + ", not " + std::to_string(rows),
@@ -131,8 +101,9 @@ void check_fit(const CopyRequest &request) {
 }
 
 // The regclass '-' is 0, which must not pass for no target.
-Oid checked_target(FunctionCallInfo fcinfo) {
-    const Oid relation = PG_GETARG_OID(target);
+Oid target_value(const FunctionArguments &arguments) {
+    if (arguments.is_null("target")) return InvalidOid;
+    const Oid relation = DatumGetObjectId(arguments.value("target"));
     if (!OidIsValid(relation))
         raise(sqlstate::undefined_table, "argument \"target\" is no table",
               "Pass target => 'schema.table', or leave it out.");
@@ -141,26 +112,27 @@ Oid checked_target(FunctionCallInfo fcinfo) {
 
 } // namespace
 
-CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window) {
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
+    const FunctionArguments arguments(fcinfo);
     CopyRequest request;
-    request.src_conninfo = required_text(fcinfo, src_conninfo, "src_conninfo");
-    request.query_template = required_text(fcinfo, query_template, "query_template");
-    if (window == WindowArgument::data_interval) {
-        require_argument(fcinfo, day, "data_interval");
-        const Datum value = PG_GETARG_DATUM(day);
+    request.src_conninfo = arguments.required_text("src_conninfo");
+    request.query_template = arguments.required_text("query_template");
+    if (arguments.has("data_interval")) {
+        arguments.require("data_interval");
+        const Datum value = arguments.value("data_interval");
         request.data_interval = pg_call([=] { return DatumGetRangeTypeP(value); });
-    } else if (!is_null(fcinfo, day)) {
-        request.day = PG_GETARG_DATEADT(day);
+    } else if (!arguments.is_null("day")) {
+        request.day = DatumGetDateADT(arguments.value("day"));
     }
-    request.batch = batch_value(fcinfo);
-    if (!is_null(fcinfo, target)) request.target = checked_target(fcinfo);
-    request.mode = mode_value(fcinfo);
-    request.replace_where = optional_text(fcinfo, replace_where);
-    request.key_columns = key_columns_value(fcinfo);
-    request.transform = optional_text(fcinfo, transform);
-    request.time_zone = optional_text(fcinfo, time_zone);
-    request.on_rerun = on_rerun_value(fcinfo);
-    check_method(fcinfo);
+    request.batch = batch_value(arguments);
+    request.target = target_value(arguments);
+    request.mode = mode_value(arguments);
+    request.replace_where = arguments.optional_text("replace_where");
+    request.key_columns = key_columns_value(arguments);
+    request.transform = arguments.optional_text("transform");
+    request.time_zone = arguments.optional_text("time_zone");
+    request.on_rerun = on_rerun_value(arguments);
+    check_method(arguments);
     check_fit(request);
     request.schema = extension_schema(fcinfo);
     return request;
@@ -177,7 +149,7 @@ void check_may_commit(FunctionCallInfo fcinfo) {
 }
 
 std::int64_t forget_windows(FunctionCallInfo fcinfo) {
-    require_argument(fcinfo, 0, "target");
+    FunctionArguments(fcinfo).require("target");
     if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2) && PG_GETARG_DATEADT(2) < PG_GETARG_DATEADT(1))
         raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
     const TimeZone zone = TimeZone::resolve(nullptr);

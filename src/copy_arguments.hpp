@@ -5,12 +5,10 @@
 
 namespace pgci {
 
-// What the third argument is.
-enum class WindowArgument { day, data_interval };
-
-// Raises 22004 for a NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the
-// others, 0A000 for one that is not supported yet.
-CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, WindowArgument window);
+// Reads the arguments that the function has, by their names; those that it lacks keep their defaults. Raises 22004 for a
+// NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the others, 0A000 for one
+// that is not supported yet.
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo);
 
 // Raises 2D000 where a procedure must not commit: inside a transaction block, or called by a function.
 void check_may_commit(FunctionCallInfo fcinfo);

@@ -31,20 +31,16 @@ void _PG_init(void) {
 }
 
 Datum copy_incremental(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
-        return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo, pgci::WindowArgument::day)));
-    });
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo))); });
 }
 
 Datum copy_incremental_range(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
-        return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo, pgci::WindowArgument::data_interval)));
-    });
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo))); });
 }
 
 Datum copy_incremental_batches(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::CopyRequest request = pgci::read_copy_arguments(fcinfo, pgci::WindowArgument::day);
+        pgci::CopyRequest request = pgci::read_copy_arguments(fcinfo);
         pgci::check_may_commit(fcinfo);
         request.commit_batches = true;
         pgci::copy_window(request);
