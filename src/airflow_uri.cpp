@@ -77,30 +77,24 @@ bool is_airflow_only(std::string_view key) {
     return std::find(airflow_only.begin(), airflow_only.end(), key) != airflow_only.end();
 }
 
-#if PG_VERSION_NUM >= 160000
-using JsonAction = JsonParseErrorType;
-#define JSON_ACTION_DONE return JSON_SUCCESS
-#else
-using JsonAction = void;
-#define JSON_ACTION_DONE return
-#endif
+using compat::JsonAction;
 
 JsonAction on_object_start(void *state) {
     auto *const fields = static_cast<JsonFields *>(state);
     if (fields->lexer->lex_level > 0 && !is_airflow_only(fields->key)) fields->flat = false;
-    JSON_ACTION_DONE;
+    return compat::json_action_done();
 }
 
 JsonAction on_array_start(void *state) {
     auto *const fields = static_cast<JsonFields *>(state);
     if (fields->lexer->lex_level == 0 || !is_airflow_only(fields->key)) fields->flat = false;
-    JSON_ACTION_DONE;
+    return compat::json_action_done();
 }
 
 JsonAction on_field_start(void *state, char *name, bool) {
     auto *const fields = static_cast<JsonFields *>(state);
     if (fields->lexer->lex_level == 1) fields->key = name;
-    JSON_ACTION_DONE;
+    return compat::json_action_done();
 }
 
 JsonAction on_scalar(void *state, char *token, JsonTokenType type) {
@@ -111,7 +105,7 @@ JsonAction on_scalar(void *state, char *token, JsonTokenType type) {
         fields->texts = lappend(fields->texts, pstrdup(fields->key));
         fields->texts = lappend(fields->texts, token);
     }
-    JSON_ACTION_DONE;
+    return compat::json_action_done();
 }
 
 // The fields of a JSON object as parameters.

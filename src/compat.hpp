@@ -32,6 +32,14 @@ inline AclResult foreign_server_aclcheck(Oid server, Oid role, AclMode mode) {
 #endif
 }
 
+inline bool owns_relation(Oid relation, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(RelationRelationId, relation, role);
+#else
+    return pg_class_ownercheck(relation, role);
+#endif
+}
+
 // A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000
@@ -40,5 +48,14 @@ inline JsonLexContext *make_json_lexer(char *json, int length) {
     return makeJsonLexContextCstringLen(json, length, PG_UTF8, true);
 #endif
 }
+
+// What a callback of the JSON parser returns.
+#if PG_VERSION_NUM >= 160000
+using JsonAction = JsonParseErrorType;
+inline JsonAction json_action_done() { return JSON_SUCCESS; }
+#else
+using JsonAction = void;
+inline JsonAction json_action_done() {}
+#endif
 
 } // namespace pgci::compat

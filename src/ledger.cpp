@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "compat.hpp"
 #include "guard.hpp"
 #include "settings.hpp"
 #include "spi.hpp"
@@ -211,7 +212,7 @@ std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::o
     const Oid user = GetUserId();
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
     const bool all_users =
-        pg_call([=, this] { return pg_class_ownercheck(target, user) || pg_class_ownercheck(table_, user); });
+        pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table_, user); });
     std::int64_t forgotten = 0;
     const std::string of_user = all_users ? "$4 IS NOT NULL" : "username = $4::name";
     run_as<4>(owner_,
