@@ -131,16 +131,18 @@ Result RemoteConnection::run(const Statement &statement, ExecStatusType expected
     return receive(statement, expected);
 }
 
-Result RemoteConnection::run_script(const std::string &sql) {
+Result RemoteConnection::run_script(const std::string &sql, int statements) {
     send_checked(PQsendQuery(link_->connection, sql.c_str()));
     Result last;
+    int results = 0;
     while (PGresult *const next = next_result()) {
         last.reset(next);
+        ++results;
         const ExecStatusType status = PQresultStatus(next);
         if (status == PGRES_FATAL_ERROR) raise_result_error(next, {});
         if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
     }
-    if (last == nullptr) raise_protocol_violation("no result");
+    if (results != statements) raise_protocol_violation(std::to_string(results) + " results");
     return last;
 }
 
@@ -211,6 +213,7 @@ void RemoteConnection::raise_result_error(const PGresult *result, const Statemen
     PGconn *const connection = link_->connection;
     if (PQstatus(connection) == CONNECTION_BAD && PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr)
         raise(connection_lost_report(connection, source_, retry_hint()));
+    if (is_of_libpq(result)) raise_protocol_violation(sanitize(PQresultErrorMessage(result), longest_notice));
     // The end of the failed query mostly came with its error; then there is nothing left to cancel.
     if (PQisBusy(connection) == 0) PQclear(PQgetResult(connection));
     ErrorReport report =

@@ -32,8 +32,8 @@ class RemoteConnection {
     void send(const Statement &statement);
     // Parses a statement and describes it: its parameters and result columns.
     Result describe(const Statement &statement);
-    // Runs a list of statements of ours by the simple protocol and returns the last one's result.
-    Result run_script(const std::string &sql);
+    // Runs so many statements of ours by the simple protocol and returns the last one's result.
+    Result run_script(const std::string &sql, int statements);
 
     // The one result of the statement sent last, which must have status `expected`. A remote error is raised as such;
     // anything else that the source may send is 08P01.

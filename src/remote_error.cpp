@@ -42,7 +42,7 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
     const auto field = [&](int code, std::size_t longest) {
         return sanitize(PQresultErrorField(result, code), longest);
     };
-    const std::string remote_state = field(PG_DIAG_SQLSTATE, 5);
+    const std::string remote_state = field(PG_DIAG_SQLSTATE, 6);
     const SqlState state = local_state(remote_state);
 
     ErrorReport report{.code = state, .message = field(PG_DIAG_MESSAGE_PRIMARY, longest_message)};
@@ -67,6 +67,11 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
         }
     }
     return report;
+}
+
+bool is_of_libpq(const PGresult *result) {
+    return PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr &&
+           PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) == nullptr;
 }
 
 ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint) {

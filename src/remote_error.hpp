@@ -20,6 +20,9 @@ using Result = std::unique_ptr<PGresult, ResultDeleter>;
 ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &retry_hint,
                                 const std::string &query, int query_offset);
 
+// Is it libpq that made this error, of bytes that it does not understand?
+bool is_of_libpq(const PGresult *result);
+
 // The error for a connection that broke: 08006.
 ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint);
 

@@ -70,7 +70,7 @@ void SourceSession::restart(const TimeZone &zone) {
 }
 
 void SourceSession::begin(const TimeZone &zone) {
-    const Result settings = connection_.run_script(begin_script(zone, connection_.server_version()));
+    const Result settings = connection_.run_script(begin_script(zone, connection_.server_version()), 2);
     if (PQresultStatus(settings.get()) != PGRES_TUPLES_OK || PQntuples(settings.get()) != 1 ||
         PQnfields(settings.get()) < 3)
         connection_.raise_protocol_violation("no answer to the settings of the session");
@@ -123,6 +123,10 @@ void SourceSession::send_commit() {
     connection_.send(commit);
 }
 
-void SourceSession::receive_commit() { connection_.receive(commit, PGRES_COMMAND_OK); }
+void SourceSession::receive_commit() {
+    const Result result = connection_.receive(commit, PGRES_COMMAND_OK);
+    const std::string_view tag = PQcmdStatus(result.get());
+    if (tag != "COMMIT") connection_.raise_protocol_violation(std::string(tag) + " instead of COMMIT");
+}
 
 } // namespace pgci
