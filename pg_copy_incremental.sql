@@ -22,7 +22,9 @@ CREATE TABLE copy_incremental_runs (
     started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ended_at timestamptz,
     status text NOT NULL DEFAULT 'running'
-        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'partial', 'succeeded', 'forgotten']))
+        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'partial', 'succeeded', 'failed', 'forgotten'])),
+    sqlstate text,
+    message text
 );
 
 CREATE INDEX copy_incremental_runs_key ON copy_incremental_runs (target, query_hash, source);
@@ -37,7 +39,9 @@ COMMENT ON COLUMN copy_incremental_runs.rows_written IS 'rows inserted or update
 COMMENT ON COLUMN copy_incremental_runs.rows_deleted IS 'rows that mode replace deleted';
 COMMENT ON COLUMN copy_incremental_runs.bytes IS 'size of the values received, in bytes';
 COMMENT ON COLUMN copy_incremental_runs.status IS
-'succeeded; partial: batches of copy_incremental_batches() that are committed, the rest is not; forgotten: see copy_incremental_forget()';
+'succeeded; failed: nothing of it was written; partial: batches of copy_incremental_batches() that are committed, the rest is not; forgotten: see copy_incremental_forget()';
+COMMENT ON COLUMN copy_incremental_runs.sqlstate IS 'of the error that a failed run ended in';
+COMMENT ON COLUMN copy_incremental_runs.message IS 'the primary message of that error';
 
 ALTER TABLE copy_incremental_runs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_runs ON copy_incremental_runs FOR SELECT
@@ -115,6 +119,41 @@ COMMENT ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclas
 
 -- Opens connections from this server, so it is granted on purpose.
 REVOKE ALL ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+
+CREATE PROCEDURE copy_incremental_backfill(
+    src_conninfo text,
+    query_template text,
+    first_day date,
+    last_day date,
+    batch integer DEFAULT 2000,
+    target regclass DEFAULT NULL,
+    mode text DEFAULT 'append',
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    transform text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    on_rerun text DEFAULT 'error',
+    method text DEFAULT 'cursor',
+    jobs integer DEFAULT 1,
+    reprocess text DEFAULT 'missing'
+)
+    LANGUAGE C
+    AS 'MODULE_PATHNAME', 'copy_incremental_backfill';
+
+COMMENT ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, integer, text) IS
+'copies every day from first_day to last_day, both included, each in a transaction of its own, that reprocess says: missing (without a succeeded run), failed (whose last run failed) or all; a day that fails stops no other. Errors: that of the first day that failed, with all of them in the detail; 2D000 inside a transaction block; and those of copy_incremental()';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, integer, text) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_missing(target regclass, first_day date, last_day date) RETURNS SETOF date
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_missing';
+
+COMMENT ON FUNCTION copy_incremental_missing(regclass, date, date) IS
+'the days from first_day to last_day, both included, that no succeeded runs into target cover, whoever ran them; days of the session''s time zone. Errors: 22004, 22008, 22023; 42501 without SELECT or INSERT on target';
+
+REVOKE ALL ON FUNCTION copy_incremental_missing(regclass, date, date) FROM PUBLIC;
 
 CREATE FUNCTION copy_incremental_forget(target regclass, first_day date, last_day date) RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE

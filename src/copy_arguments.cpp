@@ -100,6 +100,31 @@ void check_fit(const CopyRequest &request) {
                "$2'.");
 }
 
+DayRange days_value(const FunctionArguments &arguments) {
+    arguments.require("first_day");
+    arguments.require("last_day");
+    return {DatumGetDateADT(arguments.value("first_day")), DatumGetDateADT(arguments.value("last_day"))};
+}
+
+int jobs_value(const FunctionArguments &arguments) {
+    constexpr int most_jobs = 64;
+    arguments.require("jobs");
+    const int jobs = DatumGetInt32(arguments.value("jobs"));
+    if (jobs < 1 || jobs > most_jobs)
+        raise(sqlstate::invalid_parameter,
+              "jobs must be between 1 and " + std::to_string(most_jobs) + ", not " + std::to_string(jobs),
+              "It is the number of days that are copied at once.");
+    return jobs;
+}
+
+Reprocess reprocess_value(const FunctionArguments &arguments) {
+    const std::string value = arguments.required_text("reprocess");
+    if (value == "missing") return Reprocess::missing;
+    if (value == "failed") return Reprocess::failed;
+    if (value == "all") return Reprocess::all;
+    refuse_word("reprocess", value, "missing, failed, all");
+}
+
 // The regclass '-' is 0, which must not pass for no target.
 Oid target_value(const FunctionArguments &arguments) {
     if (arguments.is_null("target")) return InvalidOid;
@@ -123,6 +148,9 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
         request.data_interval = pg_call([=] { return DatumGetRangeTypeP(value); });
     } else if (!arguments.is_null("day")) {
         request.day = DatumGetDateADT(arguments.value("day"));
+    } else if (arguments.has("first_day")) {
+        arguments.require("first_day");
+        request.day = DatumGetDateADT(arguments.value("first_day"));
     }
     request.batch = batch_value(arguments);
     request.target = target_value(arguments);
@@ -138,14 +166,29 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     return request;
 }
 
+BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo) {
+    const FunctionArguments arguments(fcinfo);
+    CopyRequest copy = read_copy_arguments(fcinfo);
+    BackfillRequest request{.copy = std::move(copy), .days = days_value(arguments)};
+    request.jobs = jobs_value(arguments);
+    request.reprocess = reprocess_value(arguments);
+    if (request.reprocess == Reprocess::all && request.copy.mode == Mode::append &&
+        request.copy.on_rerun == OnRerun::error)
+        raise(sqlstate::invalid_parameter, "reprocess => 'all' in mode append would double the days that are there",
+              "Use mode replace or upsert, or reprocess => 'missing'; or on_rerun => 'run' if the rows are gone.");
+    return request;
+}
+
 void check_may_commit(FunctionCallInfo fcinfo) {
     const bool may_commit = fcinfo->context != nullptr && IsA(fcinfo->context, CallContext) &&
                             !reinterpret_cast<const CallContext *>(fcinfo->context)->atomic;
     if (may_commit) return;
-    raise(sqlstate::invalid_transaction, "copy_incremental_batches() cannot be called inside a transaction block",
+    const Oid procedure = fcinfo->flinfo->fn_oid;
+    const std::string name = pg_call([=] { return get_func_name(procedure); });
+    raise(sqlstate::invalid_transaction, name + "() cannot be called inside a transaction block",
           "Use autocommit (psycopg: connection.autocommit = True; Airflow: autocommit=True) and one statement per "
           "string; or use copy_incremental(), which is one transaction.",
-          "It commits after every batch.");
+          name == "copy_incremental_backfill" ? "It commits after every day." : "It commits after every batch.");
 }
 
 std::int64_t forget_windows(FunctionCallInfo fcinfo) {
@@ -159,6 +202,22 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
     if (!PG_ARGISNULL(2)) end = Window::of_day(PG_GETARG_DATEADT(2), zone).end();
     const Oid target = PG_GETARG_OID(0);
     return Ledger(extension_schema(fcinfo)).forget(target, start, end);
+}
+
+std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
+    const FunctionArguments arguments(fcinfo);
+    arguments.require("target");
+    const Oid target = target_value(arguments);
+    const DayRange days = days_value(arguments);
+    pg_call([=] {
+        const AclResult allowed = pg_class_aclcheck(target, GetUserId(), ACL_SELECT | ACL_INSERT);
+        if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_TABLE, get_rel_name(target));
+    });
+    std::vector<DateADT> missing;
+    for (const std::size_t place :
+         Ledger(extension_schema(fcinfo)).find_uncovered(target, days.windows(TimeZone::resolve(nullptr))))
+        missing.push_back(days.day(place));
+    return missing;
 }
 
 } // namespace pgci

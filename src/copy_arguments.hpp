@@ -1,7 +1,7 @@
 // The arguments of copy_incremental() and its sisters, checked before anything connects.
 #pragma once
 
-#include "copy_window.hpp"
+#include "backfill_request.hpp"
 
 namespace pgci {
 
@@ -10,10 +10,18 @@ namespace pgci {
 // that is not supported yet.
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo);
 
+// The arguments of copy_incremental_backfill(). Raises what read_copy_arguments and DayRange raise, and 22023 for
+// reprocess => 'all' that would double days.
+BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo);
+
 // Raises 2D000 where a procedure must not commit: inside a transaction block, or called by a function.
 void check_may_commit(FunctionCallInfo fcinfo);
 
 // copy_incremental_forget(target, first_day, last_day): days of the session's TimeZone, NULL for no bound.
 std::int64_t forget_windows(FunctionCallInfo fcinfo);
+
+// copy_incremental_missing(target, first_day, last_day): days of the session's TimeZone, in their order. Raises 22004,
+// 22008, 22023 for the arguments, 42501 without a right to read or write the target.
+std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo);
 
 } // namespace pgci

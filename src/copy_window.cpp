@@ -14,21 +14,6 @@ namespace pgci {
 
 namespace {
 
-void check_may_write() {
-    pg_call([] {
-        if (RecoveryInProgress())
-            ereport(ERROR,
-                    (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-                     errmsg("cannot call copy_incremental() during recovery"), errhint("Run it on the primary.")));
-        PreventCommandIfReadOnly("copy_incremental()");
-        PreventCommandIfParallelMode("copy_incremental()");
-        if (InSecurityRestrictedOperation())
-            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                            errmsg("cannot call copy_incremental() within security-restricted operation"),
-                            errhint("Do not call it from index expressions or materialized views.")));
-    });
-}
-
 // What is being copied where, for CONTEXT.
 struct Progress {
     const char *window;

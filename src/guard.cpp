@@ -76,6 +76,24 @@ void Failure::set(SqlState state, const char *text) noexcept {
     copy_text(message, sizeof message, text);
 }
 
+Failure current_failure() noexcept {
+    Failure failure;
+    try {
+        throw;
+    } catch (const PgError &error) {
+        failure.postgres_error = error.data();
+    } catch (const Error &error) {
+        failure.set(error.report());
+    } catch (const std::bad_alloc &) {
+        failure.set(sqlstate::out_of_memory, "out of memory");
+    } catch (const std::exception &error) {
+        failure.set(sqlstate::internal_error, error.what());
+    } catch (...) {
+        failure.set(sqlstate::internal_error, "unknown C++ exception");
+    }
+    return failure;
+}
+
 void report(const Failure &failure) {
     if (failure.postgres_error != nullptr) ReThrowError(failure.postgres_error);
     ereport(ERROR, (errcode(failure.code), errmsg_internal("%s", failure.message),

@@ -39,6 +39,9 @@ struct Failure {
     void set(SqlState code, const char *message) noexcept;
 };
 
+// The exception that the calling catch block has caught.
+Failure current_failure() noexcept;
+
 [[noreturn]] void report(const Failure &failure);
 } // namespace detail
 
@@ -81,16 +84,8 @@ template <class Body> Datum sql_boundary(Body &&body) {
         const Datum result = body();
         MemoryContextSwitchTo(caller);
         return result;
-    } catch (const PgError &error) {
-        failure.postgres_error = error.data();
-    } catch (const Error &error) {
-        failure.set(error.report());
-    } catch (const std::bad_alloc &) {
-        failure.set(sqlstate::out_of_memory, "out of memory");
-    } catch (const std::exception &error) {
-        failure.set(sqlstate::internal_error, error.what());
     } catch (...) {
-        failure.set(sqlstate::internal_error, "unknown C++ exception");
+        failure = detail::current_failure();
     }
     MemoryContextSwitchTo(caller);
     detail::report(failure);

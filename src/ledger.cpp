@@ -1,6 +1,7 @@
 #include "ledger.hpp"
 
 #include <array>
+#include <numeric>
 
 #include "compat.hpp"
 #include "guard.hpp"
@@ -39,15 +40,29 @@ Parameter text_parameter(std::string_view value) {
     const int length = static_cast<int>(value.size());
     return {TEXTOID, pg_call([=] { return PointerGetDatum(cstring_to_text_with_len(text, length)); })};
 }
+// The starts or the ends of windows.
+Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const) {
+    std::vector<Datum> values;
+    for (const Window &window : windows) values.push_back(TimestampTzGetDatum((window.*bound)()));
+    Datum *const elements = values.data();
+    const int count = static_cast<int>(values.size());
+    return {TIMESTAMPTZARRAYOID, pg_call([=] {
+                return PointerGetDatum(construct_array(elements, count, TIMESTAMPTZOID, sizeof(TimestampTz),
+                                                       FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+            })};
+}
 Parameter timestamp_parameter(std::optional<TimestampTz> value) {
     return {TIMESTAMPTZOID, TimestampTzGetDatum(value.value_or(0)), !value};
 }
 
-// One row of a result: a number and a text, as far as the statement returns them.
+// Of a result: the number and the text of the first row, and the numbers of all rows, as far as the statement returns
+// them.
 struct Row {
     bool found = false;
     std::int64_t number = 0;
     char *text = nullptr;
+    std::int64_t *numbers = nullptr;
+    std::size_t count = 0;
 };
 
 // Runs a statement of ours as the owner of the ledger, with only pg_catalog to find names in, so that nothing of the
@@ -85,7 +100,13 @@ Row run_as(Oid owner, const std::string &statement, const std::array<Parameter, 
         if (SPI_tuptable != nullptr && SPI_processed > 0) {
             bool is_null = false;
             row.found = true;
-            row.number = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+            row.count = SPI_processed;
+            row.numbers = static_cast<std::int64_t *>(
+                MemoryContextAllocHuge(caller, sizeof(std::int64_t) * static_cast<Size>(SPI_processed)));
+            for (std::size_t i = 0; i < row.count; ++i)
+                row.numbers[i] =
+                    DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
+            row.number = row.numbers[0];
             if (SPI_tuptable->tupdesc->natts > 1)
                 row.text = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
         }
@@ -108,6 +129,18 @@ std::string interval(int n) {
     const std::string start = "$" + std::to_string(n);
     const std::string end = "$" + std::to_string(n + 1);
     return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
+}
+
+// The windows of the parameters $n and $n+1 as a relation: its place n from 1 on, and the interval.
+std::string windows_relation(int n) {
+    return "(SELECT n, tstzrange(s, e) AS data_interval FROM unnest($" + std::to_string(n) + ", $" +
+           std::to_string(n + 1) + ") WITH ORDINALITY AS w(s, e, n)) AS w";
+}
+
+std::vector<std::size_t> places(const Row &row) {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < row.count; ++i) found.push_back(static_cast<std::size_t>(row.numbers[i]) - 1);
+    return found;
 }
 
 // The runs of a key, whose parameters are $1 to $5.
@@ -176,7 +209,9 @@ bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
 bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(key, true) != last_written(key, false); }
 
 TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
-    return run_as<5>(owner_, "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key(),
+    return run_as<5>(owner_,
+                     "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
+                         " AND status NOT IN ('failed', 'crashed')",
                      key_parameters(key), nullptr, latest_snapshot)
         .number;
 }
@@ -206,6 +241,55 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
                int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes),
                int8_parameter(statistics.batches), text_parameter(status)},
               nullptr);
+}
+
+void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
+                            const RunFailure &failure) const {
+    const Oid user = GetUserId();
+    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
+    run_as<11>(owner_,
+               "INSERT INTO " + name_ +
+                   " (username, target, source, query_hash, data_interval, mode, method, started_at, ended_at, status, "
+                   "sqlstate, message) VALUES ($1::name, $2::oid, $3, $4, " +
+                   interval(5) + ", $7, $8, $9, clock_timestamp(), 'failed', $10, $11)",
+               {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
+                text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
+                text_parameter(mode), text_parameter(method), timestamp_parameter(started_at),
+                text_parameter(failure.sqlstate()), text_parameter(failure.message)},
+               nullptr);
+}
+
+std::vector<std::size_t> Ledger::find_windows(const RunKey &key, const std::vector<Window> &windows,
+                                              Reprocess reprocess) const {
+    if (reprocess == Reprocess::all) {
+        std::vector<std::size_t> every(windows.size());
+        std::iota(every.begin(), every.end(), std::size_t{0});
+        return every;
+    }
+    const std::string of_runs = " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status ";
+    std::string sql = "SELECT n FROM " + windows_relation(4);
+    if (reprocess == Reprocess::missing)
+        sql += " WHERE NOT EXISTS (SELECT FROM " + name_ + " AS r" + of_runs +
+               "= 'succeeded' AND r.data_interval = w.data_interval)";
+    else
+        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name_ + of_runs +
+               "<> 'running' ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE status IN "
+               "('failed', 'crashed', 'partial')";
+    return places(
+        run_as<5>(owner_, sql + " ORDER BY n",
+                  {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
+                   timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)},
+                  nullptr));
+}
+
+std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Window> &windows) const {
+    return places(run_as<3>(owner_,
+                            "SELECT n FROM " + windows_relation(2) +
+                                " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name_ +
+                                " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
+                            {int8_parameter(target), timestamps_parameter(windows, &Window::start),
+                             timestamps_parameter(windows, &Window::end)},
+                            nullptr));
 }
 
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {

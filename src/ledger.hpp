@@ -3,7 +3,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "attempt.hpp"
 #include "pg.hpp"
 #include "window.hpp"
 
@@ -26,6 +28,13 @@ struct RunStatistics {
     std::int64_t rows_deleted = 0;
     std::int64_t bytes = 0;   // of values, as they came from the source
     std::int64_t batches = 0; // that had rows
+};
+
+// Which windows are to be copied, according to the ledger.
+enum class Reprocess {
+    missing, // those without a succeeded run
+    failed,  // those whose last run failed, crashed or was left in part
+    all,
 };
 
 struct EarlierRun {
@@ -67,6 +76,14 @@ class Ledger {
     std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method) const;
     // Writes how far a run has come; `status` is succeeded, or partial while more is to come.
     void record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const;
+    // Writes that a run has failed, whose own entry was rolled back with it.
+    void record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
+                        const RunFailure &failure) const;
+    // The places in `windows` of those that are to be copied, by the runs of the same target, source and query.
+    std::vector<std::size_t> find_windows(const RunKey &key, const std::vector<Window> &windows,
+                                          Reprocess reprocess) const;
+    // The places in `windows` of those that no succeeded runs into `target` cover, of whatever source and query.
+    std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
     // Forgets the runs into `target` of all windows in [start, end), of whole results too when there are no bounds;
     // they stay in the table with status forgotten. Returns how many. Only the target's owner forgets the runs of
     // others.

@@ -5,6 +5,21 @@
 
 namespace pgci {
 
+void check_may_write() {
+    pg_call([] {
+        if (RecoveryInProgress())
+            ereport(ERROR,
+                    (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                     errmsg("cannot call copy_incremental() during recovery"), errhint("Run it on the primary.")));
+        PreventCommandIfReadOnly("copy_incremental()");
+        PreventCommandIfParallelMode("copy_incremental()");
+        if (InSecurityRestrictedOperation())
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                            errmsg("cannot call copy_incremental() within security-restricted operation"),
+                            errhint("Do not call it from index expressions or materialized views.")));
+    });
+}
+
 RunGuard::RunGuard() {
     if (running)
         raise(sqlstate::object_in_use, "copy_incremental is already running in this session",
@@ -36,6 +51,19 @@ void ProcedureScope::commit() const {
             EnsurePortalSnapshotExists();
         },
         memory());
+}
+
+std::optional<RunFailure> ProcedureScope::try_commit() const {
+    try {
+        commit();
+        return std::nullopt;
+    } catch (...) {
+        RunFailure failure = describe_failure();
+        if (is_cancel(failure)) throw;
+        // SPI_commit has begun a transaction all the same.
+        pg_call([] { EnsurePortalSnapshotExists(); });
+        return failure;
+    }
 }
 
 void ProcedureScope::finish() const {

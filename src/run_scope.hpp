@@ -1,9 +1,13 @@
 // What holds in this session while a run is under way.
 #pragma once
 
-#include "guard.hpp"
+#include "attempt.hpp"
 
 namespace pgci {
+
+// Refuses to copy where nothing can be written: 25006 during recovery and in a read-only transaction, 42501 in an index
+// expression or a materialized view's query.
+void check_may_write();
 
 // Refuses to run inside a run of its own (55006): a trigger or a function of the target must not call back. It is the
 // one piece of state that a session keeps, and unwinding always resets it.
@@ -44,6 +48,8 @@ class ProcedureScope {
     MemoryContext memory() const { return is_procedure_ ? PortalContext : CurTransactionContext; }
     // Commits and begins anew in a procedure; does nothing else.
     void commit() const;
+    // The same in a procedure, where an error of the commit is returned, after a new transaction has begun.
+    std::optional<RunFailure> try_commit() const;
     // At the end of the run; an error leaves it to the abort.
     void finish() const;
 

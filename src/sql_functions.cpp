@@ -1,10 +1,12 @@
 // The SQL functions: unpack the arguments, call, pack the result. No logic.
 #include <climits>
 
+#include "backfill.hpp"
 #include "batch.hpp"
 #include "copy_arguments.hpp"
 #include "copy_window.hpp"
 #include "guard.hpp"
+#include "set_result.hpp"
 #include "source_session.hpp"
 
 extern "C" {
@@ -19,6 +21,8 @@ PGDLLEXPORT void _PG_init(void);
 PG_FUNCTION_INFO_V1(copy_incremental);
 PG_FUNCTION_INFO_V1(copy_incremental_range);
 PG_FUNCTION_INFO_V1(copy_incremental_batches);
+PG_FUNCTION_INFO_V1(copy_incremental_backfill);
+PG_FUNCTION_INFO_V1(copy_incremental_missing);
 PG_FUNCTION_INFO_V1(copy_incremental_forget);
 PG_FUNCTION_INFO_V1(copy_incremental_batch_rows);
 
@@ -44,6 +48,22 @@ Datum copy_incremental_batches(PG_FUNCTION_ARGS) {
         pgci::check_may_commit(fcinfo);
         request.commit_batches = true;
         pgci::copy_window(request);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_backfill(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        const pgci::BackfillRequest request = pgci::read_backfill_arguments(fcinfo);
+        pgci::check_may_commit(fcinfo);
+        pgci::backfill(request);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_missing(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::return_dates(fcinfo, pgci::find_missing_days(fcinfo));
         return Datum{0};
     });
 }

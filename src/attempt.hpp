@@ -1,0 +1,62 @@
+// One try of something that may fail without ending what goes on around it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "guard.hpp"
+
+namespace pgci {
+
+// What is left of an error when the transaction that had it is gone.
+struct RunFailure {
+    int code = 0; // the packed SQLSTATE
+    std::string message;
+    std::string detail{};
+    std::string hint{};
+    std::string context{};
+
+    // The SQLSTATE's five characters.
+    std::string sqlstate() const;
+};
+
+// The exception that the calling catch block has caught.
+RunFailure describe_failure();
+
+// A subtransaction, which ends without a trace unless it is kept.
+class Subtransaction {
+  public:
+    Subtransaction();
+    Subtransaction(const Subtransaction &) = delete;
+    Subtransaction &operator=(const Subtransaction &) = delete;
+
+    void keep() const;
+    void roll_back() const;
+    // Rolls back and throws the PgError that the calling catch block has caught.
+    [[noreturn]] void roll_back_and_rethrow() const;
+
+  private:
+    MemoryContext memory_;
+    ResourceOwner owner_;
+};
+
+// Is it the user who wants the work to end, by a cancel or statement_timeout?
+bool is_cancel(const RunFailure &failure);
+
+// Runs the body in a subtransaction; an error rolls it back and is returned. A cancel ends what goes on around it, too,
+// and is rethrown.
+template <class Body> std::optional<RunFailure> attempt(Body &&body) {
+    const Subtransaction subtransaction;
+    try {
+        body();
+    } catch (...) {
+        RunFailure failure = describe_failure();
+        if (is_cancel(failure)) subtransaction.roll_back_and_rethrow();
+        subtransaction.roll_back();
+        return failure;
+    }
+    subtransaction.keep();
+    return std::nullopt;
+}
+
+} // namespace pgci
