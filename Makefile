@@ -12,7 +12,7 @@ PG_CONFIG ?= pg_config
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check and demo install them, then call make again.
-OWN_GOALS := help check demo format lint
+OWN_GOALS := help check check-sanitizers demo format lint
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -24,12 +24,16 @@ help:
 	@echo 'make installcheck   run the tests against an installed, running server'
 	@echo 'make demo           the main job on real data in throwaway servers   (KEEP=1: leave them up)'
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
+	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make format         format src/ with clang-format;  make lint: only tell'
 	@echo 'make clean          remove what was built'
 	@echo 'demo and check install missing Debian packages and never touch a server that is already there.'
 
 check:
 	@PG_MAJOR='$(PG_MAJOR)' test/bin/check
+
+check-sanitizers:
+	@PG_MAJOR='$(PG_MAJOR)' SANITIZERS=1 test/bin/check
 
 demo:
 	@PG_MAJOR='$(PG_MAJOR)' test/demo/demo

@@ -22,7 +22,9 @@ ConnectionOptions parse(const std::string &conninfo) {
     char *message = nullptr;
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
         PQconninfoParse(conninfo.c_str(), &message), PQconninfoFree);
+    const bool out_of_memory = message == nullptr || std::strcmp(message, "out of memory\n") == 0;
     PQfreemem(message);
+    if (parsed == nullptr && out_of_memory) throw std::bad_alloc();
     if (parsed == nullptr) raise_invalid();
     ConnectionOptions result;
     for (const PQconninfoOption *option = parsed.get(); option->keyword != nullptr; ++option)

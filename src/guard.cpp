@@ -3,12 +3,26 @@
 namespace pgci {
 namespace detail {
 
+// A copy of the error that was caught, which is over then; null when there is no memory for the copy.
+static ErrorData *take_error(MemoryContext memory) {
+    sigjmp_buf *const outer_jump = PG_exception_stack;
+    sigjmp_buf jump;
+    ErrorData *volatile error = nullptr;
+    if (sigsetjmp(jump, 0) == 0) {
+        PG_exception_stack = &jump;
+        MemoryContextSwitchTo(memory);
+        error = CopyErrorData();
+    }
+    PG_exception_stack = outer_jump;
+    FlushErrorState();
+    return error;
+}
+
 void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory) {
     sigjmp_buf *const outer_jump = PG_exception_stack;
     ErrorContextCallback *const outer_context = error_context_stack;
     const MemoryContext memory = CurrentMemoryContext;
     sigjmp_buf jump;
-    ErrorData *error = nullptr;
 
     // Without the signal mask (savemask 0): nothing in a backend changes it, and saving it costs a system call.
     if (sigsetjmp(jump, 0) == 0) {
@@ -25,10 +39,9 @@ void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memor
     }
     PG_exception_stack = outer_jump;
     error_context_stack = outer_context;
-    MemoryContextSwitchTo(error_memory);
-    error = CopyErrorData();
-    FlushErrorState();
+    ErrorData *const error = take_error(error_memory);
     MemoryContextSwitchTo(memory);
+    if (error == nullptr) throw std::bad_alloc();
     throw PgError(error);
 }
 
@@ -36,22 +49,24 @@ bool run_in_subtransaction(void (*body)(void *), void *argument, SqlState tolera
     const MemoryContext memory = CurrentMemoryContext;
     const MemoryContext outer_transaction = CurTransactionContext;
     const ResourceOwner owner = CurrentResourceOwner;
+    const auto end_with = [=](void (*end)()) {
+        pg_call([=] {
+            end();
+            CurrentResourceOwner = owner;
+        });
+        MemoryContextSwitchTo(memory);
+    };
     pg_call([&] { BeginInternalSubTransaction(nullptr); });
     ErrorData *error = nullptr;
     try {
         run_guarded(body, argument, outer_transaction);
     } catch (const PgError &caught) {
         error = caught.data();
+    } catch (...) {
+        end_with(RollbackAndReleaseCurrentSubTransaction);
+        throw;
     }
-    pg_call([&] {
-        if (error == nullptr) {
-            ReleaseCurrentSubTransaction();
-        } else {
-            RollbackAndReleaseCurrentSubTransaction();
-        }
-        CurrentResourceOwner = owner;
-    });
-    MemoryContextSwitchTo(memory);
+    end_with(error == nullptr ? ReleaseCurrentSubTransaction : RollbackAndReleaseCurrentSubTransaction);
     if (error == nullptr) return true;
     if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TO_CATEGORY(tolerated.packed())) throw PgError(error);
     FreeErrorData(error);

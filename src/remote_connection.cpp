@@ -187,7 +187,7 @@ void RemoteConnection::collect_notice(void *self, const PGresult *result) {
         connection->notices_.push_back(connection->notice_count_ > most_notices
                                            ? "further messages of the source are not logged"
                                            : sanitize(PQresultErrorMessage(result), longest_notice));
-    } catch (const std::bad_alloc &) {
+    } catch (...) {
         // A notice is not worth an error.
     }
 }
@@ -213,7 +213,11 @@ void RemoteConnection::raise_result_error(const PGresult *result, const Statemen
     PGconn *const connection = link_->connection;
     if (PQstatus(connection) == CONNECTION_BAD && PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr)
         raise(connection_lost_report(connection, source_, retry_hint()));
-    if (is_of_libpq(result)) raise_protocol_violation(sanitize(PQresultErrorMessage(result), longest_notice));
+    if (is_of_libpq(result)) {
+        const std::string complaint = sanitize(PQresultErrorMessage(result), longest_notice);
+        if (is_out_of_memory(complaint)) throw std::bad_alloc();
+        raise_protocol_violation(complaint);
+    }
     // The end of the failed query mostly came with its error; then there is nothing left to cancel.
     if (PQisBusy(connection) == 0) PQclear(PQgetResult(connection));
     ErrorReport report =

@@ -74,10 +74,14 @@ bool is_of_libpq(const PGresult *result) {
            PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) == nullptr;
 }
 
+bool is_out_of_memory(std::string_view message) { return message.starts_with("out of memory"); }
+
 ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint) {
-    return ErrorReport{.code = sqlstate::connection_lost,
-                       .message = "connection to source server was lost",
-                       .detail = sanitize(PQerrorMessage(connection), longest_message),
+    const std::string reason = sanitize(PQerrorMessage(connection), longest_message);
+    const bool out_of_memory = is_out_of_memory(reason);
+    return ErrorReport{.code = out_of_memory ? sqlstate::out_of_memory : sqlstate::connection_lost,
+                       .message = out_of_memory ? "out of memory" : "connection to source server was lost",
+                       .detail = reason,
                        .hint = retry_hint,
                        .context = "on source server " + source};
 }

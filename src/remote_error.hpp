@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "error.hpp"
 
@@ -23,7 +24,10 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
 // Is it libpq that made this error, of bytes that it does not understand?
 bool is_of_libpq(const PGresult *result);
 
-// The error for a connection that broke: 08006.
+// Is this libpq's message that it got no memory?
+bool is_out_of_memory(std::string_view message);
+
+// The error for a connection that broke: 08006, or 53200 where it was for want of memory.
 ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint);
 
 } // namespace pgci
