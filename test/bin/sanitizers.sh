@@ -13,6 +13,9 @@ make_sanitized_server() {
     version=$(dpkg-query -W -f='${Version}' "postgresql-$PG_MAJOR")
     folder=$cache/postgresql-$version-sanitizers
     PG_CONFIG=$folder/server/bin/pg_config
+    # Programs do not free what ends with their process. Frames of a server stay on its stack, whose depth it measures.
+    export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1
+    export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
     [[ ! -e $folder/complete ]] || return 0
     need_packages dpkg-dev bison flex zlib1g-dev libreadline-dev libicu-dev libssl-dev libxml2-dev liblz4-dev libzstd-dev
     step "building PostgreSQL with sanitizers in $folder"
@@ -46,7 +49,6 @@ fetch_source() {
 build_sanitized_server() {
     local prefix=$PWD/server jobs
     jobs=$(nproc)
-    export ASAN_OPTIONS=detect_leaks=0
     cd source &&
         ./configure --prefix="$prefix" --enable-cassert --enable-debug --enable-tap-tests --with-openssl --with-icu \
             --with-libxml --with-lz4 --with-zstd --with-system-tzdata=/usr/share/zoneinfo \
@@ -56,11 +58,8 @@ build_sanitized_server() {
         chmod -R a+rX ..
 }
 
-# report_to FOLDER: from now on, what a sanitizer finds in any program ends it and is written to a file there. Leaks are
-# not looked for: a server does not free what ends with its process. Frames of a server stay on its stack, whose depth
-# it measures.
+# report_to FOLDER: from now on, what a sanitizer finds in any program is written to a file there.
 report_to() {
     as_server_user mkdir "$1"
-    export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1:log_path=$1/report
-    export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1:log_path=$1/report
+    export ASAN_OPTIONS=$ASAN_OPTIONS:log_path=$1/report UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$1/report
 }
