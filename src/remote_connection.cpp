@@ -137,12 +137,12 @@ Result RemoteConnection::run_script(const std::string &sql, int statements) {
     int results = 0;
     while (PGresult *const next = next_result()) {
         last.reset(next);
-        ++results;
         const ExecStatusType status = PQresultStatus(next);
         if (status == PGRES_FATAL_ERROR) raise_result_error(next, {});
+        if (++results > statements) raise_protocol_violation("more results than statements");
         if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
     }
-    if (results != statements) raise_protocol_violation(std::to_string(results) + " results");
+    if (results < statements) raise_protocol_violation("fewer results than statements");
     return last;
 }
 

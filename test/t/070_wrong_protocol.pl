@@ -1,5 +1,6 @@
 # A hostile source: whatever it answers in whatever place, the run ends with a clear error, the target is as it was, and
-# no connection, file descriptor or memory is left. The B numbers count the kinds of bad input, see doc/reliability.md.
+# no connection, file descriptor or memory is left. The B and F numbers count the kinds of bad
+# input and of faults, see doc/reliability.md.
 use strict;
 use warnings;
 
@@ -112,8 +113,8 @@ my @cases = (
 	[ 'B76', 'a startup error without fields', { startup => sub { return message('E', "\0"), hang_up() } }, '08001', $failed ],
 	[ 'B76', 'a startup error of protocol 2', { startup => sub { return ("Ebad startup\n\0", hang_up()) } }, '08001', $failed ],
 	[ 'B76', 'a startup error of 50 MB', { startup => sub { return (error(M => 'x' x 50_000_000), hang_up()) } }, '08001', $failed ],
-	[ 'B76', 'a request for a clear-text password', { startup => sub { return (message('R', pack 'N', 3), silence()) } }, '08001', $failed ],
-	[ 'B76', 'a request for an MD5 password', { startup => sub { return (message('R', pack 'N a4', 5, 'salt'), silence()) } }, '08001', $failed ],
+	[ 'B76', 'a request for a clear-text password', { startup => sub { return (message('R', pack 'N', 3), hang_up()) } }, '08001', $failed ],
+	[ 'B76', 'a request for an MD5 password', { startup => sub { return (message('R', pack 'N a4', 5, 'salt'), hang_up()) } }, '08001', $failed ],
 	[ 'B76', 'an unknown SASL mechanism', { startup => sub { return (message('R', pack('N', 10) . "NONE\0\0"), silence()) } }, '08001', $failed ],
 	[ 'B76', 'SASL that goes on without a start', { startup => sub { return (message('R', pack('N', 11) . 'x'), silence()) } }, '08001', $failed ],
 	[ 'B76', 'SASL that is final at once', { startup => sub { return (message('R', pack('N', 12) . 'v=x'), silence()) } }, '08001', $failed ],
@@ -124,6 +125,15 @@ my @cases = (
 	[ 'B76', 'a web server', { startup => sub { return ("HTTP/1.1 400 Bad Request\r\n\r\n", hang_up()) } }, '08001', $failed ],
 	[ 'B76', 'rows instead of a session', { startup => sub { return ($_[0], @three_rows, hang_up()) } }, '08001', $failed ],
 	[ 'B76', 'no password was asked for', { as_caller => 1 }, '2F003', qr/source did not ask for a password/ ],
+
+	# F13: the end in the middle
+	(map { my $point = $_; ([ 'F13', "an end instead of the answer to $point", { $point => sub { return hang_up() } }, '08006', $lost ],
+			[ 'F13', "a reset instead of the answer to $point", { $point => sub { return reset_connection() } }, '08006', $lost ])
+	  } qw(begin describe declare fetch commit)),
+	[ 'F13', 'an end in mid-row', { fetch => insert_after('D', substr($three_rows[0], 0, 9), hang_up()) }, '08006', $lost ],
+	[ 'F13', 'an end after rows', { fetch => replace_first('C', hang_up()) }, '08006', $lost ],
+	[ 'F13', 'an end after the second batch', { 'fetch 2' => replace_first('Z', hang_up()) }, '08006', $lost ],
+	[ 'F13', 'an end before COMMIT is done', { commit => replace_first('C', hang_up()) }, '08006', $lost ],
 
 	# More that a run must not believe
 	[ 'B53', 'a text that is not UTF-8', { fetch => replace_first('D', row(pack('N', 1), "ok \377\376")) }, '22021', qr/invalid byte sequence/ ],
