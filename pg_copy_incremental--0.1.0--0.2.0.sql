@@ -143,3 +143,54 @@ COMMENT ON FUNCTION copy_incremental_forget(regclass, date, date) IS
 'forgets that the windows from first_day to last_day, both included, were copied into target, so that append loads them again; NULL is no bound, and both NULL forget whole results too. Returns how many runs. Users forget their own runs, the target''s owner all. Errors: 22004, 22008, 22023';
 
 REVOKE ALL ON FUNCTION copy_incremental_forget(regclass, date, date) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_describe(
+    src_conninfo text,
+    query_template text,
+    day date,
+    target regclass DEFAULT NULL,
+    mode text DEFAULT 'append',
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    transform text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    method text DEFAULT 'cursor',
+    OUT source_column text,
+    OUT source_type text,
+    OUT travels text,
+    OUT target_column text,
+    OUT target_type text,
+    OUT conversion text,
+    OUT note text
+) RETURNS SETOF record
+    LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20
+    AS 'MODULE_PATHNAME', 'copy_incremental_describe';
+
+COMMENT ON FUNCTION copy_incremental_describe(text, text, date, regclass, text, text, text[], text, text, text) IS
+'what copy_incremental() would do with each column: how it travels, how it is converted, what fills the others; reads no rows and writes nothing. Errors: those of copy_incremental() before its first row, but columns that do not match and missing rights are rows here';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON FUNCTION copy_incremental_describe(text, text, date, regclass, text, text, text[], text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_explain(
+    src_conninfo text,
+    query_template text,
+    day date,
+    target regclass DEFAULT NULL,
+    mode text DEFAULT 'append',
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    transform text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    method text DEFAULT 'cursor',
+    OUT item text,
+    OUT value text
+) RETURNS SETOF record
+    LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 12
+    AS 'MODULE_PATHNAME', 'copy_incremental_explain';
+
+COMMENT ON FUNCTION copy_incremental_explain(text, text, date, regclass, text, text, text[], text, text, text) IS
+'what copy_incremental() would do: window, target, statements, the source''s plan and estimate, missing rights, warnings and errors; reads no rows and writes nothing. Errors: those of copy_incremental() before it plans its statements; later ones are rows here';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON FUNCTION copy_incremental_explain(text, text, date, regclass, text, text, text[], text, text, text) FROM PUBLIC;

@@ -108,17 +108,24 @@ void check_transform(const std::string &transform) {
               "It reads the relation \"batch\" and returns the rows for the target.");
 }
 
+static std::string batch_of_transform(const ColumnMap &batch_columns, Oid schema) {
+    return "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")";
+}
+
+std::vector<SourceColumn> describe_transform(const std::string &transform, const ColumnMap &batch_columns, Oid schema) {
+    const std::string select = without_semicolon(transform);
+    const std::string head = "WITH " + batch_of_transform(batch_columns, schema) + " SELECT * FROM (";
+    const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
+    return describe_query(head + select + "\n) AS result", offset, select);
+}
+
 BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
                                 Oid schema) {
-    BatchRelation relation{.with = "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")",
-                           .alias = "result"};
-    const std::string select = without_semicolon(transform);
-    const std::string head = "WITH " + relation.with + " SELECT * FROM (";
-    const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
-    const std::vector<SourceColumn> result = describe_query(head + select + "\n) AS result", offset, select);
+    BatchRelation relation{.with = batch_of_transform(batch_columns, schema), .alias = "result"};
+    const std::vector<SourceColumn> result = describe_transform(transform, batch_columns, schema);
     for (const SourceColumn &column : map_by_name(result, target, "transform"))
         add_column(relation, target, column.name);
-    relation.from = "(" + select + "\n) AS result";
+    relation.from = "(" + without_semicolon(transform) + "\n) AS result";
     relation.ordinal = unused_name(relation.columns);
     return relation;
 }

@@ -30,6 +30,9 @@ BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema
 // Raises 42601 for a transform that is anything but one SELECT.
 void check_transform(const std::string &transform);
 
+// The result columns of a checked transform.
+std::vector<SourceColumn> describe_transform(const std::string &transform, const ColumnMap &batch_columns, Oid schema);
+
 // The result of `transform`, a checked SELECT that reads the relation "batch", mapped to the target by name. Errors of
 // its analysis point into its text.
 BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,

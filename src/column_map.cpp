@@ -1,5 +1,6 @@
 #include "column_map.hpp"
 
+#include "conversion.hpp"
 #include "guard.hpp"
 
 namespace pgci {
@@ -74,11 +75,6 @@ BatchType text_batch_type(const TargetColumn &into) {
         const Oid base = getBaseTypeAndTypmod(into.type, &typmod);
         return BatchType{.type = base, .typmod = typmod};
     });
-}
-
-std::string type_text(Oid type, int typmod) {
-    return pg_call(
-        [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID); });
 }
 
 // Types of the source that this server does not know by number are shown without one.

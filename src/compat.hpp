@@ -40,6 +40,33 @@ inline bool owns_relation(Oid relation, Oid role) {
 #endif
 }
 
+// What the execution of a planned statement asks of one relation.
+struct NeededRights {
+    Oid relation;
+    Oid user; // 0: the current one
+    AclMode rights;
+    const Bitmapset *selected; // columns, as FirstLowInvalidHeapAttributeNumber counts them
+    const Bitmapset *inserted;
+    const Bitmapset *updated;
+};
+
+template <class Visitor> void for_each_needed_right(const PlannedStmt *statement, Visitor &&visitor) {
+#if PG_VERSION_NUM >= 160000
+    for (int i = 0; i < list_length(statement->permInfos); ++i) {
+        const auto *const info = static_cast<const RTEPermissionInfo *>(list_nth(statement->permInfos, i));
+        visitor(NeededRights{info->relid, info->checkAsUser, info->requiredPerms, info->selectedCols,
+                             info->insertedCols, info->updatedCols});
+    }
+#else
+    for (int i = 0; i < list_length(statement->rtable); ++i) {
+        const auto *const entry = static_cast<const RangeTblEntry *>(list_nth(statement->rtable, i));
+        if (entry->rtekind == RTE_RELATION)
+            visitor(NeededRights{entry->relid, entry->checkAsUser, entry->requiredPerms, entry->selectedCols,
+                                 entry->insertedCols, entry->updatedCols});
+    }
+#endif
+}
+
 // A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000

@@ -31,15 +31,6 @@ void show_progress(void *argument) {
         errcontext("copying %s into %s, batch " INT64_FORMAT, progress->window, progress->target, progress->batch);
 }
 
-// Rows that are read from the table they are written to would be doubled.
-void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target) {
-    if (!source.is_this_database()) return;
-    for (const SourceColumn &column : columns)
-        if (column.table == target.oid())
-            raise(sqlstate::wrong_object_type, "cannot copy table " + target.name() + " onto itself",
-                  "The source is this database; pass another target.");
-}
-
 // Memory of the run, which an error leaves to the end of the transaction or of the procedure's call.
 MemoryContext create_run_memory(MemoryContext parent) {
     return pg_call([=] { return AllocSetContextCreate(parent, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });

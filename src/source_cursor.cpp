@@ -7,8 +7,6 @@
 
 namespace pgci {
 
-namespace {
-
 // The query itself where every column comes in binary as it is; else a selection out of it. The line break ends a
 // comment that the query may end in.
 RemoteConnection::Statement declare_statement(const SourceQuery &query, const ColumnMap &map) {
@@ -31,8 +29,6 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
             .shown_offset = offset,
             .parameters = query.parameters()};
 }
-
-} // namespace
 
 SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch)
     : source_(source), map_(map),

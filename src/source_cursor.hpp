@@ -6,6 +6,9 @@
 
 namespace pgci {
 
+// The DECLARE of the cursor, which selects what the source sends.
+RemoteConnection::Statement declare_statement(const SourceQuery &query, const ColumnMap &map);
+
 class SourceCursor {
   public:
     // Declares the cursor and asks for the first batch of up to `batch` rows.

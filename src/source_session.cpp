@@ -117,6 +117,28 @@ SourceSession::TableName SourceSession::table_name(Oid table) {
     return {PQgetvalue(found.get(), 0, 0), PQgetvalue(found.get(), 0, 1)};
 }
 
+std::vector<std::string> SourceSession::type_names(const std::vector<SourceColumn> &columns) {
+    std::string types;
+    std::string modifiers;
+    for (const SourceColumn &column : columns) {
+        types.append(types.empty() ? "{" : ",").append(std::to_string(column.type));
+        modifiers.append(modifiers.empty() ? "{" : ",").append(std::to_string(column.typmod));
+    }
+    const Result found = connection_.run(
+        {.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), "
+                "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, place) ORDER BY place",
+         .parameters = {types + "}", modifiers + "}"}},
+        PGRES_TUPLES_OK);
+    if (PQntuples(found.get()) != static_cast<int>(columns.size()) || PQnfields(found.get()) != 1)
+        connection_.raise_protocol_violation("no names for the types of the query");
+    std::vector<std::string> names;
+    for (int i = 0; i < PQntuples(found.get()); ++i) {
+        check_name(PQgetvalue(found.get(), i, 0));
+        names.emplace_back(PQgetvalue(found.get(), i, 0));
+    }
+    return names;
+}
+
 void SourceSession::send_commit() {
     // From here on a pooler may give the process at the source to others, whose query a cancel would hit.
     connection_.set_backend_pid(0);

@@ -42,6 +42,9 @@ class SourceSession {
     };
     TableName table_name(Oid table);
 
+    // The names of the columns' types at the source, with their modifiers.
+    std::vector<std::string> type_names(const std::vector<SourceColumn> &columns);
+
     // Is the source this very database of this very server?
     bool is_this_database() const { return is_this_database_; }
 

@@ -5,6 +5,8 @@
 #include "batch.hpp"
 #include "copy_arguments.hpp"
 #include "copy_window.hpp"
+#include "describe.hpp"
+#include "explain.hpp"
 #include "guard.hpp"
 #include "set_result.hpp"
 #include "source_session.hpp"
@@ -24,6 +26,8 @@ PG_FUNCTION_INFO_V1(copy_incremental_batches);
 PG_FUNCTION_INFO_V1(copy_incremental_backfill);
 PG_FUNCTION_INFO_V1(copy_incremental_missing);
 PG_FUNCTION_INFO_V1(copy_incremental_forget);
+PG_FUNCTION_INFO_V1(copy_incremental_describe);
+PG_FUNCTION_INFO_V1(copy_incremental_explain);
 PG_FUNCTION_INFO_V1(copy_incremental_batch_rows);
 
 void _PG_init(void) {
@@ -70,6 +74,20 @@ Datum copy_incremental_missing(PG_FUNCTION_ARGS) {
 
 Datum copy_incremental_forget(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::forget_windows(fcinfo)); });
+}
+
+Datum copy_incremental_describe(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::return_rows(fcinfo, pgci::describe_columns(pgci::read_copy_arguments(fcinfo)));
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_explain(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::return_rows(fcinfo, pgci::explain_run(pgci::read_copy_arguments(fcinfo)));
+        return Datum{0};
+    });
 }
 
 Datum copy_incremental_batch_rows(PG_FUNCTION_ARGS) {

@@ -45,7 +45,7 @@ bool is_catalog_schema(Oid schema) {
 }
 
 // Before anything is locked: who may not insert may not hold up others.
-void check_rights(Oid relation) {
+void check_rights(Oid relation, TargetUse use) {
     const Oid schema = get_rel_namespace(relation);
     if (!OidIsValid(schema))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target with OID %u does not exist", relation)));
@@ -53,6 +53,7 @@ void check_rights(Oid relation) {
     if (IsCatalogRelationOid(relation) || is_catalog_schema(schema))
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("permission denied: \"%s\" is a system catalog", name)));
+    if (use == TargetUse::look) return;
     const Oid user = GetUserId();
     const char kind = get_rel_relkind(relation);
     // Only of these kinds are rights a matter; the others are refused for what they are.
@@ -64,10 +65,10 @@ void check_rights(Oid relation) {
         aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(kind), name);
 }
 
-Relation open_checked(Oid oid) {
-    check_rights(oid);
+Relation open_checked(Oid oid, TargetUse use) {
+    check_rights(oid, use);
     // An index is opened too, to be refused by name.
-    const Relation relation = relation_open(oid, RowExclusiveLock);
+    const Relation relation = relation_open(oid, use == TargetUse::write ? RowExclusiveLock : AccessShareLock);
     check_kind(relation);
     if (RELATION_IS_OTHER_TEMP(relation))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -124,8 +125,8 @@ WrittenName written_name_of(const SourceQuery &query, const std::string &relatio
 
 } // namespace
 
-Target Target::open(Oid oid) {
-    const Relation relation = pg_call([=] { return open_checked(oid); });
+Target Target::open(Oid oid, TargetUse use) {
+    const Relation relation = pg_call([=] { return open_checked(oid, use); });
     Target target;
     target.oid_ = oid;
     target.kind_ = relation->rd_rel->relkind;
@@ -145,7 +146,7 @@ Target Target::open(Oid oid) {
                                    .is_generated = attribute->attgenerated != '\0',
                                    .is_identity_always = attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS});
     }
-    pg_call([=] { relation_close(relation, NoLock); });
+    pg_call([=] { relation_close(relation, use == TargetUse::write ? NoLock : AccessShareLock); });
     return target;
 }
 
@@ -155,7 +156,8 @@ const TargetColumn *Target::find_column(const std::string &name) const {
     return found == columns_.end() ? nullptr : &*found;
 }
 
-Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source) {
+Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
+                    TargetUse use) {
     const SourceSession::TableName table = source.table_name(single_source_table(columns));
     const WrittenName name = written_name_of(query, table.relation);
     const Oid found = pg_call([&] { return look_up(name.schema.c_str(), name.relation.c_str()); });
@@ -165,7 +167,15 @@ Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &c
               "Create it, set search_path, or pass target => 'schema.table'.",
               "The query reads \"" + shown + "\" at the source, so the target is the table of that name here.");
     }
-    return open(found);
+    return open(found, use);
+}
+
+void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target) {
+    if (!source.is_this_database()) return;
+    for (const SourceColumn &column : columns)
+        if (column.table == target.oid())
+            raise(sqlstate::wrong_object_type, "cannot copy table " + target.name() + " onto itself",
+                  "The source is this database; pass another target.");
 }
 
 } // namespace pgci

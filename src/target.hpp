@@ -19,17 +19,21 @@ struct TargetColumn {
     bool is_identity_always = false; // takes the source's value all the same
 };
 
+// To write, the relation is locked (ROW EXCLUSIVE, to the end of the transaction), and the current user must have the
+// right to insert into it. Only to look at it, neither.
+enum class TargetUse { write, look };
+
 class Target {
   public:
-    // Locks the relation (ROW EXCLUSIVE, to the end of the transaction) and checks that the current user may insert
-    // into it. Raises 42P01, 42809 for a sequence, index, materialized view or a view that takes no inserts, 42501
-    // for catalogs and missing rights, 0A000 for another session's temporary table.
-    static Target open(Oid relation);
+    // Raises 42P01, 42809 for a sequence, index, materialized view or a view that takes no inserts, 42501 for catalogs
+    // and missing rights, 0A000 for another session's temporary table.
+    static Target open(Oid relation, TargetUse use = TargetUse::write);
 
     // Finds the relation that a query reads: the source's analysis must name one table, and the query's FROM clause
     // must name it once. It is looked up here by the name that the query uses. Raises 42P09 when that is not clear
     // and 42P01 when this server has no such table.
-    static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source);
+    static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
+                       TargetUse use = TargetUse::write);
 
     Oid oid() const { return oid_; }
     // schema.relation, each quoted where needed.
@@ -47,5 +51,8 @@ class Target {
     std::string name_;
     std::vector<TargetColumn> columns_;
 };
+
+// Raises 42809 for a copy of a table onto itself: rows that are read from the table they are written to would be doubled.
+void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target);
 
 } // namespace pgci

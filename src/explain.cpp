@@ -1,0 +1,120 @@
+#include "explain.hpp"
+
+#include "attempt.hpp"
+#include "guard.hpp"
+#include "ledger.hpp"
+#include "load_plan.hpp"
+#include "missing_rights.hpp"
+#include "resolved_request.hpp"
+#include "source_cursor.hpp"
+#include "source_plan.hpp"
+
+namespace pgci {
+
+namespace {
+
+class Explanation {
+  public:
+    void add(const std::string &item, const std::string &value) {
+        rows_.push_back({std::optional(item), std::optional(value)});
+    }
+    void add_error(const RunFailure &failure) {
+        add("error",
+            failure.sqlstate() + ": " + failure.message + (failure.detail.empty() ? "" : "\n" + failure.detail));
+    }
+    std::vector<TextRow> take() { return std::move(rows_); }
+
+  private:
+    std::vector<TextRow> rows_;
+};
+
+std::string version_text(int number) { return std::to_string(number / 10000) + "." + std::to_string(number % 10000); }
+
+void explain_request(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
+    explanation.add("source", resolved.source_identity() + ", PostgreSQL " +
+                                  version_text(resolved.source().connection().server_version()));
+    const std::optional<Window> &window = resolved.window();
+    explanation.add("window",
+                    window ? "[" + window->text().start + ", " + window->text().end + ")" : "the whole result");
+    explanation.add("query", resolved.query().text());
+    int number = 0;
+    for (const std::string &parameter : resolved.query().parameters())
+        explanation.add("query $" + std::to_string(++number), parameter);
+    explanation.add("target", resolved.target().name());
+    explanation.add("target found by",
+                    OidIsValid(request.target) ? "argument target" : "the table that the query reads");
+}
+
+// Errors of a plan that the run would raise at this point, in a subtransaction whose locks do not stay.
+std::optional<LoadPlan> explain_plan(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
+    std::optional<LoadPlan> plan;
+    const std::optional<RunFailure> failure = attempt([&] {
+        check_not_itself(resolved.source(), resolved.columns(), resolved.target());
+        plan = make_plan(request, resolved.columns(), resolved.target(), resolved.slice());
+    });
+    if (failure) explanation.add_error(*failure);
+    return plan;
+}
+
+void explain_rights(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
+    if (statement.empty()) return;
+    std::vector<std::string> missing;
+    const Subtransaction subtransaction;
+    try {
+        missing = find_missing_rights(statement);
+    } catch (...) {
+        const RunFailure failure = describe_failure();
+        if (is_cancel(failure)) throw;
+        explanation.add_error(failure);
+    }
+    subtransaction.roll_back();
+    for (const std::string &right : missing) {
+        if (std::find(known.begin(), known.end(), right) != known.end()) continue;
+        known.push_back(right);
+        explanation.add("missing right", right);
+    }
+}
+
+void explain_source(Explanation &explanation, ResolvedRequest &resolved, const LoadPlan &plan) {
+    const std::optional<RunFailure> failure = attempt([&] {
+        const SourcePlan source_plan = plan_at_source(resolved.source(), declare_statement(resolved.query(), plan.map));
+        explanation.add("estimated rows", source_plan.rows);
+        explanation.add("source plan", source_plan.text);
+        if (!resolved.window()) return;
+        for (const std::string &warning : find_window_warnings(resolved.source(), source_plan))
+            explanation.add("warning", warning);
+    });
+    if (failure) explanation.add_error(*failure);
+}
+
+void explain_earlier_run(Explanation &explanation, const CopyRequest &request, const ResolvedRequest &resolved) {
+    const RunKey key{.target = resolved.target().oid(),
+                     .source = resolved.source_identity(),
+                     .query_hash = hash_query(request.query_template),
+                     .window = resolved.window()};
+    const std::optional<EarlierRun> earlier = Ledger(request.schema).find_earlier(key);
+    if (!earlier) return;
+    explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));
+    if (request.mode == Mode::append)
+        explanation.add("warning", "mode append does not load a window again, unless on_rerun is 'run'");
+}
+
+} // namespace
+
+std::vector<TextRow> explain_run(const CopyRequest &request) {
+    ResolvedRequest resolved(request);
+    Explanation explanation;
+    explain_request(explanation, request, resolved);
+    if (const std::optional<LoadPlan> plan = explain_plan(explanation, request, resolved)) {
+        if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);
+        explanation.add("insert", plan->statements.insert);
+        std::vector<std::string> missing;
+        explain_rights(explanation, plan->statements.remove, missing);
+        explain_rights(explanation, plan->statements.insert, missing);
+        explain_source(explanation, resolved, *plan);
+    }
+    explain_earlier_run(explanation, request, resolved);
+    return explanation.take();
+}
+
+} // namespace pgci

@@ -1,0 +1,36 @@
+#include "resolved_request.hpp"
+
+#include "conninfo.hpp"
+#include "guard.hpp"
+#include "slice.hpp"
+
+namespace pgci {
+
+// Here an owner's code runs with the rights of whoever vacuums or refreshes, whose user mapping it must not use.
+static void check_may_connect() {
+    pg_call([] {
+        if (InSecurityRestrictedOperation())
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                            errmsg("cannot connect to a source within security-restricted operation"),
+                            errhint("Do not do it from index expressions or materialized views.")));
+    });
+}
+
+ResolvedRequest::ResolvedRequest(const CopyRequest &request)
+    : zone_(TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr)) {
+    check_may_connect();
+    if (request.data_interval != nullptr) window_ = Window::of_range(request.data_interval, zone_);
+    if (request.day) window_ = Window::of_day(*request.day, zone_);
+    const WindowText *const text = window_ ? &window_->text() : nullptr;
+    query_.emplace(request.query_template, text);
+    if (request.replace_where) slice_ = slice_condition(*request.replace_where, text);
+    if (request.transform) check_transform(*request.transform);
+    if (OidIsValid(request.target)) target_ = Target::open(request.target, TargetUse::look);
+    const ConnectionOptions options = resolve_source(request.src_conninfo);
+    source_identity_ = options.identity();
+    source_.emplace(options, zone_, CurTransactionContext);
+    columns_ = source_->describe(*query_);
+    if (!target_) target_ = Target::find(*query_, columns_, *source_, TargetUse::look);
+}
+
+} // namespace pgci

@@ -1,0 +1,23 @@
+// The source's plan of a query, without running it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "source_session.hpp"
+
+namespace pgci {
+
+struct SourcePlan {
+    std::string text; // as EXPLAIN prints it
+    std::string json; // the same with VERBOSE
+    std::string rows; // the planner's estimate
+};
+
+// Has the source plan the DECLARE of a cursor. Raises 42501 where its user may not read.
+SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &declare);
+
+// What is slow about a plan that looks for a small part of a large table by reading all of it.
+std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan);
+
+} // namespace pgci

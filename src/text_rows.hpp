@@ -1,0 +1,21 @@
+// Rows of texts: the result of a query here, and what a function that returns a set gives back.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg.hpp"
+
+namespace pgci {
+
+// The text forms of a row's values; nothing is NULL.
+using TextRow = std::vector<std::optional<std::string>>;
+
+// Runs a query here, with the calling user's rights and without writing; its parameters are texts.
+std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters = {});
+
+// Returns the rows from a function whose result is a set of rows, through the input functions of its columns.
+void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows);
+
+} // namespace pgci
