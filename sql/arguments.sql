@@ -43,7 +43,7 @@ SELECT pg_temp.try($$'x', 'SELECT {day}', 'yesterdayish'$$);
 
 -- The target.
 SELECT pg_temp.try($$'x', 'SELECT 1', NULL, target => $$ || target)
-  FROM unnest(ARRAY[$$'no_such_table'$$, $$'no_such_schema.t'$$, '4294967295', $$''$$]) AS target;
+  FROM unnest(ARRAY[$$'no_such_table'$$, '4294967295', $$''$$]) AS target;
 
 -- The source: no server of this name, and nothing of the text is repeated.
 SELECT pg_temp.try(source || $$, 'SELECT 1', NULL, target => 'target'$$) FROM unnest(ARRAY[

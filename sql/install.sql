@@ -3,7 +3,12 @@
 \set setup :setup '/sql/setup/'
 \set file :setup 'loopback.psql'
 \i :file
-\dx+ pg_copy_incremental
+-- \dx+ of a PostgreSQL before 17; since then it lists the types of tables, too.
+SELECT pg_describe_object(classid, objid, 0) AS "Object description"
+  FROM pg_depend
+ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND classid <> 'pg_type'::regclass
+   AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_copy_incremental')
+ ORDER BY 1;
 \pset format wrapped
 \pset columns 100
 \x on
@@ -19,7 +24,7 @@ SELECT p.proname, p.provolatile, p.proparallel, p.prosecdef, p.proisstrict,
  ORDER BY 1;
 SELECT d.classid::regclass, count(*), count(obj_description(d.objid, d.classid::regclass::name)) AS described
   FROM pg_depend AS d
- WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.classid <> 'pg_type'::regclass
    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_copy_incremental')
  GROUP BY 1 ORDER BY 1::text;
 SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'pg_copy_incremental';

@@ -30,13 +30,14 @@ bool holds_local_oids(Oid type) {
     }
 }
 
-// What the receive functions of these read is not what was sent: xml loses its declaration, empty vectors are
-// refused, and of the others every value.
+// What the receive functions of these read is not what was sent: xml loses its declaration, empty vectors (and from
+// 18.6, empty queries of text search) are refused, and of the others every value.
 bool is_not_received_as_sent(Oid type) {
     switch (type) {
     case XMLOID:
     case INT2VECTOROID:
     case OIDVECTOROID:
+    case TSQUERYOID:
     case PG_NODE_TREEOID:
     case PG_NDISTINCTOID:
     case PG_DEPENDENCIESOID:

@@ -45,7 +45,7 @@ $destination->safe_psql('postgres', <<~SQL);
 	CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS
 	  \$\$ BEGIN PERFORM copy_incremental('src', 'SELECT * FROM t', NULL); RETURN new; END \$\$;
 	CREATE TRIGGER again BEFORE INSERT ON calling FOR EACH ROW EXECUTE FUNCTION again();
-	CREATE FUNCTION indexed(int) RETURNS bigint IMMUTABLE LANGUAGE sql AS
+	CREATE FUNCTION indexed(int) RETURNS bigint IMMUTABLE LANGUAGE sql SET search_path = public AS
 	  \$\$ SELECT copy_incremental('src', 'SELECT * FROM t', NULL) \$\$;
 	CREATE MATERIALIZED VIEW refreshed AS SELECT copy_incremental('src', 'SELECT * FROM t', NULL) WITH NO DATA;
 	CREATE SEQUENCE seq;

@@ -112,7 +112,7 @@ fails_with($destination, 'SELECT * FROM copy_incremental_batch_rows() AS batch(i
 
 # Calls on somebody else's behalf.
 $session->query_safe(<<~'SQL');
-	CREATE FUNCTION sneaky(id int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN copy_rows('inner_rows'); END $$;
+	CREATE FUNCTION sneaky(id int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql SET search_path = public AS $$ BEGIN RETURN copy_rows('inner_rows'); END $$;
 	CREATE MATERIALIZED VIEW sneaky AS SELECT sneaky(1) WITH NO DATA
 	SQL
 fails_with($destination, 'CREATE INDEX ON outer_rows (sneaky(id))', '42501', qr/security-restricted/,
