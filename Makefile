@@ -12,7 +12,7 @@ PG_CONFIG ?= pg_config
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check and demo install them, then call make again.
-OWN_GOALS := help check check-sanitizers demo format lint
+OWN_GOALS := help check check-versions check-sanitizers demo format lint
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -25,6 +25,7 @@ help:
 	@echo 'make demo           the main job on real data in throwaway servers   (KEEP=1: leave them up)'
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
+	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
 	@echo 'make format         format src/ with clang-format;  make lint: only tell'
 	@echo 'make clean          remove what was built'
 	@echo 'demo and check install missing Debian packages and never touch a server that is already there.'
@@ -34,6 +35,9 @@ check:
 
 check-sanitizers:
 	@PG_MAJOR='$(PG_MAJOR)' SANITIZERS=1 test/bin/check
+
+check-versions:
+	@test/bin/check-versions
 
 demo:
 	@PG_MAJOR='$(PG_MAJOR)' test/demo/demo

@@ -40,11 +40,14 @@ sub start_servers
 	return ($source, $destination);
 }
 
-# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket.
+# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket. It
+# is of this version, or what stands in SOURCE_INSTALL_PATH (make check-versions).
 sub start_source
 {
 	my %option = @_;
-	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source');
+	my $other_version = $ENV{SOURCE_INSTALL_PATH};
+	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source',
+		$other_version ? (install_path => $other_version) : ());
 	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
 	$source->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\n" . ($option{config} // ''));
 	# The lines that initdb writes would let everybody in.
@@ -59,8 +62,11 @@ sub start_source
 	$source->safe_psql('postgres', <<~SQL);
 		CREATE ROLE etl_reader LOGIN PASSWORD '$password';
 		CREATE ROLE etl_trusted LOGIN;
-		GRANT pg_read_all_data TO etl_reader, etl_trusted;
 		SQL
+	# 13 has no pg_read_all_data.
+	$source->safe_psql('postgres', $source->pg_version >= 14
+		? 'GRANT pg_read_all_data TO etl_reader, etl_trusted'
+		: 'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO etl_reader, etl_trusted');
 	return $source;
 }
 
