@@ -8,11 +8,11 @@ SOURCES := $(wildcard src/*.cpp)
 ALL_SOURCES := $(wildcard src/*.hpp) $(SOURCES)
 
 PG_CONFIG ?= pg_config
-# The version that `make check` and `make demo` install packages for and use.
+# The version that `make check`, `make demo` and `make bench` install packages for and use.
 PG_MAJOR ?= 15
 
-# Targets that need no server headers: check and demo install them, then call make again.
-OWN_GOALS := help check check-versions check-sanitizers demo format lint
+# Targets that need no server headers: check, demo and bench install them, then call make again.
+OWN_GOALS := help check check-versions check-sanitizers demo bench format lint
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -23,12 +23,13 @@ help:
 	@echo 'make install        install it into the server of PG_CONFIG (DESTDIR is honoured)'
 	@echo 'make installcheck   run the tests against an installed, running server'
 	@echo 'make demo           the main job on real data in throwaway servers   (KEEP=1: leave them up)'
+	@echo 'make bench          speed against psql pipes, postgres_fdw, dblink, Python  (BENCH="--help": its options)'
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
 	@echo 'make format         format src/ with clang-format;  make lint: only tell'
 	@echo 'make clean          remove what was built'
-	@echo 'demo and check install missing Debian packages and never touch a server that is already there.'
+	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
 
 check:
 	@PG_MAJOR='$(PG_MAJOR)' test/bin/check
@@ -41,6 +42,9 @@ check-versions:
 
 demo:
 	@PG_MAJOR='$(PG_MAJOR)' test/demo/demo
+
+bench:
+	@PG_MAJOR='$(PG_MAJOR)' test/bench/bench $(BENCH)
 
 format:
 	clang-format -i $(ALL_SOURCES)

@@ -1,4 +1,4 @@
-# Sourced by check and demo: throwaway clusters in WORK/run.
+# Sourced by check, demo and bench: throwaway clusters in WORK/run.
 # shellcheck shell=bash
 
 # Print a TCP port of 127.0.0.1 on which nobody listens, below the range that the kernel hands out by itself.

@@ -1,4 +1,4 @@
-# Sourced by check and demo: messages, the temporary folder, who runs the servers.
+# Sourced by check, demo and bench: messages, the temporary folder, who runs the servers.
 # shellcheck shell=bash disable=SC2034
 
 set -euo pipefail

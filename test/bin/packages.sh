@@ -1,4 +1,4 @@
-# Sourced by check and demo: the Debian packages they need, installed when missing.
+# Sourced by check, demo and bench: the Debian packages they need, installed when missing.
 # shellcheck shell=bash disable=SC2034
 
 PG_MAJOR=${PG_MAJOR:-15}

@@ -1,4 +1,4 @@
-# Sourced by check and demo: build the extension and install it into a private copy of the server.
+# Sourced by check, demo and bench: build the extension and install it into a private copy of the server.
 # shellcheck shell=bash disable=SC2034
 
 PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}

@@ -1,0 +1,132 @@
+"""The report as Markdown: what was measured where, and its tables."""
+
+from dataclasses import dataclass
+
+from .methods import METHODS
+from .shapes import SHAPES
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Where it was measured; `links` has the round trip in ms and the MB a second as measured, by delay."""
+    day: str
+    machine: str
+    postgresql: str
+    extension: str
+    idle_bytes: int
+    links: dict
+
+
+def table(head, rows):
+    """A Markdown table; the first column to the left, numbers to the right."""
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def factor(spread):
+    """"0.83 (0.79 to 0.90)", without the spread if there is none."""
+    if spread is None:
+        return ""
+    return f"{spread.median:.2f}" + (f" ({spread.low:.2f} to {spread.high:.2f})" if spread.low < spread.high else "")
+
+
+def by_method(measured, cell, methods=None):
+    """A table with a row for each method and a column for each case; cell(case, method) is its text."""
+    def text(case, method):
+        return "not supported" if (case, method) in measured.not_supported else cell(case, method)
+    rows = [[METHODS[method].title] + [text(case, method) for case in measured.cases]
+            for method in methods or measured.measured_methods()]
+    return table([""] + [str(case) for case in measured.cases], rows)
+
+
+def conditions_text(options, where):
+    rounds = f"Rounds: {options.rounds}, shuffled with seed {options.seed}"
+    if "python_job" in options.methods and options.python_rounds < options.rounds:
+        rounds += f"; the Python job ran in {options.python_rounds} of them"
+    shapes = dict.fromkeys(shape for shape, _ in options.cases)
+    sizes = ", ".join(f"{shape} ({SHAPES[shape].title}) {options.rows[shape]:,}" for shape in shapes)
+    links = "".join(f" A round trip of {delay:g} ms was made by a proxy: {round_trip:.1f} ms and {rate:.0f} MB/s as "
+                    f"measured, {where.links[0][1]:.0f} MB/s without it." for delay, (round_trip, rate)
+                    in where.links.items() if delay)
+    return (f"Measured on {where.day} with version {where.extension} on PostgreSQL {where.postgresql}, "
+            f"{where.machine}: source and destination on one machine, over loopback TCP and scram, fsync and "
+            f"synchronous_commit on. Rows: {sizes}. Batch {options.batch:,}. {rounds}.{links}\n\n"
+            f"Before each run the target is emptied and a CHECKPOINT done; after it, count and checksum are compared "
+            f"with the source's. A run is timed from the start of its client programs to their end. Ratios are paired "
+            f"by round: median (smallest to largest). The limits know no round trip. `make bench` makes this page.")
+
+
+def speed_text(measured):
+    """Sections: speed, seconds, ratios to two peers, CPU, memory."""
+    methods = measured.measured_methods()
+    missing = [METHODS[method].title for method in measured.methods if method not in methods]
+    sections = [
+        "## Speed, times that of a binary COPY pipe\n\n![chart](benchmark.svg)\n\n"
+        + by_method(measured, lambda case, method: factor(measured.ratio(case, method)))
+        + (f"\n\nNot supported by this version: {'; '.join(missing)}." if missing else ""),
+        "## Seconds\n\n" + by_method(measured, lambda case, method: seconds(measured.spread(case, method, "seconds"))),
+    ]
+    ours = [method for method in methods if METHODS[method].kind == "ours"]
+    for yardstick in ("python_job", "postgres_fdw"):
+        if ours and yardstick in methods:
+            sections.append(f"## Times as fast as: {METHODS[yardstick].title}\n\n" + by_method(
+                measured, lambda case, method, by=yardstick: factor(measured.ratio(case, method, by)), ours))
+    sections.append("## CPU seconds: destination + source + clients\n\n"
+                    "Of the backends and the client programs, medians.\n\n"
+                    + by_method(measured, lambda case, method: cpu(measured, case, method)))
+    sections.append(
+        "## Private memory of the destination's backend, MB\n\nAnonymous resident memory, the largest seen in a round "
+        "(sampled every 20 ms), median of the rounds.\n\n"
+        + by_method(measured, lambda case, method: memory(measured.spread(case, method, "peak_bytes")),
+                    [method for method in methods if METHODS[method].fills]))
+    return sections
+
+
+def seconds(spread):
+    return f"{spread.median:.2f}" if spread else ""
+
+
+def cpu(measured, case, method):
+    spreads = [measured.spread(case, method, name) for name in ("destination_cpu", "source_cpu", "client_cpu")]
+    return " + ".join(f"{spread.median:.2f}" for spread in spreads) if spreads[0] else ""
+
+
+def memory(spread):
+    return f"{spread.median / MEGABYTE:.1f}" if spread else ""
+
+
+def small_text(options, small):
+    rows = [["psql pipe, sessions open", milliseconds(small.pipe), "", ""],
+            ["one connect to the source", milliseconds(small.connect), "", ""]]
+    rows += [[METHODS[method].title, milliseconds(small.ours[method]), f"{small.first[method]:.1f}",
+              factor(small.ratio[method])] for method in small.ours]
+    where = f" The source is a round trip of {options.delay:g} ms away." if options.delay else ""
+    return (f"## A small day: 1,000 rows, milliseconds\n\n{small.days} days. The ratio is our time, in a session that "
+            f"is open, by that of two open psql sessions plus one connect; under 1 is faster.{where}\n\n"
+            + table(["", "time", "first call of a session", "ratio"], rows))
+
+
+def milliseconds(spread):
+    return f"{spread.median:.1f} ({spread.low:.1f} to {spread.high:.1f})"
+
+
+def memory_text(where, used):
+    rows = [[METHODS[entry.method].title, entry.what, f"{entry.rows:,}", f"{entry.run.peak_bytes / MEGABYTE:.1f}",
+             f"{entry.run.seconds:.1f}"] for entry in used]
+    return (f"## Memory by number and size of rows\n\nPeak of the destination's backend, sampled every 5 ms; a backend "
+            f"that does nothing has {where.idle_bytes / MEGABYTE:.1f} MB.\n\n"
+            + table(["", "rows", "number", "peak MB", "seconds"], rows))
+
+
+def markdown(options, where, measured, small, used):
+    """The whole page; a part that was not measured is None."""
+    sections = ["# Benchmark", conditions_text(options, where)]
+    if measured:
+        sections += speed_text(measured)
+    if small:
+        sections.append(small_text(options, small))
+    if used:
+        sections.append(memory_text(where, used))
+    return "\n\n".join(sections) + "\n"
