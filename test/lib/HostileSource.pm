@@ -2,7 +2,7 @@
 # where, is a scenario. The database of the connection names the scenario.
 #
 # A scenario is a hash. A key is a point of the session: startup, begin, describe, lookup, declare, fetch, copy, commit,
-# cancel; or "fetch 2" for the second time a connection comes there. Its value is a function that gets the messages of
+# cancel, and select for a query of dblink's; or "fetch 2" for the second time a connection comes there. Its value is a function that gets the messages of
 # the right answer and returns those to send instead. An element that is a function is called when its turn comes.
 # The key rows is the number of rows of the table (id int4, note text) that the server has, 12 unless given.
 package HostileSource;
@@ -337,14 +337,15 @@ sub execute
 		push @$unit, HostileSource::description(map { [ "column$_", 25, 0 ] } 1 .. 3 + $more) if $describe;
 		push @$unit, HostileSource::row($self->{pid}, 'hostile', '0' x 16, ('x') x $more), HostileSource::complete('SELECT 1');
 	}
-	elsif ($sql =~ /^FETCH FORWARD (\d+)/)
+	elsif ($sql =~ /^(FETCH)(?: FORWARD)? (\d+)|^(SELECT) id, note FROM/)
 	{
-		$self->{point} = 'fetch';
+		my ($command, $count) = ($1 // $3, $2 // $self->{rows});
+		$self->{point} = lc $command;
 		push @$unit, HostileSource::description(columns($format)) if $describe;
-		my $last = $self->{place} + $1 > $self->{rows} ? $self->{rows} : $self->{place} + $1;
+		my $last = $self->{place} + $count > $self->{rows} ? $self->{rows} : $self->{place} + $count;
 		push @$unit, map { HostileSource::row(row_values($_, $format)) } $self->{place} + 1 .. $last;
-		push @$unit, HostileSource::complete('FETCH ' . ($last - $self->{place}));
-		$self->{place} = $last;
+		push @$unit, HostileSource::complete("$command " . ($last - $self->{place}));
+		$self->{place} = $last if $command eq 'FETCH';
 	}
 	elsif ($sql =~ /^COPY/)
 	{
@@ -361,12 +362,12 @@ sub execute
 		$self->{point} = 'lookup';
 		push @$unit, HostileSource::row('public', 'rows'), HostileSource::complete('SELECT 1');
 	}
-	elsif ($sql =~ /^(DECLARE|COMMIT|BEGIN|CLOSE|SET|ROLLBACK)/)
+	elsif ($sql =~ /^(DECLARE|COMMIT|BEGIN|CLOSE|SET|ROLLBACK|ABORT|DEALLOCATE|START TRANSACTION)/)
 	{
 		my $command = $1;
 		$self->{point} = lc $command;
 		$self->{place} = 0 if $command eq 'DECLARE';
-		$self->{in_transaction} = $command !~ /COMMIT|ROLLBACK/;
+		$self->{in_transaction} = $command =~ /BEGIN|START/ || $self->{in_transaction} && $command !~ /COMMIT|ROLLBACK|ABORT/;
 		push @$unit, HostileSource::complete($command eq 'DECLARE' ? 'DECLARE CURSOR' : $command);
 	}
 	else
