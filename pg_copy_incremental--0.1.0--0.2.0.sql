@@ -194,3 +194,47 @@ COMMENT ON FUNCTION copy_incremental_explain(text, text, date, regclass, text, t
 
 -- Opens connections from this server, so it is granted on purpose.
 REVOKE ALL ON FUNCTION copy_incremental_explain(text, text, date, regclass, text, text, text[], text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_verify(
+    src_conninfo text,
+    query_template text,
+    day date,
+    target regclass DEFAULT NULL,
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    OUT matches boolean,
+    OUT source_rows bigint,
+    OUT target_rows bigint,
+    OUT missing bigint,
+    OUT extra bigint,
+    OUT changed bigint
+) RETURNS SETOF record
+    LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
+    AS 'MODULE_PATHNAME', 'copy_incremental_verify';
+
+COMMENT ON FUNCTION copy_incremental_verify(text, text, date, regclass, text, text[], text) IS
+'are the rows of a window at the source those in the target? Counts and checksums, computed on each server. Errors: 0A000 the window''s rows in the target are not known; 42703 no such key column; and those of copy_incremental() before its first row';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON FUNCTION copy_incremental_verify(text, text, date, regclass, text, text[], text) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_verify_rows(
+    src_conninfo text,
+    query_template text,
+    day date,
+    target regclass DEFAULT NULL,
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    OUT difference text,
+    OUT key jsonb
+) RETURNS SETOF record
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_verify_rows';
+
+COMMENT ON FUNCTION copy_incremental_verify_rows(text, text, date, regclass, text, text[], text) IS
+'the rows that copy_incremental_verify() counts as missing, extra or changed, by their keys. Errors: those of copy_incremental_verify()';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON FUNCTION copy_incremental_verify_rows(text, text, date, regclass, text, text[], text) FROM PUBLIC;

@@ -161,7 +161,8 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     request.time_zone = arguments.optional_text("time_zone");
     request.on_rerun = on_rerun_value(arguments);
     check_method(arguments);
-    check_fit(request);
+    // Without a mode nothing is written, and what the arguments say is how to tell the rows.
+    if (arguments.has("mode")) check_fit(request);
     request.schema = extension_schema(fcinfo);
     return request;
 }

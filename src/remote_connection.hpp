@@ -41,6 +41,11 @@ class RemoteConnection {
     Result run(const Statement &statement, ExecStatusType expected);
 
     int server_version() const { return PQserverVersion(link_->connection); }
+    // The encoding of the source's database, empty where a proxy does not tell.
+    std::string server_encoding() const {
+        const char *const name = PQparameterStatus(link_->connection, "server_encoding");
+        return name != nullptr ? name : "";
+    }
     const std::string &source() const { return source_; }
 
     // What the hints of errors say about the target; nothing was written, unless this was called.

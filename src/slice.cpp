@@ -40,6 +40,10 @@ void check_expression(const std::string &text) {
 
 } // namespace
 
+std::string put_in_window(const std::string &text, const WindowText &window) {
+    return put_in_constants(text, scan_template(text, "query template", "SELECT"), window);
+}
+
 std::string slice_condition(const std::string &replace_where, const WindowText *window) {
     const TemplateTokens tokens = scan_template(replace_where, "replace_where", "condition");
     std::string condition;

@@ -12,4 +12,7 @@ namespace pgci {
 // condition without the window when there is one.
 std::string slice_condition(const std::string &replace_where, const WindowText *window);
 
+// A checked query with constants in place of $1 and $2.
+std::string put_in_window(const std::string &text, const WindowText &window);
+
 } // namespace pgci

@@ -10,6 +10,7 @@
 #include "guard.hpp"
 #include "set_result.hpp"
 #include "source_session.hpp"
+#include "verify.hpp"
 
 extern "C" {
 
@@ -28,6 +29,8 @@ PG_FUNCTION_INFO_V1(copy_incremental_missing);
 PG_FUNCTION_INFO_V1(copy_incremental_forget);
 PG_FUNCTION_INFO_V1(copy_incremental_describe);
 PG_FUNCTION_INFO_V1(copy_incremental_explain);
+PG_FUNCTION_INFO_V1(copy_incremental_verify);
+PG_FUNCTION_INFO_V1(copy_incremental_verify_rows);
 PG_FUNCTION_INFO_V1(copy_incremental_batch_rows);
 
 void _PG_init(void) {
@@ -86,6 +89,20 @@ Datum copy_incremental_describe(PG_FUNCTION_ARGS) {
 Datum copy_incremental_explain(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
         pgci::return_rows(fcinfo, pgci::explain_run(pgci::read_copy_arguments(fcinfo)));
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::return_rows(fcinfo, pgci::verify_window(pgci::read_copy_arguments(fcinfo)));
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_verify_rows(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::return_rows(fcinfo, pgci::find_different_rows(pgci::read_copy_arguments(fcinfo)));
         return Datum{0};
     });
 }

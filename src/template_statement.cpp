@@ -59,7 +59,35 @@ List *parse(const char *sql) {
     return statements;
 }
 
+// A column or *, without another name.
+bool is_own_name(const ResTarget *item) {
+    if (!IsA(item->val, ColumnRef) || item->indirection != NIL) return false;
+    if (item->name == nullptr) return true;
+    const auto *const last = static_cast<const Node *>(llast(reinterpret_cast<const ColumnRef *>(item->val)->fields));
+    return IsA(last, String) && std::strcmp(strVal(last), item->name) == 0;
+}
+
+bool is_plain(const SelectStmt *select) {
+    if (select->op != SETOP_NONE || select->valuesLists != NIL || select->withClause != nullptr ||
+        select->distinctClause != NIL || select->groupClause != NIL || select->havingClause != nullptr ||
+        select->windowClause != NIL || select->limitCount != nullptr || select->limitOffset != nullptr ||
+        select->lockingClause != NIL || list_length(select->fromClause) != 1 ||
+        !IsA(linitial(select->fromClause), RangeVar))
+        return false;
+    for (int i = 0; i < list_length(select->targetList); ++i)
+        if (!is_own_name(static_cast<const ResTarget *>(list_nth(select->targetList, i)))) return false;
+    return true;
+}
+
 } // namespace
+
+bool selects_plainly(const std::string &text) {
+    const char *const sql = text.c_str();
+    return pg_call([=] {
+        const List *const statements = parse(sql);
+        return is_plain(reinterpret_cast<const SelectStmt *>(static_cast<const RawStmt *>(linitial(statements))->stmt));
+    });
+}
 
 StatementKind kind_of_statement(const std::string &text) {
     const char *const sql = text.c_str();

@@ -24,4 +24,8 @@ StatementKind kind_of_statement(const std::string &text);
 // FROM clause, joins included; nothing where the text is not SQL that this server knows: the source may be newer.
 std::optional<std::vector<WrittenName>> check_statement(const std::string &text);
 
+// Is a text that check_statement has parsed a selection of columns by their own names from one relation, perhaps with
+// WHERE and ORDER BY, and nothing else?
+bool selects_plainly(const std::string &text);
+
 } // namespace pgci

@@ -12,8 +12,10 @@ namespace pgci {
 // The text forms of a row's values; nothing is NULL.
 using TextRow = std::vector<std::optional<std::string>>;
 
-// Runs a query here, with the calling user's rights and without writing; its parameters are texts.
-std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters = {});
+// Runs a query here, with the calling user's rights; its parameters are texts. It sees what the calling statement sees, or
+// if `newest` also what this transaction wrote since.
+std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters = {},
+                                 bool newest = false);
 
 // Returns the rows from a function whose result is a set of rows, through the input functions of its columns.
 void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows);

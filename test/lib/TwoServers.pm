@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(one_line start_servers start_source copy_sql fails_with copies source_sessions wait_until on_both columns_as_text
+our @EXPORT = qw(one_line start_servers start_source copy_sql sister_sql fails_with copies source_sessions wait_until on_both columns_as_text
   table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours start_client end_of_client);
 
 # The password of the role etl_reader at the source. No message or log may show it.
@@ -81,6 +81,14 @@ sub copy_sql
 	my $named = join '', map { ", $_ => $argument{$_}" } sort keys %argument;
 	return sprintf('SELECT copy_incremental(%s, $query$%s$query$, %s, %s%s)',
 		$source, $query, defined $day ? "'$day'" : 'NULL', $batch, $named);
+}
+
+# The text of a call of a function that has the arguments of copy_sql() but batch and on_rerun, and returns rows.
+sub sister_sql
+{
+	my ($function, @call) = @_;
+	return copy_sql(@call) =~ s/^SELECT copy_incremental\(/SELECT * FROM $function(/r =~ s/, 2000(?=[,)])//r =~
+	  s/, on_rerun => '\w+'//r;
 }
 
 # Runs SQL that must fail with this SQLSTATE and a message that matches; what psql printed (verbose) is returned.

@@ -93,6 +93,14 @@ is($err, '', 'no cast fails');
 my %arrived = $out =~ /^case (\d+)\n(.*)$/mg;
 is($arrived{$_}, $casts[$_][2] eq '' ? '' : "[$casts[$_][2]]", $casts[$_][3]) for 0 .. $#casts;
 
+my $verify = join '', map {
+	my $query = "SELECT $casts[$_][1] AS value" =~ s/([{}])/$1$1/gr;
+	sister_sql('copy_incremental_verify', $query, undef, target => "'target" . ($_ + 1) . "'") . ';';
+} 0 .. $#casts;
+my @verified = split /\n/, $destination->safe_psql('postgres', $verify);
+is(join(', ', map { "$casts[$_][3]: $verified[$_]" } grep { $verified[$_] ne 't|1|1|0|0|' } 0 .. $#casts), '',
+	'after every cast the checksums of both servers are the same');
+
 like(cast_to('text', q((SELECT adbin FROM pg_attrdef WHERE adrelid = 'defaults'::regclass))),
 	qr/^\[\{CONST :consttype 23 /, 'pg_node_tree to text');
 is($destination->safe_psql('postgres', call_into('char(5)', q('x')) . " SELECT octet_length(value) FROM target$table"),

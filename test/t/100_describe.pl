@@ -8,14 +8,6 @@ use Test::More;
 
 my ($source, $destination) = start_servers(source => "log_statement = 'all'\n");
 
-# Calls a sister of copy_incremental() with the arguments of copy_sql(), without a batch.
-sub sister_sql
-{
-	my ($function, @call) = @_;
-	return copy_sql(@call) =~ s/^SELECT copy_incremental\(/SELECT * FROM $function(/r =~ s/, 2000(?=[,)])//r =~
-	  s/, on_rerun => '\w+'//r;
-}
-
 # The rows of copy_incremental_describe(): one hash for each.
 sub describe
 {

@@ -1,0 +1,61 @@
+// The rows of a window on both servers, as checksums that do not depend on their order. Each server computes its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compared_column.hpp"
+#include "source_session.hpp"
+#include "text_rows.hpp"
+
+namespace pgci {
+
+// Of a number of rows: how many, and the sums of two 64-bit hashes of them.
+struct Checksum {
+    std::string rows;
+    std::string first;
+    std::string second;
+
+    bool operator==(const Checksum &) const = default;
+};
+
+// A key's rows, by the hash of each.
+struct KeyedRow {
+    std::string key; // a JSON object of texts
+    std::string hash;
+};
+
+class Comparison {
+  public:
+    // `target_rows` is a query of the target's rows that are to be there. `key` are the columns that tell rows apart;
+    // empty for all.
+    Comparison(SourceSession &source, const SourceQuery &query, std::vector<ComparedColumn> columns,
+               std::string target_rows, const std::vector<std::string> &key, const TimeZone &zone);
+
+    Checksum source_checksum();
+    // Sees what this transaction wrote if `newest`.
+    Checksum target_checksum(bool newest);
+
+    // The rows fall into buckets by their key; these are the checksums of each that has rows.
+    using Buckets = std::vector<std::pair<int, Checksum>>;
+    Buckets source_buckets();
+    Buckets target_buckets();
+    std::vector<KeyedRow> source_rows(const std::vector<int> &buckets);
+    std::vector<KeyedRow> target_rows(const std::vector<int> &buckets);
+
+  private:
+    enum class Side { source, target };
+    std::string hashed_rows(Side side, bool with_key) const;
+    std::vector<TextRow> select(Side side, const std::string &head, const std::string &tail, bool with_key,
+                                bool newest);
+
+    SourceSession &source_;
+    const SourceQuery &query_;
+    std::vector<ComparedColumn> columns_;
+    std::vector<ComparedColumn> key_;
+    std::string target_rows_;
+    const TimeZone &zone_;
+    bool encodings_differ_;
+};
+
+} // namespace pgci

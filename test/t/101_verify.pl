@@ -1,0 +1,121 @@
+# copy_incremental_verify(): the rows of both servers by checksums. PG_TEST_EXTRA=verify takes a million rows.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use TwoServers;
+use Test::More;
+
+my ($source, $destination) = start_servers(source => "log_statement = 'all'\n");
+my $rows = ($ENV{PG_TEST_EXTRA} // '') =~ /\bverify\b/ ? 1_000_000 : 20_000;
+
+sub verify
+{
+	return $destination->safe_psql('postgres', sister_sql('copy_incremental_verify', @_));
+}
+
+sub differing
+{
+	return join ' ', sort split /\n/, $destination->safe_psql('postgres', sister_sql('copy_incremental_verify_rows', @_));
+}
+
+# A narrow and a wide table, with and without a key. $damage at the target, what verify says then, and which rows.
+my %columns = (
+	narrow => 'id int PRIMARY KEY, at timestamptz, note text',
+	wide => 'id int PRIMARY KEY, at timestamptz, note text, ' . join(', ', map { "n$_ int, t$_ text" } 1 .. 20));
+for my $table (sort keys %columns)
+{
+	my $count = $table eq 'wide' ? $rows / 10 : $rows;
+	on_both("CREATE TABLE $table ($columns{$table})", $source, $destination);
+	my $values = $table eq 'wide' ? join '', map { ", g % $_, 'text ' || g" } 1 .. 20 : '';
+	$source->safe_psql('postgres', "INSERT INTO $table SELECT g, timestamptz '2018-07-29 00:00+00' + g * interval '86 ms', "
+		  . "'note ' || g$values FROM generate_series(1, $count) AS g; ");
+	my @window = ("SELECT * FROM $table WHERE at >= \$1 AND at < \$2", '2018-07-29');
+	$destination->safe_psql('postgres', "INSERT INTO $table (id, at) VALUES (0, '2018-07-28')");
+	is($destination->safe_psql('postgres', copy_sql(@window)), $count, "$table: rows copied");
+	my ($more, $less) = ($count + 1, $count - 1);
+	is(verify(@window), "t|$count|$count|0|0|0", "$table: equal, and the row of another day does not count");
+	is(differing(@window), '', "$table: equal, no row differs");
+	is(verify(@window, key_columns => "'{note}'"), "t|$count|$count|0|0|0", "$table: equal by another key");
+
+	for my $case (
+		[ "UPDATE $table SET note = 'note 77x' WHERE id = 77", "f|$count|$count|0|0|1", 'changed|{"id": "77"}', 'one changed byte' ],
+		[ "UPDATE $table SET note = '' WHERE id = 77", "f|$count|$count|0|0|1", 'changed|{"id": "77"}', 'an empty text' ],
+		[ "UPDATE $table SET note = NULL WHERE id = 77", "f|$count|$count|0|0|1", 'changed|{"id": "77"}', 'NULL' ],
+		[ "UPDATE $table SET at = at + interval '1 us' WHERE id = 77", "f|$count|$count|0|0|1", 'changed|{"id": "77"}', 'a microsecond' ],
+		[ "DELETE FROM $table WHERE id = 5", "f|$count|$less|1|0|0", 'missing|{"id": "5"}', 'a missing row' ],
+		[ "INSERT INTO $table (id, at) VALUES ($more, '2018-07-29 23:00')", "f|$count|$more|0|1|0", qq(extra|{"id": "$more"}), 'an extra row' ],
+		[ "UPDATE $table SET note = CASE id WHEN 7 THEN 'note 8' ELSE 'note 7' END WHERE id IN (7, 8)", "f|$count|$count|0|0|2",
+			'changed|{"id": "7"} changed|{"id": "8"}', 'two swapped values' ])
+	{
+		my ($damage, $said, $which, $name) = @$case;
+		my @both = map { sister_sql("copy_incremental_$_", @window) } qw(verify verify_rows);
+		my $found = $destination->safe_psql('postgres', "BEGIN; $damage; $both[0]; $both[1]; ROLLBACK");
+		my ($first, @rest) = split /\n/, $found;
+		is("$first " . join(' ', sort @rest), "$said $which", "$table: $name");
+	}
+}
+
+# Many differences.
+my @narrow = ('SELECT * FROM narrow', undef);
+$destination->safe_psql('postgres', 'DELETE FROM narrow WHERE id % 2 = 0');
+my $half = $rows / 2;
+is(verify(@narrow), "f|$rows|$half|$half|0|0", 'half of the rows is missing');
+$destination->safe_psql('postgres', 'TRUNCATE narrow');
+is(verify(@narrow), "f|$rows|0|$rows|0|0", 'all rows are missing');
+is(verify('SELECT * FROM narrow WHERE false', undef, target => q['narrow']), 't|0|0|0|0|0', 'no rows at all');
+
+# Rows without a key, and rows that are there twice.
+on_both('CREATE TABLE bare (a int, b text)', $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO bare VALUES (1, 'x'), (1, 'x'), (2, NULL), (2, '')]);
+my @bare = ('SELECT * FROM bare', undef);
+$destination->safe_psql('postgres', copy_sql(@bare));
+is(verify(@bare), 't|4|4|0|0|', 'without a key: equal');
+$destination->safe_psql('postgres', q[DELETE FROM bare WHERE ctid = '(0,1)'; INSERT INTO bare VALUES (2, '')]);
+is(verify(@bare), 'f|4|4|1|1|', 'without a key: one row too few, another one too many');
+is(differing(@bare), 'extra|{"a": "2", "b": ""} missing|{"a": "1", "b": "x"}', 'without a key: the rows');
+is(verify(@bare, key_columns => q['{a}']), 'f|4|4|1|1|0', 'by a key that is not unique');
+
+# How the target's rows are found.
+$source->safe_psql('postgres', 'CREATE TABLE prices (id int PRIMARY KEY, at timestamp, price numeric, code text)');
+$destination->safe_psql('postgres', 'CREATE TABLE local_prices (id bigint PRIMARY KEY, at timestamptz, price numeric(10,2), code char(6), own text DEFAULT 1)');
+$source->safe_psql('postgres', q[INSERT INTO prices SELECT g, timestamp '2018-07-29' + g * interval '1 hour', g / 7.0, 'c' || g FROM generate_series(0, 47) AS g]);
+my @prices = ('SELECT id, at, price, code FROM prices WHERE at >= $1 AND at < $2', '2018-07-29', target => q['local_prices'],
+	time_zone => q['America/New_York']);
+$destination->safe_psql('postgres', copy_sql(@prices));
+fails_with($destination, sister_sql('copy_incremental_verify', @prices), '0A000', qr/could not tell the window's rows.*Pass replace_where/s,
+	'another table needs replace_where');
+is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 't|24|24|0|0|0', 'equal after casts, in the zone of the run');
+is($destination->safe_psql('postgres', "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET extra_float_digits = 0; "
+	. sister_sql('copy_incremental_verify', @prices, replace_where => q['at >= $1 AND at < $2'])), 't|24|24|0|0|0',
+	'the settings of the session do not matter');
+$destination->safe_psql('postgres', 'UPDATE local_prices SET price = price + 0.01 WHERE id = 7');
+is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 'f|24|24|0|0|1', 'a cent more');
+$source->safe_psql('postgres', "UPDATE prices SET price = 1e30, code = 'much too long' WHERE id = 7");
+is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 'f|24|24|0|0|1', 'a value that the target could not have taken');
+$source->safe_psql('postgres', "UPDATE prices SET price = 1, code = 'c7' WHERE id = 7; UPDATE prices SET price = 1, code = 'c7    x' WHERE id = 7");
+$destination->safe_psql('postgres', "UPDATE local_prices SET price = 1 WHERE id = 7");
+is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 'f|24|24|0|0|1', 'a longer text is not cut to look equal');
+
+# A database of another encoding.
+my $port = $source->port;
+$source->safe_psql('postgres', q[CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C']);
+$source->safe_psql('latin', q[CREATE TABLE words (id int PRIMARY KEY, word text); INSERT INTO words VALUES (1, 'é'), (2, 'ß')]);
+$destination->safe_psql('postgres', qq[CREATE SERVER latin FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$port', dbname 'latin');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER latin OPTIONS (user 'etl_reader', password '$TwoServers::password');
+	CREATE TABLE words (id int PRIMARY KEY, word text)]);
+my @words = ('SELECT * FROM words', undef, src_conninfo => "'latin'");
+$destination->safe_psql('postgres', copy_sql(@words));
+is(verify(@words), 't|2|2|0|0|0', 'a source of another encoding: equal');
+$destination->safe_psql('postgres', q[UPDATE words SET word = 'è' WHERE id = 1]);
+is(verify(@words), 'f|2|2|0|0|1', 'a source of another encoding: another letter');
+
+
+
+fails_with($destination, sister_sql('copy_incremental_verify', @bare, key_columns => q['{nothing}']), '42703', qr/key column "nothing"/, 'a key column that is not there');
+$destination->safe_psql('postgres', 'ALTER TABLE bare ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON bare USING (false); CREATE ROLE etl; '
+	. 'GRANT SELECT ON bare TO etl; GRANT EXECUTE ON FUNCTION copy_incremental_verify TO etl; GRANT USAGE ON FOREIGN SERVER src TO etl; '
+	. "CREATE USER MAPPING FOR etl SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')");
+fails_with($destination, 'SET ROLE etl; ' . sister_sql('copy_incremental_verify', @bare), '42501', qr/row-level security/, 'rows that the caller may not see are an error');
+is(source_sessions($source), 0, 'no session is left at the source');
+done_testing();
