@@ -104,11 +104,15 @@ make_server_copy() {
     mkdir -p "$copy/lib"
     tar -C "$folder" --exclude=bitcode --exclude=man -cf - "usr/lib/postgresql/$major" "usr/share/postgresql/$major" |
         tar -C "$copy" -xf -
-    find "$folder/usr/lib/postgresql/$major" -type f \( -path '*/bin/*' -o -name '*.so' \) -printf "/%P\n" |
-        sed "s,^,/usr/lib/postgresql/$major," | xargs chroot "$folder" ldd 2>/dev/null |
-        grep -oE '/[^ ]+\.so[^ ]*' | sort -u | while IFS= read -r program; do
-        cp -L "$folder$program" "$copy/lib/"
-    done
+    # The release's own tools follow its links, of which some are absolute.
+    # shellcheck disable=SC2016  # the parameter is the inner shell's
+    chroot "$folder" sh -c '
+        {
+            find "/usr/lib/postgresql/$1" -type f \( -path "*/bin/*" -o -name "*.so" \) -exec ldd {} + 2>/dev/null |
+                grep -oE "/[^ ]+\.so[^ ]*" | grep -v ":$"
+            ls /lib/*/libnss_files.so.2
+        } | sort -u |
+            tar -chf - --transform "s,.*/,," -T -' sh "$major" 2>/dev/null | tar -C "$copy/lib" -xf -
     for program in "$copy/usr/lib/postgresql/$major"/bin/*; do
         loader=$(patchelf --print-interpreter "$program" 2>/dev/null) || continue # a script
         patchelf --set-interpreter "$inside/${loader##*/}" --force-rpath --set-rpath "$inside" "$program"
