@@ -36,13 +36,14 @@ OnRerun on_rerun_value(const FunctionArguments &arguments) {
     refuse_word("on_rerun", value, "error, skip, run");
 }
 
-void check_method(const FunctionArguments &arguments) {
+Method method_value(const FunctionArguments &arguments) {
     const std::string value = word_value(arguments, "method", "cursor");
-    if (value == "cursor") return;
-    if (value == "copy" || value == "bulk")
+    const std::optional<Method> found = find_method(value);
+    if (!found) refuse_word("method", value, "cursor, copy, bulk");
+    if (*found != Method::cursor)
         raise(sqlstate::feature_not_supported, "method \"" + value + "\" is not supported yet",
               "Use method => 'cursor'.");
-    refuse_word("method", value, "cursor, copy, bulk");
+    return *found;
 }
 
 std::optional<std::vector<std::string>> key_columns_value(const FunctionArguments &arguments) {
@@ -160,7 +161,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     request.transform = arguments.optional_text("transform");
     request.time_zone = arguments.optional_text("time_zone");
     request.on_rerun = on_rerun_value(arguments);
-    check_method(arguments);
+    request.method = method_value(arguments);
     // Without a mode nothing is written, and what the arguments say is how to tell the rows.
     if (arguments.has("mode")) check_fit(request);
     request.schema = extension_schema(fcinfo);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "load_mode.hpp"
+#include "method.hpp"
 #include "pg.hpp"
 
 namespace pgci {
@@ -26,6 +27,7 @@ struct CopyRequest {
     std::optional<std::string> transform{};                // a SELECT over the relation "batch"
     std::optional<std::string> time_zone{};                // nothing: the session's
     OnRerun on_rerun = OnRerun::error;
+    Method method = Method::cursor;
     Oid schema = InvalidOid;     // of the extension
     bool commit_batches = false; // a transaction for every batch
 };

@@ -1,14 +1,10 @@
 #include "copy_window.hpp"
 
 #include "conninfo.hpp"
+#include "cursor_load.hpp"
 #include "guard.hpp"
-#include "load_plan.hpp"
 #include "rerun.hpp"
-#include "row_decoder.hpp"
-#include "run_scope.hpp"
 #include "slice.hpp"
-#include "source_cursor.hpp"
-#include "spi_writer.hpp"
 
 namespace pgci {
 
@@ -29,11 +25,6 @@ void show_progress(void *argument) {
         errcontext("copying %s into %s", progress->window, progress->target);
     else
         errcontext("copying %s into %s, batch " INT64_FORMAT, progress->window, progress->target, progress->batch);
-}
-
-// Memory of the run, which an error leaves to the end of the transaction or of the procedure's call.
-MemoryContext create_run_memory(MemoryContext parent) {
-    return pg_call([=] { return AllocSetContextCreate(parent, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
 }
 
 Window make_window(const CopyRequest &request, const TimeZone &zone) {
@@ -82,35 +73,18 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     check_not_itself(source, columns, *target);
 
     const LoadPlan plan = make_plan(request, columns, *target, slice);
-    const MemoryContext memory = create_run_memory(procedure.memory());
-    const RowDecoder decoder(plan.map, memory);
-    SourceCursor cursor(source, query, plan.map, request.batch);
-    const std::int64_t run_id = ledger.begin(key, mode_name(request.mode), "cursor");
-    RunStatistics statistics;
-    std::optional<SpiWriter> writer(std::in_place, plan.statements, zone);
-    statistics.rows_deleted = writer->remove();
-    do {
-        if (!writer) writer.emplace(plan.statements, zone);
-        progress.batch = statistics.batches + 1;
-        Result result = cursor.fetch();
-        Batch batch = decoder.decode(result.get(), statistics.rows_read, statistics.bytes);
-        const int rows = PQntuples(result.get());
-        statistics.rows_read += rows;
-        if (rows > 0) ++statistics.batches;
-        result.reset();
-        statistics.rows_written += writer->write(batch);
-        if (request.commit_batches || cursor.at_end()) {
-            if (cursor.at_end()) source.receive_commit();
-            progress.batch = 0;
-            writer->finish();
-            writer.reset();
-            ledger.record(run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
-            procedure.commit();
-            if (request.commit_batches) source.connection().set_written("The batches committed before stay written");
-        }
-    } while (!cursor.at_end());
-    MemoryContextDelete(memory);
-    return statistics.rows_written;
+    LoadRun run{.request = request,
+                .procedure = procedure,
+                .source = source,
+                .query = query,
+                .target = *target,
+                .plan = plan,
+                .zone = zone,
+                .ledger = ledger,
+                .run_id = ledger.begin(key, mode_name(request.mode), method_name(request.method)),
+                .batch_in_work = progress.batch};
+    load_by_cursor(run);
+    return run.statistics.rows_written;
 }
 
 } // namespace

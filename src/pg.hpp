@@ -55,6 +55,7 @@ extern "C" {
 #include "parser/parser.h"
 #include "parser/scanner.h"
 #include "pgtime.h"
+#include "port/pg_bswap.h"
 #include "rewrite/rewriteHandler.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -87,5 +88,6 @@ extern "C" {
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "utils/uuid.h"
 #include "utils/wait_event.h"
 }

@@ -104,12 +104,9 @@ void RemoteConnection::wait(int socket_events, long timeout_milliseconds) {
 
 void RemoteConnection::send_checked(int sent) {
     PGconn *const connection = link_->connection;
-    if (sent == 0) raise(connection_lost_report(connection, source_, retry_hint()));
-    for (int rest = PQflush(connection); rest != 0; rest = PQflush(connection)) {
-        if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
-        wait(WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, longest_wait);
-        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
-    }
+    if (sent != 0 && is_in_pipeline()) sent = PQpipelineSync(connection);
+    // What the socket does not take now goes out with the next wait.
+    if (sent == 0 || PQflush(connection) < 0) raise(connection_lost_report(connection, source_, retry_hint()));
 }
 
 void RemoteConnection::send(const Statement &statement) {
@@ -119,10 +116,18 @@ void RemoteConnection::send(const Statement &statement) {
                                    values.data(), nullptr, nullptr, statement.binary_result ? 1 : 0));
 }
 
+bool RemoteConnection::enter_pipeline() { return PQenterPipelineMode(link_->connection) != 0; }
+
+void RemoteConnection::leave_pipeline() {
+    if (PQexitPipelineMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+}
+
 Result RemoteConnection::describe(const Statement &statement) {
+    const bool in_pipeline = is_in_pipeline();
     send_checked(PQsendPrepare(link_->connection, "", statement.sql.c_str(), 0, nullptr));
-    receive(statement, PGRES_COMMAND_OK);
+    if (!in_pipeline) receive(statement, PGRES_COMMAND_OK);
     send_checked(PQsendDescribePrepared(link_->connection, ""));
+    if (in_pipeline) receive(statement, PGRES_COMMAND_OK);
     return receive(statement, PGRES_COMMAND_OK);
 }
 
@@ -152,21 +157,70 @@ Result RemoteConnection::receive(const Statement &statement, ExecStatusType expe
     const ExecStatusType status = PQresultStatus(result.get());
     if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);
     if (status != expected) raise_protocol_violation(PQresStatus(status));
+    receive_end(statement);
+    return result;
+}
+
+// What follows the result of a statement: nothing, and in a pipeline the answer to its Sync.
+void RemoteConnection::receive_end(const Statement &statement) {
     if (const Result second{next_result()}; second != nullptr) {
         if (PQresultStatus(second.get()) == PGRES_FATAL_ERROR) raise_result_error(second.get(), statement);
         raise_protocol_violation("more than one result");
     }
-    return result;
+    if (!is_in_pipeline()) return;
+    const Result sync(next_result());
+    if (sync == nullptr) raise_protocol_violation("no end of a statement");
+    const ExecStatusType status = PQresultStatus(sync.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(sync.get(), statement);
+    if (status != PGRES_PIPELINE_SYNC) raise_protocol_violation(PQresStatus(status));
+}
+
+// Would the next result have to be waited for? What is in the socket is taken first.
+bool RemoteConnection::is_busy() {
+    PGconn *const connection = link_->connection;
+    if (PQisBusy(connection) == 0) return false;
+    if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
+    take_messages();
+    return PQisBusy(connection) != 0;
 }
 
 PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
-    while (PQisBusy(connection) != 0) {
-        wait(WL_SOCKET_READABLE, longest_wait);
-        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
-        take_messages();
+    while (is_busy()) {
+        const int rest = PQflush(connection);
+        if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
+        ++waits_;
+        wait(WL_SOCKET_READABLE | (rest > 0 ? WL_SOCKET_WRITEABLE : 0), longest_wait);
     }
     return PQgetResult(connection);
+}
+
+void RemoteConnection::begin_rows() {
+    if (PQsetSingleRowMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+}
+
+const PGresult *RemoteConnection::row_at_hand() noexcept {
+    row_.reset();
+    if (arrived_ == nullptr) {
+        if (PQisBusy(link_->connection) != 0) return nullptr;
+        arrived_.reset(PQgetResult(link_->connection));
+    }
+    if (PQresultStatus(arrived_.get()) != PGRES_SINGLE_TUPLE) return nullptr;
+    row_ = std::move(arrived_);
+    return row_.get();
+}
+
+Result RemoteConnection::await_row(const Statement &statement) {
+    row_.reset();
+    if (arrived_ == nullptr) arrived_.reset(next_result());
+    if (arrived_ == nullptr) raise_protocol_violation("no result");
+    const ExecStatusType status = PQresultStatus(arrived_.get());
+    if (status == PGRES_SINGLE_TUPLE) return nullptr;
+    Result end = std::move(arrived_);
+    if (status == PGRES_FATAL_ERROR) raise_result_error(end.get(), statement);
+    if (status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
+    receive_end(statement);
+    return end;
 }
 
 // Drops notifications, and writes notices to the log at DEBUG1, a bounded number of them.
@@ -218,8 +272,9 @@ void RemoteConnection::raise_result_error(const PGresult *result, const Statemen
         if (is_out_of_memory(complaint)) throw std::bad_alloc();
         raise_protocol_violation(complaint);
     }
-    // The end of the failed query mostly came with its error; then there is nothing left to cancel.
-    if (PQisBusy(connection) == 0) PQclear(PQgetResult(connection));
+    // The end of the failed statement mostly came with its error, and the transaction's other statements fail at once:
+    // there is nothing left to cancel.
+    if (PQresultErrorField(result, PG_DIAG_SQLSTATE) != nullptr) set_backend_pid(0);
     ErrorReport report =
         remote_error_report(result, source_, retry_hint(), statement.shown_query, statement.shown_offset);
     if (report.hint.empty()) report.hint = statement.hint;

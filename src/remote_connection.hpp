@@ -35,10 +35,30 @@ class RemoteConnection {
     // Runs so many statements of ours by the simple protocol and returns the last one's result.
     Result run_script(const std::string &sql, int statements);
 
-    // The one result of the statement sent last, which must have status `expected`. A remote error is raised as such;
-    // anything else that the source may send is 08P01.
+    // The one result of the oldest statement whose result was not received, which must have status `expected`. A
+    // remote error is raised as such; anything else that the source may send is 08P01.
     Result receive(const Statement &statement, ExecStatusType expected);
     Result run(const Statement &statement, ExecStatusType expected);
+
+    // From here on many statements may be sent before the first result is received, and each has an end of its own.
+    // False where libpq cannot do that; then it stays one statement at a time.
+    bool enter_pipeline();
+    // Goes back to one statement at a time, when the results of all were received.
+    void leave_pipeline();
+    bool is_in_pipeline() const { return PQpipelineStatus(link_->connection) != PQ_PIPELINE_OFF; }
+    // How often a result had to be waited for.
+    std::int64_t waits() const { return waits_; }
+
+    // The rows of a statement, one by one as they arrive, so that no more than one is held whole. begin_rows() is to
+    // be called when the results of all statements before it were received.
+    void begin_rows();
+    // The next row if it is here, else null: PostgreSQL code, which neither waits nor throws. It lives until the next
+    // call.
+    const PGresult *row_at_hand() noexcept;
+    // Waits for a row, which row_at_hand() then has (null is returned), or for the end of the rows, which is returned.
+    Result await_row(const Statement &statement);
+    // The row that was waited for.
+    const PGresult *peek_row() const { return arrived_.get(); }
 
     int server_version() const { return PQserverVersion(link_->connection); }
     // The encoding of the source's database, empty where a proxy does not tell.
@@ -61,7 +81,9 @@ class RemoteConnection {
     std::string retry_hint() const { return std::string(written_) + "; run again."; }
     void connect(const ConnectionOptions &options);
     void send_checked(int sent);
+    bool is_busy();
     PGresult *next_result();
+    void receive_end(const Statement &statement);
     void wait(int socket_events, long timeout_milliseconds);
     void take_messages();
     [[noreturn]] void raise_result_error(const PGresult *result, const Statement &statement);
@@ -70,8 +92,11 @@ class RemoteConnection {
     std::string source_;
     const char *written_ = "Nothing was written";
     RemoteLink link_;
+    Result row_{};                       // given out by row_at_hand()
+    Result arrived_{};                   // and not yet given out
     std::vector<std::string> notices_{}; // not yet logged
     int notice_count_ = 0;
+    std::int64_t waits_ = 0;
 };
 
 } // namespace pgci

@@ -1,32 +1,43 @@
-// Wire bytes of the source to rows of a batch, by the types' own receive and input functions.
+// Wire bytes of the source to rows of a batch.
 #pragma once
 
 #include <libpq-fe.h>
 
-#include "batch.hpp"
 #include "column_map.hpp"
+#include "row_writer.hpp"
+#include "value_decoder.hpp"
 
 namespace pgci {
 
 class RowDecoder {
   public:
-    // Looks the functions up once; they live in `memory`.
+    // Looks up how the columns are decoded; what that needs lives in `memory`.
     RowDecoder(const ColumnMap &map, MemoryContext memory);
 
-    // Decodes all rows of a FETCH into a new batch; `rows_before` counts those of the batches before, for messages.
-    // Adds the size of the values to `bytes`.
-    // Raises 22P03, 22021, 22P02 and whatever the types refuse, naming column and row.
-    Batch decode(const PGresult *result, std::int64_t rows_before, std::int64_t &bytes) const;
-
+    // What the columns of a batch are. It lives as long as `memory`.
     TupleDesc description() const { return description_; }
 
-    struct Column; // how one column is decoded
+    // Sets by what settings text is read, until end(); an error takes them back by itself.
+    void begin();
+    void end();
+
+    // Decodes the one row of a result into the writer's batch and returns the size of its values in bytes. PostgreSQL
+    // code, for use where the client encoding is the database's. Raises what decode_value raises.
+    std::int64_t decode(const PGresult *row, RowWriter &writer);
+
+    // A line of error context: the column of the value that is being decoded, and the number of its row at the source.
+    // PostgreSQL code.
+    void show_position() const;
 
   private:
-    MemoryContext row_memory_;
-    TupleDesc description_;
-    Column *columns_;
+    TupleDesc description_ = nullptr;
+    ValueDecoder *decoders_ = nullptr;
+    Datum *values_ = nullptr;
+    bool *nulls_ = nullptr;
+    std::int64_t row_ = 0;
+    int column_ = 0;
     bool depends_on_settings_ = false;
+    int settings_ = 0;
 };
 
 } // namespace pgci

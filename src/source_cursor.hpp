@@ -1,7 +1,10 @@
-// The rows of a query, batch by batch; the next batch is on its way while the caller works on this one.
+// The rows of a query, one by one as they arrive; as many FETCHes are on their way as the network asks for.
 #pragma once
 
+#include <deque>
+
 #include "column_map.hpp"
+#include "fetch_ahead.hpp"
 #include "source_session.hpp"
 
 namespace pgci {
@@ -11,22 +14,42 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 
 class SourceCursor {
   public:
-    // Declares the cursor and asks for the first batch of up to `batch` rows.
-    SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch);
+    // Declares the cursor and asks for the first rows, in binary format: `batch` of a FETCH at most, and about
+    // `bound` bytes.
+    SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch, std::int64_t bound);
 
-    // Receives the batch asked for, in binary format, and asks for the next one. Raises 08P01 when the source sends
-    // other columns than described or another number of rows than it says.
-    Result fetch();
-    // Was the last batch the last one? Then the source's transaction is already being ended.
+    // The next row if it is here, else null: PostgreSQL code, which neither waits nor throws. It lives until the next
+    // call of any function.
+    const PGresult *row_at_hand() noexcept;
+    // Waits until a row is at hand, and asks for more; false when all rows were received. Then the source's
+    // transaction is already being ended. Raises 08P01 when the source sends other columns than described or another
+    // number of rows than it says.
+    bool await_row();
+    // Asks for more rows now, if a FETCH has brought all that it asked for.
+    void ask_ahead();
+    // The row given out last had values of so many bytes.
+    void add_bytes(std::int64_t bytes) noexcept { bytes_ += bytes; }
     bool at_end() const { return at_end_; }
+    // Receives the end of the source's transaction, when all rows were received.
+    void finish();
 
   private:
-    void check(const PGresult *batch) const;
+    void send_fetches();
+    void begin_fetch();
+    void end_fetch(const PGresult *end);
+    void check_columns(const PGresult *result) const;
+    RemoteConnection &connection() const { return source_.connection(); }
 
     SourceSession &source_;
     const ColumnMap &map_;
-    int batch_;
-    RemoteConnection::Statement fetch_statement_;
+    FetchAhead ahead_;
+    RemoteConnection::Statement fetch_{.sql = "", .binary_result = true};
+    std::deque<int> asked_{}; // rows of each FETCH in flight
+    // Of the FETCH that is being received.
+    int rows_ = 0;
+    std::int64_t bytes_ = 0;
+    std::int64_t waits_before_ = 0;
+    bool is_checked_ = false; // its columns
     bool at_end_ = false;
 };
 

@@ -66,6 +66,7 @@ SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &z
 void SourceSession::restart(const TimeZone &zone) {
     send_commit();
     receive_commit();
+    if (connection_.is_in_pipeline()) connection_.leave_pipeline();
     begin(zone);
 }
 
@@ -77,6 +78,7 @@ void SourceSession::begin(const TimeZone &zone) {
     connection_.set_backend_pid(std::atoi(PQgetvalue(settings.get(), 0, 0)));
     is_this_database_ = pgci::is_this_database(PQgetvalue(settings.get(), 0, 1), PQgetvalue(settings.get(), 0, 2));
     connection_.check_protocol_settings();
+    connection_.enter_pipeline();
 }
 
 // Names go into SQL text of ours, so they must be valid before they are quoted.

@@ -36,17 +36,29 @@ std::int64_t written_inside() {
 
 } // namespace
 
-SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone) : statements_(statements) {
+SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
+                     MemoryContext memory)
+    : statements_(statements), bound_(bound) {
     const char *const insert = statements.insert.c_str();
     const char *const zone_name = zone.name();
+    batch_.description = description;
     pg_call([&] {
+        row_memory_ = AllocSetContextCreate(memory, "copy_incremental row", ALLOCSET_DEFAULT_SIZES);
         settings_ = NewGUCNestLevel();
         set_for_level("TimeZone", zone_name);
         spi_connect();
         insert_ = spi_prepare(insert);
-        has_several_statements_ = count_statements(insert_) > 1;
+        batch_.read_often = count_statements(insert_) > 1;
         AfterTriggerBeginQuery();
+        begin_batch();
     });
+}
+
+void SpiWriter::begin_batch() {
+    const MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(row_memory_));
+    // Only a row that is larger than the bound itself is worth a file.
+    batch_.rows = tuplestore_begin_heap(false, false, static_cast<int>(2 * bound_ / 1024));
+    MemoryContextSwitchTo(previous);
 }
 
 std::int64_t SpiWriter::remove() {
@@ -55,13 +67,23 @@ std::int64_t SpiWriter::remove() {
     return execute(pg_call([=] { return spi_prepare(sql); }), false, true);
 }
 
-std::int64_t SpiWriter::write(Batch &batch) {
-    batch.read_often = has_several_statements_;
-    const BatchInHand in_hand(batch);
+void SpiWriter::add(Datum *values, bool *nulls, std::int64_t bytes) {
+    constexpr std::int64_t worth_freeing = 8192;
+    tuplestore_putvalues(batch_.rows, batch_.description, values, nulls);
+    row_bytes_ += bytes;
+    if (row_bytes_ < worth_freeing) return;
+    MemoryContextReset(row_memory_);
+    row_bytes_ = 0;
+}
+
+std::int64_t SpiWriter::write() {
+    const BatchInHand in_hand(batch_);
     const std::int64_t written = execute(insert_, statements_.counts_outside, false);
-    // Rules may have kept the statement from reading it, or have copies read.
-    if (batch.rows != nullptr) pg_call([&] { tuplestore_end(batch.rows); });
-    batch.rows = nullptr;
+    pg_call([this] {
+        // Rules may have kept the statement from reading it, or have copies read.
+        if (batch_.rows != nullptr) tuplestore_end(batch_.rows);
+        begin_batch();
+    });
     return written;
 }
 
@@ -80,6 +102,8 @@ std::int64_t SpiWriter::execute(SPIPlanPtr plan, bool counts_outside, bool finds
 
 void SpiWriter::finish() {
     pg_call([=, this] {
+        tuplestore_end(batch_.rows);
+        MemoryContextDelete(row_memory_);
         spi_finish();
         PushActiveSnapshot(GetTransactionSnapshot());
         EState *const state = CreateExecutorState();

@@ -3,6 +3,7 @@
 
 #include "batch.hpp"
 #include "load_mode.hpp"
+#include "row_writer.hpp"
 #include "window.hpp"
 
 namespace pgci {
@@ -10,28 +11,31 @@ namespace pgci {
 // To triggers and constraints everything between construction and finish() is one statement: AFTER triggers, foreign
 // keys and statement triggers wait for finish(), so that nothing depends on the size of a batch. The session's
 // TimeZone is the run's in between, so that a timestamp means the same moment on both sides.
-class SpiWriter {
+class SpiWriter final : public RowWriter {
   public:
     // Prepares the statements. Raises what PostgreSQL's analyzer refuses: 42804 where there is no assignment cast,
-    // 428C9, 55000. The statements must live as long as the writer.
-    SpiWriter(const LoadStatements &statements, const TimeZone &zone);
+    // 428C9, 55000. The statements must live as long as the writer. A batch is meant to have `bound` bytes
+    // at most, and goes to a temporary file where it is twice as large; `description` is that of its rows, which `memory` keeps.
+    SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
+              MemoryContext memory);
 
-    // Deletes the slice and returns how many rows that were; 0 for a mode that deletes nothing. Raises 40001 where the
-    // slice has rows that a REPEATABLE READ transaction cannot see.
-    std::int64_t remove();
-    // Inserts the rows of a batch, which is used up, and returns how many were written. Raises 44000 for a row that
-    // is outside of the slice.
-    std::int64_t write(Batch &batch);
-    // Fires what the rows have triggered. To be called once, after the last batch.
-    void finish();
+    std::int64_t remove() override;
+    MemoryContext row_memory() const override { return row_memory_; }
+    void add(Datum *values, bool *nulls, std::int64_t bytes) override;
+    std::int64_t write() override;
+    void finish() override;
 
   private:
     std::int64_t execute(SPIPlanPtr plan, bool counts_outside, bool finds_newest_rows);
+    void begin_batch();
 
     const LoadStatements &statements_;
     SPIPlanPtr insert_ = nullptr;
-    bool has_several_statements_ = false; // by rules of the target
-    int settings_ = 0;                    // the level of settings to go back to; an error goes back by itself
+    Batch batch_{};
+    std::int64_t bound_;
+    MemoryContext row_memory_ = nullptr;
+    std::int64_t row_bytes_ = 0; // allocated there
+    int settings_ = 0;           // the level of settings to go back to; an error goes back by itself
 };
 
 } // namespace pgci

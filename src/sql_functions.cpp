@@ -3,6 +3,7 @@
 
 #include "backfill.hpp"
 #include "batch.hpp"
+#include "batch_reader.hpp"
 #include "copy_arguments.hpp"
 #include "copy_window.hpp"
 #include "describe.hpp"
@@ -38,6 +39,11 @@ void _PG_init(void) {
                              "Lets row security of the source hide rows from a copy.",
                              "When off, a row of the source that the source's user may not see is an error.",
                              &pgci::source_row_security, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("copy_incremental.max_batch_bytes", "Bounds a batch, and what is on its way, in bytes.",
+                            "A batch that reaches it is inserted before it has all its rows; a row larger than it "
+                            "still travels.",
+                            &pgci::max_batch_bytes, pgci::max_batch_bytes, 64 * 1024, INT_MAX, PGC_USERSET,
+                            GUC_UNIT_BYTE, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("copy_incremental");
 }
 

@@ -1,0 +1,25 @@
+// A run that has taken its place and knows its way: what its loader works with.
+#pragma once
+
+#include "copy_request.hpp"
+#include "ledger.hpp"
+#include "load_plan.hpp"
+#include "run_scope.hpp"
+
+namespace pgci {
+
+struct LoadRun {
+    const CopyRequest &request;
+    const ProcedureScope &procedure;
+    SourceSession &source;
+    const SourceQuery &query;
+    const Target &target;
+    const LoadPlan &plan;
+    const TimeZone &zone;
+    const Ledger &ledger;
+    std::int64_t run_id;
+    std::int64_t &batch_in_work; // for CONTEXT; 0 = none
+    RunStatistics statistics{};
+};
+
+} // namespace pgci
