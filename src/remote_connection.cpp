@@ -178,10 +178,15 @@ void RemoteConnection::receive_end(const Statement &statement) {
 // Would the next result have to be waited for? What is in the socket is taken first.
 bool RemoteConnection::is_busy() {
     PGconn *const connection = link_->connection;
-    if (PQisBusy(connection) == 0) return false;
-    if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
-    take_messages();
-    return PQisBusy(connection) != 0;
+    bool is_busy = PQisBusy(connection) != 0;
+    if (is_busy) {
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
+        take_messages();
+        is_busy = PQisBusy(connection) != 0;
+    }
+    // Without memory for the answer to a Sync, libpq says so once, and loses count of the statements.
+    if (is_out_of_memory(PQerrorMessage(connection))) throw std::bad_alloc();
+    return is_busy;
 }
 
 PGresult *RemoteConnection::next_result() {
