@@ -4,13 +4,12 @@
 #include "batch.hpp"
 #include "load_mode.hpp"
 #include "row_writer.hpp"
+#include "statement_scope.hpp"
 #include "window.hpp"
 
 namespace pgci {
 
-// To triggers and constraints everything between construction and finish() is one statement: AFTER triggers, foreign
-// keys and statement triggers wait for finish(), so that nothing depends on the size of a batch. The session's
-// TimeZone is the run's in between, so that a timestamp means the same moment on both sides.
+// From its construction to finish() everything is one statement to triggers and constraints, see StatementScope.
 class SpiWriter final : public RowWriter {
   public:
     // Prepares the statements. Raises what PostgreSQL's analyzer refuses: 42804 where there is no assignment cast,
@@ -26,16 +25,15 @@ class SpiWriter final : public RowWriter {
     void finish() override;
 
   private:
-    std::int64_t execute(SPIPlanPtr plan, bool counts_outside, bool finds_newest_rows);
     void begin_batch();
 
+    StatementScope statement_{};
     const LoadStatements &statements_;
     SPIPlanPtr insert_ = nullptr;
     Batch batch_{};
     std::int64_t bound_;
     MemoryContext row_memory_ = nullptr;
     std::int64_t row_bytes_ = 0; // allocated there
-    int settings_ = 0;           // the level of settings to go back to; an error goes back by itself
 };
 
 } // namespace pgci
