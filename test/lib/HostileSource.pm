@@ -4,7 +4,8 @@
 # A scenario is a hash. A key is a point of the session: startup, begin, describe, lookup, declare, fetch, copy, commit,
 # cancel, and select for a query of dblink's; or "fetch 2" for the second time a connection comes there. Its value is a function that gets the messages of
 # the right answer and returns those to send instead. An element that is a function is called when its turn comes.
-# The key rows is the number of rows of the table (id int4, note text) that the server has, 12 unless given.
+# The key rows is the number of rows of the table (id int4, note text) that the server has, 12 unless given; columns, a list
+# of [name, type oid], and values make it another table whose rows have these bytes.
 package HostileSource;
 
 use strict;
@@ -276,7 +277,7 @@ sub take
 		{
 			my %parameters = map { $_ => 1 } $self->{sql} =~ /\$(\d)/g;
 			push @$unit, HostileSource::message('t', pack 'n N*', scalar keys %parameters, (25) x keys %parameters),
-			  HostileSource::description(columns(0));
+			  HostileSource::description($self->columns(0));
 		}
 		else { push @$unit, $self->{sql} =~ /^(FETCH|SELECT)/ ? HostileSource::description($self->shown($self->{format}))
 			  : HostileSource::message('n'); }
@@ -307,16 +308,24 @@ sub result_format
 	return $count ? $format : 0;
 }
 
-sub columns { my ($format) = @_; return ([ 'id', 23, $format ], [ 'note', 25, $format ]); }
+sub columns
+{
+	my ($self, $format) = @_;
+	return map { [ @$_, $format ] } @{ $self->{scenario}{columns} // [ [ 'id', 23 ], [ 'note', 25 ] ] };
+}
 
 # The columns that a statement returns.
 sub shown
 {
 	my ($self, $format) = @_;
-	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : columns($format);
+	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
 }
 
-sub row_values { my ($id, $format) = @_; return ($format ? pack('N', $id) : $id, "row $id"); }
+sub row_values
+{
+	my ($self, $id, $format) = @_;
+	return $self->{scenario}{values} ? @{ $self->{scenario}{values} } : ($format ? pack('N', $id) : $id, "row $id");
+}
 
 # The answer to a statement; the simple protocol wants the row description, too.
 sub execute
@@ -341,9 +350,9 @@ sub execute
 	{
 		my ($command, $count) = ($1 // $3, $2 // $self->{rows});
 		$self->{point} = lc $command;
-		push @$unit, HostileSource::description(columns($format)) if $describe;
+		push @$unit, HostileSource::description($self->columns($format)) if $describe;
 		my $last = $self->{place} + $count > $self->{rows} ? $self->{rows} : $self->{place} + $count;
-		push @$unit, map { HostileSource::row(row_values($_, $format)) } $self->{place} + 1 .. $last;
+		push @$unit, map { HostileSource::row($self->row_values($_, $format)) } $self->{place} + 1 .. $last;
 		push @$unit, HostileSource::complete("$command " . ($last - $self->{place}));
 		$self->{place} = $last if $command eq 'FETCH';
 	}
@@ -351,7 +360,7 @@ sub execute
 	{
 		$self->{point} = 'copy';
 		push @$unit, HostileSource::message('H', pack 'Cn*', 1, 2, 1, 1);
-		my @rows = map { HostileSource::tuple(row_values($_, 1)) } 1 .. $self->{rows};
+		my @rows = map { HostileSource::tuple($self->row_values($_, 1)) } 1 .. $self->{rows};
 		my $header = "PGCOPY\n\377\r\n\0" . pack 'NN', 0, 0;
 		# As the server does it: the header comes with the first row.
 		push @$unit, map { HostileSource::copy_data($_) } $header . (shift(@rows) // ''), @rows, pack('n', 65535);
