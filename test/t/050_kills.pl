@@ -3,7 +3,7 @@
 #
 # A moment is a row, drawn at random: there the run is made to wait in a trigger of the target (before the row, after
 # it, or at commit) or in the query at the source, and is hit while it waits. Some runs do not wait and are hit after a
-# random time. SEED=number repeats the moments; ROUNDS=number makes more of them.
+# random time. SEED=number repeats the moments; ROUNDS=number makes more of them, ROWS=number longer runs.
 use strict;
 use warnings;
 
@@ -22,7 +22,7 @@ my $config = "restart_after_crash = on\nshared_buffers = 32MB\nmax_connections =
 my ($source, $destination) = start_servers(source => $config, destination => $config, wal_segment_size => 1);
 
 my $day = '2018-07-29';
-my $all = 10_000;    # rows of the day; their id is their place in the query's order
+my $all = $ENV{ROWS} // 10_000;    # rows of the day; their id is their place in the query's order
 my $batch = 700;
 my @kinds = qw(before after commit source time);
 
@@ -300,7 +300,8 @@ for my $round (1 .. $rounds)
 		my ($pid) = backends($at_destination, "application_name = 'run $mode'");
 		my $now = $destination->safe_psql('postgres', "SELECT pg_relation_size('$mode')");
 		my $least = $now > 1_100_000 ? $now : 1_100_000;
-		my $page = int(($least + rand(2_200_000 - $least)) / 8192);
+		my $largest = 220 * $all;    # bytes, less than the table of any mode ends in
+		my $page = int(($least + rand($largest - $least)) / 8192);
 		my $limit = $page * 8192 + 4096;
 		system_or_bail('prlimit', '--pid', $pid, "--fsize=$limit");
 		$moment{$mode}{kind} = 'page';
@@ -329,7 +330,8 @@ for my $fault (sort keys %moments)
 		join(', ', map { "$_ $count->{$_}" } @modes),
 		join(', ', map { "$_ $count->{states}{$_}" } sort keys %{ $count->{states} }));
 }
-note("SEED=$seed");
+diag(sprintf '%d moments, %d rows: every target as before or complete, every second run exact', sum(map { @{$_}{@modes} } values %moments), $all)
+  if Test::More->builder->is_passing;
 
 # The client dies between COMMIT and the answer: it cannot know, but the ledger does.
 prepare();

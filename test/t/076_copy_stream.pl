@@ -1,0 +1,103 @@
+# Method copy and a COPY stream that is wrong, cut, silent or endless: a clear error, the target as before, nothing left.
+# B and F numbers as in doc/reliability.md.
+use strict;
+use warnings;
+
+use HostileSource;
+use List::Util qw(sum0);
+use TwoServers;
+use Test::More;
+
+my $broken = qr/source server sent an unexpected response|connection to source server was lost/;
+my $header = "PGCOPY\n\377\r\n\0" . pack 'NN', 0, 0;
+my $row = pack('n N N N a*', 2, 4, 1, 5, 'row 1');
+my $trailer = pack 'n', 65535;
+
+# The first CopyData message gives way to one that begins with another header.
+sub with_header { my ($new) = @_; return sub { return map { /^d/ && s/\Q$header\E// ? copy_data($new . substr $_, 5) : $_ } @_ } }
+# The stream ends after so many messages of CopyData.
+sub cut_after { my ($count, @end) = @_; return sub { my $n = 0; return ((grep { !/^[dcCZ]/ || /^d/ && ++$n <= $count } @_), @end) } }
+
+# Number, what is wrong, scenario, SQLSTATE, message, and the statement_timeout that ends it where nothing else does.
+my @cases = (
+	[ 'B48', 'an integer of three bytes', { copy => insert_after('d', copy_data(pack('n N a3 N a*', 2, 3, 'abc', 1, 'x'))) }, '08P01|22P03', qr/./ ],
+	[ 'B53', 'a text that is not UTF-8', { copy => insert_after('d', copy_data(pack('n N N N a*', 2, 4, 1, 2, "\377\376"))) }, '22021', qr/invalid byte sequence/ ],
+	[ 'B58', 'another signature', { copy => with_header('PGCOPX' . substr $header, 6) }, '22P04', qr/COPY file signature not recognized/ ],
+	[ 'B58', 'a critical flag that nobody knows', { copy => with_header(substr($header, 0, 11) . pack 'NN', 1 << 20, 0) }, '22P04', qr/unrecognized critical flags/ ],
+	[ 'B58', 'OIDs', { copy => with_header(substr($header, 0, 11) . pack 'NN', 1 << 16, 0) }, '22P04', qr/invalid COPY file header/ ],
+	[ 'B58', 'a header that is cut', { copy => sub { return ((grep { /^[12H]/ } @_), copy_data(substr $header, 0, 9), message('c'), complete('COPY 0'), $_[-1]) } },
+		'22P04|08P01', qr/./ ],
+	[ 'B58', 'an end in mid-field', { copy => insert_after('d', copy_data(pack('n N a3', 2, 10, 'cut')), message('c'), complete('COPY 1'), ready('T')) }, '22P04|08P01|22P03', qr/./ ],
+	[ 'B46', 'a row of one field', { copy => insert_after('d', copy_data(pack 'n N N', 1, 4, 1)) }, '22P04', qr/row field count is 1, expected 2/ ],
+	[ 'B71', 'a field of length -7', { copy => insert_after('d', copy_data(pack 'n l> N a', 2, -7, 1, 'x')) }, '22P04', qr/invalid field size/ ],
+	[ 'B59', 'data after the trailer', { copy => insert_before('c', copy_data($row)) }, '22P04', qr/received copy data after EOF marker/ ],
+	[ 'B60', 'no trailer', { copy => sub { return grep { $_ ne copy_data($trailer) } @_ } }, '08P01', qr/$broken/ ],
+	[ 'B72', 'COPY 99', { copy => replace_first('C', complete('COPY 99')) }, '08P01', qr/$broken/ ],
+	[ 'B72', 'no count', { copy => replace_first('C', complete('COPY')) }, '08P01', qr/$broken/ ],
+	[ 'B72', 'a row was left out', { copy => sub { my $n = 0; return grep { !(/^d/ && ++$n == 3) } @_ } }, '08P01', qr/$broken/ ],
+	[ 'B71', 'an error in mid-stream', { copy => insert_after('d', error(C => '22012')) }, '22012', qr/a failure/ ],
+	[ 'B71', 'an error after the data', { copy => replace_first('C', error(C => '22012')) }, '22012', qr/a failure/ ],
+	[ 'B73', 'SQLSTATE 00000', { copy => replace_first('C', error(C => '00000')) }, '08006', qr/a failure/ ],
+	[ 'B74', 'rows instead of COPY', { copy => sub { return ((grep { /^[12]/ } @_), description([ 'id', 23, 1 ]), row('x'), complete('SELECT 1'), $_[-1]) } }, '08P01', qr/$broken/ ],
+	[ 'B74', 'CopyIn', { copy => sub { return ((grep { /^[12]/ } @_), message('G', pack 'Cn', 0, 0), silence()) } }, '08P01', qr/$broken/ ],
+	[ 'B74', 'text format', { copy => replace_first('H', message('H', pack 'Cnnn', 0, 2, 0, 0)) }, '08P01', qr/$broken/ ],
+	[ 'B74', 'three columns', { copy => replace_first('H', message('H', pack 'Cnnnn', 1, 3, 1, 1, 1)) }, '08P01|22P04', qr/./ ],
+	[ 'B75', 'client_encoding changes', { copy => insert_after('d', parameter('client_encoding', 'LATIN1')) }, '08P01', qr/$broken/ ],
+	[ 'F13', 'an end in mid-message', { copy => insert_after('d', substr(copy_data($row), 0, 9), hang_up()) }, '08006', qr/$broken/ ],
+	[ 'F13', 'an end after rows', { copy => cut_after(5, hang_up()) }, '08006', qr/$broken/ ],
+	[ 'F13', 'a reset before CommandComplete', { copy => replace_first('C', reset_connection()) }, '08006', qr/$broken/ ],
+	[ 'F11', 'silent after COPY began', { copy => cut_after(0, silence()) }, '57014', qr/statement timeout/, '300ms' ],
+	[ 'F11', 'silent after rows', { copy => cut_after(5, silence()) }, '57014', qr/statement timeout/, '300ms' ],
+	[ 'F11', 'silent before CommandComplete', { copy => replace_first('C', silence()) }, '57014', qr/statement timeout/, '300ms' ],
+	[ 'F17', 'notices', { copy => insert_after('d', flood(notice(M => 'noise ' x 100))) }, '57014', qr/statement timeout/, '1s' ],
+	[ 'F18', 'rows', { copy => insert_after('d', flood(copy_data($row))) }, '57014', qr/statement timeout/, '1s' ]);
+
+my $hostile = start_hostile_source(good => {}, map { ("$_->[0] $_->[1]" => $_->[2]) } @cases);
+my $destination = PostgreSQL::Test::Cluster->new('destination');
+$destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
+$destination->start;
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE EXTENSION pg_copy_incremental;
+	CREATE TABLE rows (id int, note text);
+	INSERT INTO rows VALUES (0, 'was here');
+	SQL
+
+sub call
+{
+	my ($name) = @_;
+	my $conninfo = $hostile->conninfo($name);
+	return copy_sql('SELECT id, note FROM rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", target => "'rows'", method => "'copy'");
+}
+
+if (one_line($destination, 'default', 'BEGIN', call('good'), 'ROLLBACK') =~ /is not supported yet/)
+{
+	plan skip_all => 'method copy is not there yet';
+}
+my ($session, $pid) = open_session($destination);
+is($session->query_safe('BEGIN; ' . call('good') . '; SELECT count(*), sum(id) FROM rows; ROLLBACK'), "12\n13|78", 'the hostile source plays a good one');
+
+my (%good, %all);
+for my $case (@cases)
+{
+	my ($number, $name, undef, $sqlstate, $message, $timeout) = @$case;
+	$timeout //= '60s';
+	$session->query_safe("SET statement_timeout = '$timeout'");
+	$session->query(call("$number $name"));
+	my $said = $session->{stderr};
+	$session->{stderr} = '';
+	my ($state) = $said =~ /ERROR:  (\w{5}): /;
+	$session->query_safe('SET statement_timeout = 0');
+	my $content = $session->query_safe('SELECT count(*), sum(id), (SELECT count(*) FROM copy_incremental_runs) FROM rows');
+	$session->query_safe('TRUNCATE rows, copy_incremental_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0';
+	my $left = $hostile->is_left_alone ? 0 : $hostile->connections;
+	my $ok = ok(($state // '') =~ /^($sqlstate)$/ && $said =~ $message && $content eq '1|0|0' && $left == 0, "$number $name: $sqlstate")
+	  or diag("wanted $message, got " . ($state // 'success') . "; target: $content; connections: $left: " . substr($said, 0, 2000));
+	$all{$number}++;
+	$good{$number}++ if $ok;
+}
+is($session->query_safe('SELECT pg_backend_pid()'), $pid, 'it is still the same backend');
+is($session->query_safe('BEGIN; ' . call('good') . '; SELECT count(*), sum(id) FROM rows; ROLLBACK'), "12\n13|78", 'the same session copies all the same');
+diag(sprintf 'method copy: %d of %d cases right: %s', sum0(values %good), scalar @cases,
+	join ', ', map { sprintf '%s %d of %d', $_, $good{$_} // 0, $all{$_} } sort keys %all);
+$session->quit;
+done_testing();
