@@ -1,0 +1,44 @@
+# Every block of SQL of doc/tutorial.md, run as it stands there, in its order, but for the address and password.
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use TwoServers;
+use Test::More;
+
+my $source = start_source();
+my $destination = PostgreSQL::Test::Cluster->new('destination');
+$destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
+$destination->append_conf('postgresql.conf', "timezone = 'UTC'\n");
+$destination->start;
+my $port = $source->port;
+# 24 rows on each day from the 27th to the 31st
+$source->safe_psql('postgres', <<~'SQL');
+	CREATE TABLE users (id bigint PRIMARY KEY, created_at timestamptz NOT NULL, name text);
+	INSERT INTO users SELECT g, timestamptz '2018-07-27Z' + g * interval '1 hour', 'user ' || g FROM generate_series(0, 119) AS g;
+	SQL
+
+my @blocks = slurp_file("$FindBin::RealBin/../../doc/tutorial.md") =~ /^```sql\n(.*?)^```$/msg;
+is(scalar @blocks, 12, 'the blocks of SQL that this test knows');
+my ($set_up, $table, $grants, @calls) = @blocks;
+is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/dbname 'shop'/dbname 'postgres'/
+	  + $set_up =~ s/'secret'/'$TwoServers::password'/, 4, 'the source of the set-up');
+$destination->safe_psql('postgres', $_) for $set_up, $table, $grants;
+
+sub etl { return $destination->safe_psql('postgres', $_[0], extra_params => [ '-U', 'etl' ]) }
+my ($first, $again, $ledger, $bound, $explain, $replace, $missing, $backfill, $verify) = @calls;
+is(etl($first), 24, '2. the same query, in one call');
+my ($status, $out, $err) = $destination->psql('postgres', $again, extra_params => [ '-U', 'etl' ]);
+ok($status != 0 && $err =~ /window .* was already loaded/, '3. call it again') or diag($err);
+is(etl($ledger), '["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00")|24|succeeded', '3. the ledger');
+is(etl($bound), 24, '4. let the source use its index');
+like(etl($explain), qr/users/, '4. what the source makes of it');
+is(etl($replace), 24, '5. make a retry harmless');
+is(etl($missing), "2018-07-28\n2018-07-31", '6. which days are missing');
+etl($backfill);
+is(etl('SELECT count(*), count(DISTINCT created_at::date) FROM users'), '96|4', '6. fill the past');
+is(etl($missing), '', '6. and nothing is missing');
+like(etl($verify), qr/^t\|24\|24\|0\|0/, '7. prove it');
+done_testing();
