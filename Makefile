@@ -12,7 +12,7 @@ PG_CONFIG ?= pg_config
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-versions check-sanitizers demo bench format lint
+OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers demo bench format lint
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -27,6 +27,9 @@ help:
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
+	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
+	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
+	@echo 'make dist           the PGXN bundle of the last commit'
 	@echo 'make format         format src/ with clang-format;  make lint: only tell'
 	@echo 'make clean          remove what was built'
 	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
@@ -39,6 +42,16 @@ check-sanitizers:
 
 check-versions:
 	@test/bin/check-versions
+
+check-packages:
+	@test/package/check-packages
+
+dist:
+	sed 's/@VERSION@/$(EXTVERSION)/g' META.json.in > META.json
+	git archive --prefix=$(EXTENSION)-$(EXTVERSION)/ --add-file=META.json -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+
+check-airflow:
+	@PG_MAJOR='$(PG_MAJOR)' test/airflow/check-airflow
 
 demo:
 	@PG_MAJOR='$(PG_MAJOR)' test/demo/demo

@@ -36,7 +36,7 @@ archive() {
 }
 
 # make_release PG_MAJOR: make the folder of the release with this version unless it is there. 13 is for servers only;
-# the others have what make check needs.
+# the others have what make check and make check-packages need.
 make_release() {
     local major=$1 release packages folder
     release=$(release_of "$major")
@@ -44,7 +44,7 @@ make_release() {
     packages=postgresql-$major
     if ((major >= 15)); then
         packages+=,postgresql-server-dev-$major,libpq-dev,g++,make,libipc-run-perl,pgbouncer,ccache
-        packages+=,postgresql-$major-cron
+        packages+=,postgresql-$major-cron,debhelper,postgresql-server-dev-all,dpkg-dev,zip,unzip
     fi
     [[ $(cat "$folder/packages" 2>/dev/null) != "$packages" ]] || return 0
     echo "making $folder: Debian $release with PostgreSQL $major"
