@@ -1,0 +1,41 @@
+"""All days from `first_day` to `last_day`, both included, in one call; trigger it by hand with these two parameters.
+
+Each day is a transaction of its own. Days that an
+earlier run has copied are left out, so a run that failed half way is simply started again. Airflow's own backfill of
+users_daily does the same with a task a day.
+"""
+
+from datetime import datetime
+
+try:
+    from airflow.sdk import DAG, Param  # Airflow 3
+except ImportError:
+    from airflow import DAG
+    from airflow.models.param import Param
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+
+with DAG(
+    "users_backfill",
+    start_date=datetime(2018, 7, 1),
+    schedule=None,
+    catchup=False,
+    params={
+        "first_day": Param("2018-07-01", type="string", format="date"),
+        "last_day": Param("2018-07-31", type="string", format="date"),
+    },
+):
+    # A procedure that commits must be the only statement, and outside of a transaction block: autocommit.
+    SQLExecuteQueryOperator(
+        task_id="users",
+        conn_id="dwh",
+        autocommit=True,
+        sql="""
+            CALL copy_incremental_backfill('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
+                                           %(first_day)s, %(last_day)s, 2000, target => 'public.users',
+                                           mode => 'replace', time_zone => 'UTC',
+                                           replace_where => 'created_at >= $1 AND created_at < $2')
+        """,
+        parameters={"first_day": "{{ params.first_day }}", "last_day": "{{ params.last_day }}"},
+        handler=None,
+    )
