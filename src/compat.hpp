@@ -67,6 +67,32 @@ template <class Visitor> void for_each_needed_right(const PlannedStmt *statement
 #endif
 }
 
+// Makes the target of an INSERT the only entry of the executor's range table, after the check that the current user may
+// run the INSERT.
+inline void init_insert_range_table(EState *state, const Query *insert) {
+    auto *const entry = static_cast<RangeTblEntry *>(list_nth(insert->rtable, insert->resultRelation - 1));
+#if PG_VERSION_NUM >= 160000
+    ExecCheckPermissions(insert->rtable, insert->rteperminfos, true);
+#if PG_VERSION_NUM >= 180000
+    ExecInitRangeTable(state, list_make1(entry), insert->rteperminfos, bms_make_singleton(1));
+#else
+    ExecInitRangeTable(state, list_make1(entry), insert->rteperminfos);
+#endif
+#else
+    ExecCheckRTPerms(insert->rtable, true);
+    ExecInitRangeTable(state, list_make1(entry));
+#endif
+}
+
+// Enters a row into the indexes; returns those whose uniqueness or exclusion is checked later.
+inline List *insert_index_tuples(ResultRelInfo *result, TupleTableSlot *row, EState *state) {
+#if PG_VERSION_NUM >= 160000
+    return ExecInsertIndexTuples(result, row, state, false, false, nullptr, NIL, false);
+#else
+    return ExecInsertIndexTuples(result, row, state, false, false, nullptr, NIL);
+#endif
+}
+
 // A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000

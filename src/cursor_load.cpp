@@ -1,6 +1,7 @@
 #include "cursor_load.hpp"
 
 #include "batch_reader.hpp"
+#include "bulk_writer.hpp"
 #include "guard.hpp"
 #include "spi_writer.hpp"
 
@@ -16,12 +17,15 @@ MemoryContext create_run_memory(MemoryContext parent) {
 } // namespace
 
 void load_by_cursor(LoadRun &run) {
+    if (run.request.method == Method::bulk) check_bulk(run.request, run.target);
     const std::int64_t bound = max_batch_bytes;
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
     SourceCursor cursor(run.source, run.query, run.plan.map, run.request.batch, bound);
     BatchReader reader(cursor, decoder, run.request.batch, bound);
     const auto make_writer = [&]() -> std::unique_ptr<RowWriter> {
+        if (run.request.method == Method::bulk)
+            return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), memory);
         return std::make_unique<SpiWriter>(run.plan.statements, run.zone, decoder.description(), bound, memory);
     };
     RunStatistics &statistics = run.statistics;
