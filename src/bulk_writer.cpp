@@ -127,18 +127,7 @@ void BulkWriter::finish() {
     });
 }
 
-namespace {
-
-[[noreturn]] void refuse(const std::string &what) {
-    raise(sqlstate::feature_not_supported, "method bulk does not support " + what, "Use method => 'cursor'.");
-}
-
-} // namespace
-
-void check_bulk(const CopyRequest &request, const Target &target) {
-    if (request.mode != Mode::append && request.mode != Mode::replace)
-        refuse("mode " + std::string(mode_name(request.mode)));
-    if (request.transform) refuse("a transform");
+void check_bulk(const Target &target) {
     const Oid oid = target.oid();
     const char *const obstacle = pg_call([=]() -> const char * {
         const Relation relation = table_open(oid, NoLock);
@@ -155,7 +144,9 @@ void check_bulk(const CopyRequest &request, const Target &target) {
         table_close(relation, NoLock);
         return found;
     });
-    if (obstacle != nullptr) refuse(obstacle);
+    if (obstacle != nullptr)
+        raise(sqlstate::feature_not_supported, std::string("method bulk does not support ") + obstacle,
+              "Use method => 'cursor'.");
 }
 
 } // namespace pgci

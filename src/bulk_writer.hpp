@@ -49,8 +49,8 @@ class BulkWriter final : public RowWriter {
     std::int64_t outside_ = 0; // rows of the batch outside of the slice
 };
 
-// Raises 0A000 for what method bulk does not do, with the hint to use method cursor: other modes than append and
-// replace, a transform, a target that is no plain table or that has BEFORE triggers, rules or row security for the user.
-void check_bulk(const CopyRequest &request, const Target &target);
+// Raises 0A000, with the hint to use method cursor, for a target that is no plain table, or that has BEFORE triggers,
+// rules, or row security for the user.
+void check_bulk(const Target &target);
 
 } // namespace pgci

@@ -95,6 +95,15 @@ void check_fit(const CopyRequest &request) {
         refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
     if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
         refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
+    // These need the INSERT of method cursor.
+    const auto refuse_method = [&](const std::string &what) {
+        raise(sqlstate::feature_not_supported,
+              "method " + std::string(method_name(request.method)) + " does not support " + what,
+              "Use method => 'cursor'.");
+    };
+    if (request.method != Method::cursor && (request.mode == Mode::skip || request.mode == Mode::upsert))
+        refuse_method("mode " + mode);
+    if (request.method != Method::cursor && request.transform) refuse_method("a transform");
     if (request.mode == Mode::replace && has_window && !request.replace_where)
         refuse("mode replace needs replace_where",
                "Pass the condition of the target's slice, such as replace_where => 'created_at >= $1 AND created_at < "
