@@ -22,7 +22,7 @@ CREATE TABLE copy_incremental_runs (
     started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ended_at timestamptz,
     status text NOT NULL DEFAULT 'running'
-        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'partial', 'succeeded', 'failed', 'forgotten'])),
+        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'partial', 'succeeded', 'skipped', 'failed', 'crashed', 'forgotten'])),
     sqlstate text,
     message text
 );
@@ -39,7 +39,7 @@ COMMENT ON COLUMN copy_incremental_runs.rows_written IS 'rows inserted or update
 COMMENT ON COLUMN copy_incremental_runs.rows_deleted IS 'rows that mode replace deleted';
 COMMENT ON COLUMN copy_incremental_runs.bytes IS 'size of the values received, in bytes';
 COMMENT ON COLUMN copy_incremental_runs.status IS
-'succeeded; failed: nothing of it was written; partial: batches of copy_incremental_batches() that are committed, the rest is not; forgotten: see copy_incremental_forget()';
+'succeeded; failed, crashed: nothing of it was written; skipped: had nothing to do, by on_rerun; running: a run of copy_incremental_start(); partial: batches of copy_incremental_batches() that are committed, the rest is not; forgotten: see copy_incremental_forget()';
 COMMENT ON COLUMN copy_incremental_runs.sqlstate IS 'of the error that a failed run ended in';
 COMMENT ON COLUMN copy_incremental_runs.message IS 'the primary message of that error';
 
@@ -134,6 +134,85 @@ COMMENT ON FUNCTION copy_incremental_missing(regclass, date, date) IS
 'the days from first_day to last_day, both included, that no succeeded runs into target cover, whoever ran them; days of the session''s time zone. Errors: 22004, 22008, 22023; 42501 without SELECT or INSERT on target';
 
 REVOKE ALL ON FUNCTION copy_incremental_missing(regclass, date, date) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_start(
+    src_conninfo text,
+    query_template text,
+    day date,
+    batch integer DEFAULT 2000,
+    target regclass DEFAULT NULL,
+    mode text DEFAULT 'append',
+    replace_where text DEFAULT NULL,
+    key_columns text[] DEFAULT NULL,
+    transform text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    on_rerun text DEFAULT 'error',
+    method text DEFAULT 'cursor'
+) RETURNS bigint
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_start';
+
+COMMENT ON FUNCTION copy_incremental_start(text, text, date, integer, regclass, text, text, text[], text, text, text, text) IS
+'starts copy_incremental() in a background worker that outlives the session, at once and not with the transaction''s commit; returns the run_id. Errors: 53000 no background worker is free; 55P03 the target is locked; and those of copy_incremental() that show before the first row; later ones stand in copy_incremental_runs';
+
+-- Opens connections from this server, so it is granted on purpose.
+REVOKE ALL ON FUNCTION copy_incremental_start(text, text, date, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_wait(run_id bigint, timeout interval DEFAULT NULL) RETURNS boolean
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_wait';
+
+COMMENT ON FUNCTION copy_incremental_wait(bigint, interval) IS
+'waits for the end of a run that copy_incremental_start() has started; true when it has ended well, false when it is still running after the timeout. Errors: that of the run; 57P02 it crashed; 42704 no such run; 42501 another user''s';
+
+REVOKE ALL ON FUNCTION copy_incremental_wait(bigint, interval) FROM PUBLIC;
+
+CREATE FUNCTION copy_incremental_cancel(run_id bigint) RETURNS boolean
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'copy_incremental_cancel';
+
+COMMENT ON FUNCTION copy_incremental_cancel(bigint) IS
+'cancels a run that copy_incremental_start() has started, which then fails with 57014; false when it is not running. Errors: 42704 no such run; 42501 another user''s';
+
+REVOKE ALL ON FUNCTION copy_incremental_cancel(bigint) FROM PUBLIC;
+
+-- The numbers of progress.cpp. A user sees the runs of those whose activity he may see.
+CREATE VIEW copy_incremental_progress AS
+SELECT p.pid, nullif(p.leader_pid, 0)::pg_catalog.int4 AS leader_pid, p.run_id, a.usename AS username,
+       p.relid::pg_catalog.regclass AS target,
+       CASE WHEN p.has_window OPERATOR(pg_catalog.=) 1 THEN pg_catalog.tstzrange(
+           '2000-01-01 00:00+00'::pg_catalog.timestamptz OPERATOR(pg_catalog.+)
+               pg_catalog.make_interval(secs => p.window_start::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000),
+           '2000-01-01 00:00+00'::pg_catalog.timestamptz OPERATOR(pg_catalog.+)
+               pg_catalog.make_interval(secs => p.window_end::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000))
+       END AS data_interval,
+       p.rows_read, p.rows_written, p.bytes, p.batches, s.started_at,
+       pg_catalog.round(s.seconds, 1) AS seconds, p.estimated_rows,
+       CASE WHEN p.estimated_rows OPERATOR(pg_catalog.>) 0 THEN least(100, pg_catalog.round(
+           100.0 OPERATOR(pg_catalog.*) p.rows_read OPERATOR(pg_catalog./) p.estimated_rows, 1)) END AS percent,
+       CASE WHEN s.seconds OPERATOR(pg_catalog.>) 0 THEN pg_catalog.round(
+           p.rows_read OPERATOR(pg_catalog./) s.seconds, 0) END AS rows_per_second,
+       CASE WHEN p.rows_read OPERATOR(pg_catalog.>) 0 THEN pg_catalog.make_interval(secs => pg_catalog.round(
+           s.seconds OPERATOR(pg_catalog.*) greatest(0, p.estimated_rows OPERATOR(pg_catalog.-) p.rows_read)
+               OPERATOR(pg_catalog./) p.rows_read, 0)::pg_catalog.float8) END AS eta
+  FROM (SELECT i.pid, i.relid, i.param1 AS bytes, i.param3 AS rows_read, i.param12 AS run_id, i.param13 AS has_window,
+               i.param14 AS window_start, i.param15 AS window_end, i.param16 AS started_at, i.param17 AS batches,
+               i.param18 AS estimated_rows, i.param19 AS rows_written, i.param20 AS leader_pid
+          FROM pg_catalog.pg_stat_get_progress_info('COPY') AS i
+         WHERE i.param11 OPERATOR(pg_catalog.=) 7163797 AND i.datid OPERATOR(pg_catalog.=) (
+             SELECT d.oid FROM pg_catalog.pg_database AS d
+              WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())) AS p
+  JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) p.pid
+ CROSS JOIN LATERAL (SELECT t.started_at, EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+                            t.started_at) AS seconds
+                       FROM (SELECT '2000-01-01 00:00+00'::pg_catalog.timestamptz OPERATOR(pg_catalog.+)
+                                    pg_catalog.make_interval(secs => p.started_at::pg_catalog.float8
+                                        OPERATOR(pg_catalog./) 1000000) AS started_at) AS t) AS s;
+
+COMMENT ON VIEW copy_incremental_progress IS
+'the runs of this database that are under way, each in its process: rows, bytes and batches so far, and what the estimate of the source''s planner makes of them: percent, and eta, the time that is left. For \watch';
+
+GRANT SELECT ON copy_incremental_progress TO PUBLIC;
 
 CREATE FUNCTION copy_incremental_forget(target regclass, first_day date, last_day date) RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -20,8 +20,11 @@ struct RunFailure {
     std::string sqlstate() const;
 };
 
+RunFailure describe_error(const ErrorData *error);
 // The exception that the calling catch block has caught.
 RunFailure describe_failure();
+// Raises it again.
+[[noreturn]] void raise(const RunFailure &failure);
 
 // A subtransaction, which ends without a trace unless it is kept.
 class Subtransaction {
@@ -32,8 +35,6 @@ class Subtransaction {
 
     void keep() const;
     void roll_back() const;
-    // Rolls back and throws the PgError that the calling catch block has caught.
-    [[noreturn]] void roll_back_and_rethrow() const;
 
   private:
     MemoryContext memory_;
@@ -43,15 +44,13 @@ class Subtransaction {
 // Is it the user who wants the work to end, by a cancel or statement_timeout?
 bool is_cancel(const RunFailure &failure);
 
-// Runs the body in a subtransaction; an error rolls it back and is returned. A cancel ends what goes on around it, too,
-// and is rethrown.
+// Runs the body in a subtransaction; an error rolls it back and is returned.
 template <class Body> std::optional<RunFailure> attempt(Body &&body) {
     const Subtransaction subtransaction;
     try {
         body();
     } catch (...) {
         RunFailure failure = describe_failure();
-        if (is_cancel(failure)) subtransaction.roll_back_and_rethrow();
         subtransaction.roll_back();
         return failure;
     }

@@ -18,12 +18,13 @@ BackfillReport::BackfillReport(std::size_t days, std::size_t to_do, Reprocess re
 void BackfillReport::add(const std::string &day, const DayResult &result) {
     ++done_;
     const char *const name = day.c_str();
+    const double seconds = static_cast<double>(result.ended_at - result.started_at) / USECS_PER_SEC;
     const auto done = static_cast<unsigned long>(done_);
     const auto to_do = static_cast<unsigned long>(to_do_);
     if (!result.failure) {
         pg_call([&] {
             ereport(NOTICE, (errmsg("%s: " INT64_FORMAT " rows in %.2f s (%lu of %lu)", name, result.rows_written,
-                                    result.seconds, done, to_do)));
+                                    seconds, done, to_do)));
         });
         return;
     }

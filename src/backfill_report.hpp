@@ -12,8 +12,9 @@ namespace pgci {
 
 // How a day ended.
 struct DayResult {
+    TimestampTz started_at = 0;
+    TimestampTz ended_at = 0;
     std::int64_t rows_written = 0;
-    double seconds = 0;
     std::optional<RunFailure> failure{};
 };
 

@@ -4,13 +4,15 @@
 #include "copy_request.hpp"
 #include "day_range.hpp"
 #include "ledger.hpp"
+#include "portable_call.hpp"
 
 namespace pgci {
 
 struct BackfillRequest {
     CopyRequest copy; // its day is the first one
     DayRange days;
-    int jobs = 1; // days at once
+    PortableCall call{}; // for background workers, which read the arguments once more
+    int jobs = 1;        // days at once
     Reprocess reprocess = Reprocess::missing;
 };
 

@@ -3,6 +3,7 @@
 #include "function_arguments.hpp"
 #include "guard.hpp"
 #include "ledger.hpp"
+#include "run_control.hpp"
 
 namespace pgci {
 
@@ -183,11 +184,39 @@ BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo) {
     BackfillRequest request{.copy = std::move(copy), .days = days_value(arguments)};
     request.jobs = jobs_value(arguments);
     request.reprocess = reprocess_value(arguments);
+    if (request.jobs > 1) request.call = pack_call(fcinfo);
     if (request.reprocess == Reprocess::all && request.copy.mode == Mode::append &&
         request.copy.on_rerun == OnRerun::error)
         raise(sqlstate::invalid_parameter, "reprocess => 'all' in mode append would double the days that are there",
               "Use mode replace or upsert, or reprocess => 'missing'; or on_rerun => 'run' if the rows are gone.");
     return request;
+}
+
+std::int64_t start_run(FunctionCallInfo fcinfo) {
+    // What is wrong with the arguments is found before a worker is launched.
+    return start_run(read_copy_arguments(fcinfo).schema, pack_call(fcinfo));
+}
+
+bool wait_for_run(FunctionCallInfo fcinfo) {
+    const FunctionArguments arguments(fcinfo);
+    arguments.require("run_id");
+    std::optional<std::int64_t> milliseconds;
+    if (!arguments.is_null("timeout")) {
+        const Interval *const timeout = DatumGetIntervalP(arguments.value("timeout"));
+        constexpr std::int64_t month = 30;
+        const std::int64_t days = timeout->day + month * timeout->month;
+        milliseconds = days * (USECS_PER_DAY / 1000) + timeout->time / 1000;
+        if (*milliseconds < 0)
+            raise(sqlstate::invalid_parameter, "timeout must not be negative", "NULL waits as long as it takes.");
+    }
+    return wait_for_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), milliseconds,
+                        pack_call(fcinfo));
+}
+
+bool cancel_run(FunctionCallInfo fcinfo) {
+    const FunctionArguments arguments(fcinfo);
+    arguments.require("run_id");
+    return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")));
 }
 
 void check_may_commit(FunctionCallInfo fcinfo) {

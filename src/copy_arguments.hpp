@@ -14,6 +14,12 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo);
 // reprocess => 'all' that would double days.
 BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo);
 
+// copy_incremental_start(), _wait(run_id, timeout), _cancel(run_id), by run_control. The wait's timeout is an interval,
+// whose NULL is no limit; a negative one is 22023.
+std::int64_t start_run(FunctionCallInfo fcinfo);
+bool wait_for_run(FunctionCallInfo fcinfo);
+bool cancel_run(FunctionCallInfo fcinfo);
+
 // Raises 2D000 where a procedure must not commit: inside a transaction block, or called by a function.
 void check_may_commit(FunctionCallInfo fcinfo);
 

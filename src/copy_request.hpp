@@ -29,6 +29,7 @@ struct CopyRequest {
     OnRerun on_rerun = OnRerun::error;
     Method method = Method::cursor;
     Oid schema = InvalidOid;     // of the extension
+    std::int64_t run_id = 0;     // of an entry that the ledger has already; 0: the run makes one
     bool commit_batches = false; // a transaction for every batch
 };
 

@@ -3,8 +3,11 @@
 #include "conninfo.hpp"
 #include "cursor_load.hpp"
 #include "guard.hpp"
+#include "progress.hpp"
 #include "rerun.hpp"
 #include "slice.hpp"
+#include "source_cursor.hpp"
+#include "source_plan.hpp"
 
 namespace pgci {
 
@@ -30,6 +33,15 @@ void show_progress(void *argument) {
 Window make_window(const CopyRequest &request, const TimeZone &zone) {
     return request.data_interval != nullptr ? Window::of_range(request.data_interval, zone)
                                             : Window::of_day(*request.day, zone);
+}
+
+ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSession &source,
+                             const RemoteConnection::Statement &declare) {
+    ProgressFacts facts{.target = key.target, .run_id = run_id};
+    if (key.window) facts.window_start = key.window->start();
+    if (key.window) facts.window_end = key.window->end();
+    if (pgstat_track_activities) facts.estimated_rows = estimate_rows(source, declare);
+    return facts;
 }
 
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
@@ -73,6 +85,9 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     check_not_itself(source, columns, *target);
 
     const LoadPlan plan = make_plan(request, columns, *target, slice);
+    const std::int64_t run_id =
+        request.run_id != 0 ? request.run_id : ledger.begin(key, mode_name(request.mode), method_name(request.method));
+    const RunProgress shown(progress_facts(key, run_id, source, declare_statement(query, plan.map)));
     LoadRun run{.request = request,
                 .procedure = procedure,
                 .source = source,
@@ -81,7 +96,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                 .plan = plan,
                 .zone = zone,
                 .ledger = ledger,
-                .run_id = ledger.begin(key, mode_name(request.mode), method_name(request.method)),
+                .progress = shown,
+                .run_id = run_id,
                 .batch_in_work = progress.batch};
     load_by_cursor(run);
     return run.statistics.rows_written;

@@ -40,6 +40,7 @@ void load_by_cursor(LoadRun &run) {
         if (reader.rows() > 0) ++statistics.batches;
         // An empty window is an INSERT of no rows to the target's triggers.
         if (reader.rows() > 0 || is_first) statistics.rows_written += writer->write();
+        run.progress.show(statistics);
         if (!run.request.commit_batches && !cursor.at_end()) continue;
         run.batch_in_work = 0;
         if (cursor.at_end()) cursor.finish();

@@ -1,4 +1,4 @@
-// One day of many: a transaction of its own, whose failure is recorded and stops nothing else.
+// One day of many: a transaction of its own, whose failure stops nothing else.
 #pragma once
 
 #include "backfill_report.hpp"
@@ -7,8 +7,10 @@
 
 namespace pgci {
 
-// Copies the request's window and commits; on an error nothing of it is written but an entry "failed" in the ledger. A
-// cancel is rethrown.
-DayResult run_day(const CopyRequest &request, const RunKey &key, const ProcedureScope &transactions);
+// What each day is asked to do, once the target is found: a day that another call has copied meanwhile is as good.
+CopyRequest make_day_request(CopyRequest request, Oid target);
+
+// Copies the request's window and commits; on an error, a cancel too, nothing of it is written.
+DayResult run_day(const CopyRequest &request, const TransactionChain &transactions);
 
 } // namespace pgci

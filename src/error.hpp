@@ -60,6 +60,7 @@ inline constexpr SqlState already_loaded{"55000"};
 inline constexpr SqlState out_of_descriptors{"53000"};
 inline constexpr SqlState out_of_memory{"53200"};
 inline constexpr SqlState object_in_use{"55006"};
+inline constexpr SqlState crashed{"57P02"};
 inline constexpr SqlState internal_error{"XX000"};
 } // namespace sqlstate
 

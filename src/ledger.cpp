@@ -15,6 +15,7 @@ namespace {
 
 // Beside those of pg_advisory_lock (1 and 2) and of others that are known; see LOCKTAG_ADVISORY.
 constexpr int advisory_class = 71;
+constexpr int life_class = 72;
 
 std::string hexadecimal(std::uint64_t number) {
     char text[17];
@@ -177,6 +178,15 @@ RunLock::~RunLock() {
     if (spans_transactions_) (void)LockRelease(&tag_, ExclusiveLock, true);
 }
 
+RunLife::RunLife(std::int64_t run_id) {
+    const auto number = static_cast<std::uint64_t>(run_id);
+    SET_LOCKTAG_ADVISORY(tag_, MyDatabaseId, static_cast<uint32>(number >> 32), static_cast<uint32>(number),
+                         life_class);
+    pg_call([this] { (void)LockAcquire(&tag_, ExclusiveLock, true, false); });
+}
+
+RunLife::~RunLife() { (void)LockRelease(&tag_, ExclusiveLock, true); }
+
 Ledger::Ledger(Oid schema) {
     table_ = pg_call([=] { return get_relname_relid("copy_incremental_runs", schema); });
     if (!OidIsValid(table_))
@@ -211,24 +221,31 @@ bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(k
 TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
     return run_as<5>(owner_,
                      "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
-                         " AND status NOT IN ('failed', 'crashed')",
+                         " AND status NOT IN ('failed', 'crashed', 'skipped')",
                      key_parameters(key), nullptr, latest_snapshot)
         .number;
 }
 
-std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method) const {
+std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
+                           std::int64_t run_id) const {
+    if (run_id == 0) run_id = draw_run_id();
     const Oid user = GetUserId();
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
-    return run_as<8>(
-               owner_,
-               "INSERT INTO " + name_ +
-                   " (username, target, source, query_hash, data_interval, mode, method) VALUES ($1::name, $2::oid, "
-                   "$3, $4, " +
-                   interval(5) + ", $7, $8) RETURNING run_id",
-               {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
-                text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
-                text_parameter(mode), text_parameter(method)},
-               nullptr)
+    run_as<9>(
+        owner_,
+        "INSERT INTO " + name_ +
+            " (username, target, source, query_hash, data_interval, mode, method, run_id) OVERRIDING SYSTEM VALUE "
+            "VALUES ($1::name, $2::oid, $3, $4, " +
+            interval(5) + ", $7, $8, $9)",
+        {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
+         text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
+         text_parameter(mode), text_parameter(method), int8_parameter(run_id)},
+        nullptr);
+    return run_id;
+}
+
+std::int64_t Ledger::draw_run_id() const {
+    return run_as<1>(owner_, "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name_)}, nullptr)
         .number;
 }
 
@@ -259,6 +276,69 @@ void Ledger::record_failure(const RunKey &key, std::string_view mode, std::strin
                nullptr);
 }
 
+void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
+    run_as<3>(owner_,
+              "UPDATE " + name_ +
+                  " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3 WHERE run_id = $1",
+              {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message)}, nullptr);
+}
+
+void Ledger::end_skipped(std::int64_t run_id) const {
+    run_as<1>(owner_,
+              "UPDATE " + name_ +
+                  " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1 AND status = 'running'",
+              {int8_parameter(run_id)}, nullptr);
+}
+
+RunState Ledger::find_run(std::int64_t run_id) const {
+    // The role, which may be dropped, and "status sqlstate message".
+    const Row row =
+        run_as<1>(owner_,
+                  "SELECT coalesce(to_regrole(quote_ident(username))::oid::bigint, 0), concat_ws(' ', status, "
+                  "coalesce(sqlstate, '00000'), message) FROM " +
+                      name_ + " WHERE run_id = $1",
+                  {int8_parameter(run_id)}, nullptr, true);
+    if (!row.found)
+        raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
+              "The run_id is what copy_incremental_start() returned.");
+    const auto role = static_cast<Oid>(row.number);
+    const Oid table = table_;
+    const bool is_allowed = pg_call([=] {
+        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
+    });
+    if (!is_allowed)
+        raise(sqlstate::insufficient_privilege, "permission denied for run " + std::to_string(run_id),
+              "It is another user's.");
+    const std::string text(row.text);
+    const std::size_t first = text.find(' ');
+    const std::size_t second = std::min(text.find(' ', first + 1), text.size());
+    RunState state{.status = text.substr(0, first)};
+    state.failure.code = SqlState::from_text(text.substr(first + 1, 5)).packed();
+    if (second < text.size()) state.failure.message = text.substr(second + 1);
+    return state;
+}
+
+void Ledger::mark_crashed() const {
+    run_as<1>(
+        owner_,
+        "UPDATE " + name_ +
+            " AS r SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background "
+            "worker ended before the run did' WHERE status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
+            "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
+            "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id)",
+        {int8_parameter(life_class)}, nullptr);
+}
+
+int Ledger::find_process(std::int64_t run_id) const {
+    return static_cast<int>(
+        run_as<2>(owner_,
+                  "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
+                  "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
+                  "l.classid::bigint << 32 | l.objid::bigint = $1",
+                  {int8_parameter(run_id), int8_parameter(life_class)}, nullptr)
+            .number);
+}
+
 std::vector<std::size_t> Ledger::find_windows(const RunKey &key, const std::vector<Window> &windows,
                                               Reprocess reprocess) const {
     if (reprocess == Reprocess::all) {
@@ -273,7 +353,8 @@ std::vector<std::size_t> Ledger::find_windows(const RunKey &key, const std::vect
                "= 'succeeded' AND r.data_interval = w.data_interval)";
     else
         sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name_ + of_runs +
-               "<> 'running' ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE status IN "
+               "NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE "
+               "status IN "
                "('failed', 'crashed', 'partial')";
     return places(
         run_as<5>(owner_, sql + " ORDER BY n",

@@ -42,6 +42,23 @@ struct EarlierRun {
     std::string description; // "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
 };
 
+struct RunState {
+    std::string status;
+    RunFailure failure{}; // of one that failed
+};
+
+// While it lives, and no longer than this process, the run's entry "running" is true.
+class RunLife {
+  public:
+    explicit RunLife(std::int64_t run_id);
+    ~RunLife();
+    RunLife(const RunLife &) = delete;
+    RunLife &operator=(const RunLife &) = delete;
+
+  private:
+    LOCKTAG tag_{};
+};
+
 // A place in the order of runs with one key: at most one at a time, until the transaction ends, or as long as the
 // object lives when it spans transactions.
 class RunLock {
@@ -72,13 +89,27 @@ class Ledger {
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
     // Did a run of the key write what this transaction does not see? From REPEATABLE READ on that can be.
     bool has_written_unseen(const RunKey &key) const;
-    // Begins a run and returns its run_id.
-    std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method) const;
+    // Begins a run and returns its run_id, which is the one given unless that is 0.
+    std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method,
+                       std::int64_t run_id = 0) const;
+    // A run_id that no run has.
+    std::int64_t draw_run_id() const;
     // Writes how far a run has come; `status` is succeeded, or partial while more is to come.
     void record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const;
     // Writes that a run has failed, whose own entry was rolled back with it.
     void record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
                         const RunFailure &failure) const;
+    // The same of a run whose entry is committed already.
+    void fail(std::int64_t run_id, const RunFailure &failure) const;
+    // Ends such a run that had nothing to do, by on_rerun => 'skip'.
+    void end_skipped(std::int64_t run_id) const;
+    // What the newest snapshot has of a run that the current user may ask for: his own, those of roles he is a member of,
+    // all for the ledger's owner. Raises 42704 for a run that does not exist, 42501 for one of others.
+    RunState find_run(std::int64_t run_id) const;
+    // Marks the runs whose process is no more, and so will never end.
+    void mark_crashed() const;
+    // The process of a running run; 0 when there is none.
+    int find_process(std::int64_t run_id) const;
     // The places in `windows` of those that are to be copied, by the runs of the same target, source and query.
     std::vector<std::size_t> find_windows(const RunKey &key, const std::vector<Window> &windows,
                                           Reprocess reprocess) const;

@@ -4,6 +4,7 @@
 #include "copy_request.hpp"
 #include "ledger.hpp"
 #include "load_plan.hpp"
+#include "progress.hpp"
 #include "run_scope.hpp"
 
 namespace pgci {
@@ -17,6 +18,7 @@ struct LoadRun {
     const LoadPlan &plan;
     const TimeZone &zone;
     const Ledger &ledger;
+    const RunProgress &progress; // to be told of every batch
     std::int64_t run_id;
     std::int64_t &batch_in_work; // for CONTEXT; 0 = none
     RunStatistics statistics{};

@@ -59,11 +59,14 @@ std::optional<RunFailure> ProcedureScope::try_commit() const {
         return std::nullopt;
     } catch (...) {
         RunFailure failure = describe_failure();
-        if (is_cancel(failure)) throw;
         // SPI_commit has begun a transaction all the same.
         pg_call([] { EnsurePortalSnapshotExists(); });
         return failure;
     }
+}
+
+void ProcedureScope::rest() const {
+    pg_call([] { SPI_commit(); }, memory());
 }
 
 void ProcedureScope::finish() const {

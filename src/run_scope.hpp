@@ -36,9 +36,19 @@ class ClientWatch {
     const int interval_;
 };
 
+// Transactions one after the other.
+class TransactionChain {
+  public:
+    virtual ~TransactionChain() = default;
+    // Commits and begins anew.
+    virtual void commit() const = 0;
+    // The same, where an error of the commit is returned, after a new transaction has begun.
+    virtual std::optional<RunFailure> try_commit() const = 0;
+};
+
 // The transactions of a run: the caller's, or, for a procedure, one after the other. A procedure may commit only where
 // the client's statement is the procedure's call itself.
-class ProcedureScope {
+class ProcedureScope : public TransactionChain {
   public:
     explicit ProcedureScope(bool is_procedure);
     ProcedureScope(const ProcedureScope &) = delete;
@@ -47,9 +57,10 @@ class ProcedureScope {
     // Lasts as long as the run.
     MemoryContext memory() const { return is_procedure_ ? PortalContext : CurTransactionContext; }
     // Commits and begins anew in a procedure; does nothing else.
-    void commit() const;
-    // The same in a procedure, where an error of the commit is returned, after a new transaction has begun.
-    std::optional<RunFailure> try_commit() const;
+    void commit() const override;
+    std::optional<RunFailure> try_commit() const override;
+    // Commits, and holds no snapshot, which would keep VACUUM from its work, until commit().
+    void rest() const;
     // At the end of the run; an error leaves it to the abort.
     void finish() const;
 

@@ -1,5 +1,7 @@
 #include "source_plan.hpp"
 
+#include <charconv>
+
 #include "text_rows.hpp"
 
 namespace pgci {
@@ -42,6 +44,17 @@ SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Stateme
                             {plan.json})[0][0]
                     .value_or("");
     return plan;
+}
+
+std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &declare) {
+    const std::string plan = explain(source, declare, "FORMAT JSON");
+    // At the indentation of the topmost node; text of the query's own has its line breaks and quotes escaped.
+    constexpr std::string_view label = "\n      \"Plan Rows\": ";
+    const std::size_t place = plan.find(label);
+    std::int64_t rows = 0;
+    if (place != std::string::npos)
+        std::from_chars(plan.data() + place + label.size(), plan.data() + plan.size(), rows);
+    return rows;
 }
 
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan) {

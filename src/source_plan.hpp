@@ -17,6 +17,9 @@ struct SourcePlan {
 // Has the source plan the DECLARE of a cursor. Raises 42501 where its user may not read.
 SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &declare);
 
+// The planner's estimate of the rows of a cursor, in one round trip; 0 where its answer is not understood.
+std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &declare);
+
 // What is slow about a plan that looks for a small part of a large table by reading all of it.
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan);
 

@@ -2,6 +2,7 @@
 #include <climits>
 
 #include "backfill.hpp"
+#include "background_worker.hpp"
 #include "batch.hpp"
 #include "batch_reader.hpp"
 #include "copy_arguments.hpp"
@@ -22,11 +23,15 @@ PG_MODULE_MAGIC;
 #endif
 
 PGDLLEXPORT void _PG_init(void);
+PGDLLEXPORT void copy_incremental_worker(Datum segment);
 PG_FUNCTION_INFO_V1(copy_incremental);
 PG_FUNCTION_INFO_V1(copy_incremental_range);
 PG_FUNCTION_INFO_V1(copy_incremental_batches);
 PG_FUNCTION_INFO_V1(copy_incremental_backfill);
 PG_FUNCTION_INFO_V1(copy_incremental_missing);
+PG_FUNCTION_INFO_V1(copy_incremental_start);
+PG_FUNCTION_INFO_V1(copy_incremental_wait);
+PG_FUNCTION_INFO_V1(copy_incremental_cancel);
 PG_FUNCTION_INFO_V1(copy_incremental_forget);
 PG_FUNCTION_INFO_V1(copy_incremental_describe);
 PG_FUNCTION_INFO_V1(copy_incremental_explain);
@@ -65,6 +70,14 @@ Datum copy_incremental_batches(PG_FUNCTION_ARGS) {
     });
 }
 
+// Started by the postmaster, by the name in worker_pool.cpp.
+void copy_incremental_worker(Datum segment) {
+    pqsignal(SIGTERM, die);
+    BackgroundWorkerUnblockSignals();
+    CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "copy_incremental worker", ALLOCSET_DEFAULT_SIZES);
+    pgci::run_worker(segment);
+}
+
 Datum copy_incremental_backfill(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
         const pgci::BackfillRequest request = pgci::read_backfill_arguments(fcinfo);
@@ -79,6 +92,18 @@ Datum copy_incremental_missing(PG_FUNCTION_ARGS) {
         pgci::return_dates(fcinfo, pgci::find_missing_days(fcinfo));
         return Datum{0};
     });
+}
+
+Datum copy_incremental_start(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::start_run(fcinfo)); });
+}
+
+Datum copy_incremental_wait(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return BoolGetDatum(pgci::wait_for_run(fcinfo)); });
+}
+
+Datum copy_incremental_cancel(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return BoolGetDatum(pgci::cancel_run(fcinfo)); });
 }
 
 Datum copy_incremental_forget(PG_FUNCTION_ARGS) {

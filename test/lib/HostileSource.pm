@@ -279,7 +279,7 @@ sub take
 			push @$unit, HostileSource::message('t', pack 'n N*', scalar keys %parameters, (25) x keys %parameters),
 			  HostileSource::description($self->columns(0));
 		}
-		else { push @$unit, $self->{sql} =~ /^(FETCH|SELECT)/ ? HostileSource::description($self->shown($self->{format}))
+		else { push @$unit, $self->{sql} =~ /^(FETCH|SELECT|EXPLAIN)/ ? HostileSource::description($self->shown($self->{format}))
 			  : HostileSource::message('n'); }
 	}
 	elsif ($type eq 'E') { $self->execute($self->{sql}, $self->{format}, 0); }
@@ -318,6 +318,7 @@ sub columns
 sub shown
 {
 	my ($self, $format) = @_;
+	return [ 'QUERY PLAN', 114, $format ] if $self->{sql} =~ /^EXPLAIN/;
 	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
 }
 
@@ -345,6 +346,11 @@ sub execute
 		$self->{point} = 'begin';
 		push @$unit, HostileSource::description(map { [ "column$_", 25, 0 ] } 1 .. 3 + $more) if $describe;
 		push @$unit, HostileSource::row($self->{pid}, 'hostile', '0' x 16, ('x') x $more), HostileSource::complete('SELECT 1');
+	}
+	elsif ($sql =~ /^EXPLAIN/)
+	{
+		$self->{point} = 'explain';
+		push @$unit, HostileSource::row(qq([\n  {\n    "Plan": {\n      "Plan Rows": $self->{rows}\n    }\n  }\n])), HostileSource::complete('EXPLAIN');
 	}
 	elsif ($sql =~ /^(FETCH)(?: FORWARD)? (\d+)|^(SELECT) id, note FROM/)
 	{

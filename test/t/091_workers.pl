@@ -1,0 +1,176 @@
+# copy_incremental_backfill() with background workers: the same rows for any jobs; rights, settings and secrets; few
+# slots; nothing left behind by a cancel, an error, or the end of the leader.
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TwoServers;
+
+my $zone = 'America/New_York';
+my ($source, $destination) = start_servers(
+	source => "timezone = 'UTC'\nlog_statement = all\n",
+	destination => "timezone = '$zone'\nlog_statement = all\nlog_min_messages = debug1\n");
+my $data = "$FindBin::RealBin/../data";
+
+sub results { return one_line($destination, 'default', @_); }
+
+$_->safe_psql('postgres', slurp_file("$data/schema.sql")) for $source, $destination;
+for my $table (qw(flights weather))
+{
+	my $csv = PostgreSQL::Test::Utils::tempdir() . "/$table.csv";
+	system("zcat $data/$table.csv.gz > $csv") == 0 or die "zcat $table.csv.gz";
+	$source->safe_psql('postgres', "\\copy $table FROM '$csv' WITH (FORMAT csv, HEADER, NULL 'NA')");
+}
+
+# One line a day: day|rows|checksum.
+sub days
+{
+	my ($node, $table) = @_;
+	return $node->safe_psql('postgres', <<~SQL);
+		SET timezone = '$zone';
+		SELECT time_hour::date, count(*), sum(hashtextextended(t::text, 0)::numeric) FROM $table AS t GROUP BY 1 ORDER BY 1;
+		SQL
+}
+
+sub backfill
+{
+	my ($table, $last, @more) = @_;
+	return sprintf(q[CALL copy_incremental_backfill('src', $q$SELECT * FROM %s WHERE time_hour >= $1 AND time_hour < $2$q$, '2013-01-01', '%s'%s)],
+		$table, $last, join '', map { ", $_" } @more);
+}
+
+my $workers = q[SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'copy_incremental'];
+
+# All days, whatever jobs is.
+for my $case ([ 'weather', '2013-12-31', 364 ], [ 'flights', '2013-01-31', 31 ])
+{
+	my ($table, $last, $with_rows) = @$case;
+	my $expected = days($source, $table);
+	is(scalar(() = $expected =~ /^2013/mg), $with_rows, "$table: days at the source");
+	for my $jobs (1, 2, 4)
+	{
+		my $said = results("TRUNCATE $table", 'DELETE FROM copy_incremental_runs', backfill($table, $last, "jobs => $jobs"));
+		my $all = () = $said =~ /NOTICE:  2013-\d\d-\d\d: \d+ rows in/g;
+		is("$all " . ($said =~ /ERROR|WARNING/ ? $said : ''), ($table eq 'weather' ? 365 : 31) . ' ', "$table, jobs $jobs: a NOTICE for each day");
+		is(days($destination, $table), $expected, "$table, jobs $jobs: every day equal by count and checksum");
+	}
+}
+is(results("SELECT count(*), count(*) FILTER (WHERE status = 'succeeded') FROM copy_incremental_runs"), '31|31', 'the ledger');
+is(results($workers), 0, 'no worker is left');
+
+# A day that fails in a worker.
+results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs');
+$source->safe_psql('postgres', "UPDATE flights SET dest = NULL WHERE false; ALTER TABLE flights ALTER dest DROP NOT NULL;
+	UPDATE flights SET dest = NULL WHERE time_hour = '2013-01-07 20:00+00' AND flight = (SELECT min(flight) FROM flights WHERE time_hour = '2013-01-07 20:00+00')");
+my $said = results(backfill('flights', '2013-01-10', 'jobs => 3'));
+like($said, qr/WARNING:  2013-01-07 failed: null value in column "dest"/, 'a bad row in a worker: the day is named');
+like($said, qr/ERROR:  1 of 10 days failed DETAIL:  2013-01-07: null value in column "dest".* \(SQLSTATE 23502\)/, 'a bad row in a worker: and in the error');
+is(results(q[SELECT count(DISTINCT time_hour::date) FROM flights]), 9, 'a bad row in a worker: the other days are there');
+is(results(q[SELECT lower(data_interval)::date, sqlstate, username = current_user FROM copy_incremental_runs WHERE status = 'failed']), '2013-01-07|23502|t',
+	'a bad row in a worker: the ledger');
+$source->safe_psql('postgres', "UPDATE flights SET dest = 'BOS' WHERE dest IS NULL");
+like(results(backfill('flights', '2013-01-10', 'jobs => 3')), qr/^NOTICE:  9 of 10 days are there already NOTICE:  2013-01-07: \d+ rows in \S+ s \(1 of 1\)$/,
+	'after the fix one call completes it');
+
+# Who the workers are: rights, roles, settings.
+results(q[CREATE ROLE etl LOGIN], q[CREATE ROLE loader NOLOGIN], 'GRANT loader TO etl', 'CREATE ROLE poor LOGIN',
+	qq[CREATE USER MAPPING FOR loader SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')],
+	qq[CREATE USER MAPPING FOR poor SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')],
+	'GRANT USAGE ON FOREIGN SERVER src TO loader, poor', 'GRANT EXECUTE ON PROCEDURE copy_incremental_backfill TO loader, poor',
+	'CREATE TABLE seen (who text, session text, role text, zone text, path text, wm text, su text)', 'GRANT INSERT ON seen TO PUBLIC', 'CREATE SCHEMA mine',
+	'CREATE TABLE mine.flights (LIKE flights)', 'GRANT USAGE ON SCHEMA mine TO loader', 'GRANT INSERT ON mine.flights TO loader',
+	q[CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.seen SELECT current_user, session_user, current_setting(''role''),
+	  current_setting(''timezone''), current_setting(''search_path''), current_setting(''work_mem''), current_setting(''is_superuser''); RETURN NULL; END'],
+	'CREATE TRIGGER see AFTER INSERT ON mine.flights EXECUTE FUNCTION see()');
+my $as_etl = "SET SESSION AUTHORIZATION etl; SET ROLE loader; SET search_path = mine, public; SET work_mem = '7MB'; SET timezone = 'UTC'; ";
+like(results($as_etl . backfill('flights', '2013-01-04', 'jobs => 2')), qr/2013-01-0\d: \d+ rows in \S+ s \(4 of 4\)$/,
+	'after SET SESSION AUTHORIZATION and SET ROLE, to a role that cannot log in');
+is(results('SELECT DISTINCT * FROM seen'), 'loader|etl|loader|UTC|mine, public|7MB|off', 'workers are the current role, and have the settings of the session');
+is(results(q[SELECT DISTINCT username FROM copy_incremental_runs WHERE target = 'mine.flights'::regclass]), 'loader', 'so says the ledger');
+like(results('SET ROLE poor; ' . backfill('flights', '2013-01-04', 'jobs => 2', "target => 'mine.flights'")), qr/^ERROR:  permission denied for schema mine/, 'no right on the target');
+like(results('GRANT INSERT ON flights TO poor', 'CREATE FUNCTION deny() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM 1 FROM public.weather; RETURN NEW; END$$',
+		'CREATE TRIGGER deny BEFORE INSERT ON flights FOR EACH ROW EXECUTE FUNCTION deny()', 'SET ROLE poor', backfill('flights', '2013-01-12', 'jobs => 2')),
+	qr/WARNING:  2013-01-\d\d failed: permission denied for table weather/, 'a trigger has the rights of the caller in a worker, too');
+results('DROP TRIGGER deny ON flights');
+like(results('CREATE TEMP TABLE t (LIKE flights)', backfill('flights', '2013-01-04', 'jobs => 2', "target => 't'")),
+	qr/ERROR:  background workers cannot write into a temporary table HINT:  Use jobs => 1/, 'a temporary table');
+like(results('SET statement_timeout = 2000', backfill('flights', '2013-01-04', 'jobs => 2', "target => 'mine.flights'", "mode => 'replace'", q[replace_where => 'time_hour >= $1 AND time_hour < $2'])),
+	qr/2013-01-\d\d: \d+ rows .*\(4 of 4\)$/, 'replace of several days at once');
+
+# Few slots: fewer at once; none: the session itself.
+for my $case ([ 1, qr/NOTICE:  1 of 3 background workers could be started DETAIL:  So many days are copied at once\. HINT:  Raise max_worker_processes/ ],
+	[ 0, qr/NOTICE:  0 of 3 background workers could be started DETAIL:  This session copies the days one after the other\. HINT:  Raise max_worker_processes/ ])
+{
+	my ($slots, $notice) = @$case;
+	$destination->append_conf('postgresql.conf', "max_worker_processes = $slots\nmax_logical_replication_workers = 0\n");
+	$destination->restart;
+	my $said = results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs', backfill('flights', '2013-01-06', 'jobs => 3'));
+	like($said, qr/^$notice.*\(6 of 6\)$/, "$slots free slots: a NOTICE, and all days");
+}
+$destination->append_conf('postgresql.conf', "max_worker_processes = 8\n");
+$destination->restart;
+results('ALTER ROLE etl CREATEROLE', 'TRUNCATE mine.flights', 'DELETE FROM copy_incremental_runs');
+my ($status, $out, $err) = $destination->psql('postgres', 'ALTER ROLE etl NOLOGIN; SET ROLE loader; ' . backfill('flights', '2013-01-03', 'jobs => 2', "target => 'mine.flights'"), extra_params => [ '-U', 'etl' ]);
+ok($status == 0 && $err =~ /WARNING:  a background worker could not be used: role "etl" is not permitted to log in/ && $err =~ /\(3 of 3\)/,
+	'workers that may not log in: the session does the days') or diag($err);
+
+# However the leader ends, the workers end, and what they run at the source.
+results('CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END$$',
+	'CREATE TRIGGER wait BEFORE INSERT ON flights FOR EACH ROW EXECUTE FUNCTION wait()');
+my $slow = backfill('(SELECT *, pg_sleep(0.1) FROM flights) AS f', '2013-01-31', 'jobs => 3', "target => 'flights'") =~ s/SELECT \*/SELECT year, month, day, dep_time, sched_dep_time, dep_delay, arr_time, sched_arr_time, arr_delay, carrier, flight, tailnum, origin, dest, air_time, distance, hour, minute, time_hour/r;
+for my $case (
+	[ 'a cancel, while workers wait here', backfill('flights', '2013-01-31', 'jobs => 3'), 'pg_cancel_backend', '57014' ],
+	[ 'a cancel, while workers wait for the source', $slow, 'pg_cancel_backend', '57014' ],
+	[ 'pg_terminate_backend', $slow, 'pg_terminate_backend', '57P01' ],
+	[ 'statement_timeout', "SET statement_timeout = '1s';\n$slow", undef, '57014' ])
+{
+	my ($name, $sql, $signal, $sqlstate) = @$case;
+	results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs');
+	my ($session, $pid) = open_session($destination);
+	my ($holder) = open_session($destination);
+	$holder->query_safe('SELECT pg_advisory_lock(7)');
+	start_call($session, $sql);
+	ok(wait_until($destination, "$workers = 3" =~ s/^(.*) = 3$/SELECT ($1) = 3/r), "$name: three workers");
+	my $at_work = $sql eq $slow ? q[SELECT count(*) = 3 FROM pg_stat_activity WHERE usename = 'etl_reader' AND state = 'active' AND query LIKE 'FETCH%'] : undef;
+	ok(wait_until($source, $at_work), "$name: which wait for the source") if $at_work && $signal;
+	ok(wait_until($destination, q[SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'copy_incremental' AND wait_event = 'advisory']), "$name: which wait here") if !$at_work && $signal;
+	results("SELECT $signal($pid)") if $signal;
+	is((end_of_call($session))[0], $sqlstate, "$name: the leader's error");
+	ok(wait_until($destination, "SELECT ($workers) = 0"), "$name: no worker is left");
+	ok(wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader']), "$name: nor a session at the source");
+	is(results('SELECT count(*) FROM flights', q[SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid > 2]), '0 0', "$name: no row, no lock");
+	$_->quit for $holder, $signal && $signal eq 'pg_terminate_backend' ? () : $session;
+}
+results('DROP TRIGGER wait ON flights');
+
+# A worker that is terminated: its day failed, the others go on.
+results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs',
+	'CREATE TRIGGER wait BEFORE INSERT ON flights FOR EACH ROW WHEN (NEW.day = 3) EXECUTE FUNCTION wait()');
+my ($session) = open_session($destination);
+my ($holder) = open_session($destination);
+$holder->query_safe('SELECT pg_advisory_lock(7)');
+start_call($session, backfill('flights', '2013-01-08', 'jobs => 2'));
+my $stuck = q[FROM pg_stat_activity WHERE backend_type = 'copy_incremental' AND wait_event = 'advisory'];
+ok(wait_until($destination, "SELECT count(*) = 1 $stuck"), 'a worker waits');
+is(results("SELECT query $stuck"), 'copy_incremental: 2013-01-03 into flights', 'pg_stat_activity says what it does');
+results("SELECT pg_terminate_backend(pid) $stuck");
+my ($state, $message) = end_of_call($session);
+like("$state $message", qr/^57P01 .*1 of 8 days failed\nDETAIL:  2013-01-03: terminating background worker/s, 'the day of a worker that was terminated failed');
+$_->quit for $session, $holder;
+is(results('SELECT count(DISTINCT time_hour::date) FROM flights', 'DROP TRIGGER wait ON flights'), 7, 'the others are there');
+
+# Passwords: a connection string reaches the workers, and nothing else.
+my $port = $source->port;
+my $secret = "password=$TwoServers::password";
+my $log = $destination->logfile;
+my $before = -s $log;
+results("SET log_statement = none", 'TRUNCATE flights', 'DELETE FROM copy_incremental_runs', backfill('flights', '2013-01-04', 'jobs => 2')
+	=~ s/'src'/'host=127.0.0.1 port=$port dbname=postgres user=etl_reader $secret'/r);
+is(results('SELECT count(DISTINCT time_hour::date) FROM flights'), 4, 'a connection string, in workers');
+unlike(substr(slurp_file($log), $before), qr/\Q$TwoServers::password\E/, 'the password is in no line of the log');
+is(results("SELECT count(*) FROM copy_incremental_runs AS r WHERE r::text LIKE '%$TwoServers::password%'"), 0, 'nor in the ledger');
+is(results('SELECT DISTINCT source FROM copy_incremental_runs'), "127.0.0.1:$port/postgres", 'which names the source');
+
+done_testing();
