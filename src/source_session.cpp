@@ -43,7 +43,7 @@ std::string begin_script(const TimeZone &zone, int server_version) {
     if (!source_row_security) set("row_security", "off");
     // The source notices by itself that this server is gone. Only Linux has it in every version from 14 on.
     if (server_version >= 140000)
-        sql += ", CASE WHEN pg_catalog.strpos(pg_catalog.version(), 'linux') > 0 THEN " +
+        sql += ", CASE WHEN pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0 THEN " +
                setting("client_connection_check_interval", "1s") + " END";
     return sql;
 }
