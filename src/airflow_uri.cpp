@@ -1,7 +1,7 @@
 #include "airflow_uri.hpp"
 
-#include "compat.hpp"
-#include "guard.hpp"
+#include <algorithm>
+#include <array>
 
 namespace pgci {
 
@@ -17,12 +17,6 @@ struct Parameter {
 constexpr std::array<std::string_view, 10> airflow_only{
     "cursor",         "iam",         "redshift",          "redshift-serverless", "cluster-identifier",
     "workgroup-name", "aws_conn_id", "sqlalchemy_scheme", "sqlalchemy_query",    "azure_conn_id"};
-
-[[noreturn]] void refuse_extra() {
-    raise(sqlstate::invalid_parameter, "invalid connection string",
-          "The parameter __extra__ must hold a JSON object whose values are strings, numbers or booleans. The text "
-          "is not shown because it may contain a password.");
-}
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -65,70 +59,6 @@ std::string percent_encode(std::string_view text) {
     return encoded;
 }
 
-// What the JSON parser's callbacks collect: a flat list of key, value, key, value.
-struct JsonFields {
-    JsonLexContext *lexer;
-    List *texts;
-    const char *key;
-    bool flat; // no nesting in a field that libpq would read
-};
-
-bool is_airflow_only(std::string_view key) {
-    return std::find(airflow_only.begin(), airflow_only.end(), key) != airflow_only.end();
-}
-
-using compat::JsonAction;
-
-JsonAction on_object_start(void *state) {
-    auto *const fields = static_cast<JsonFields *>(state);
-    if (fields->lexer->lex_level > 0 && !is_airflow_only(fields->key)) fields->flat = false;
-    return compat::json_action_done();
-}
-
-JsonAction on_array_start(void *state) {
-    auto *const fields = static_cast<JsonFields *>(state);
-    if (fields->lexer->lex_level == 0 || !is_airflow_only(fields->key)) fields->flat = false;
-    return compat::json_action_done();
-}
-
-JsonAction on_field_start(void *state, char *name, bool) {
-    auto *const fields = static_cast<JsonFields *>(state);
-    if (fields->lexer->lex_level == 1) fields->key = name;
-    return compat::json_action_done();
-}
-
-JsonAction on_scalar(void *state, char *token, JsonTokenType type) {
-    auto *const fields = static_cast<JsonFields *>(state);
-    if (fields->lexer->lex_level == 0) {
-        fields->flat = false;
-    } else if (fields->lexer->lex_level == 1 && type != JSON_TOKEN_NULL) {
-        fields->texts = lappend(fields->texts, pstrdup(fields->key));
-        fields->texts = lappend(fields->texts, token);
-    }
-    return compat::json_action_done();
-}
-
-// The fields of a JSON object as parameters.
-std::vector<Parameter> parse_extra(std::string json) {
-    JsonFields fields{nullptr, NIL, "", true};
-    const bool parsed = pg_call([&] {
-        fields.lexer = compat::make_json_lexer(json.data(), static_cast<int>(json.size()));
-        JsonSemAction actions{};
-        actions.semstate = &fields;
-        actions.object_start = on_object_start;
-        actions.array_start = on_array_start;
-        actions.object_field_start = on_field_start;
-        actions.scalar = on_scalar;
-        return pg_parse_json(fields.lexer, &actions) == JSON_SUCCESS;
-    });
-    if (!parsed || !fields.flat) refuse_extra();
-    std::vector<Parameter> parameters;
-    for (int i = 0; i + 1 < list_length(fields.texts); i += 2)
-        parameters.push_back({percent_encode(static_cast<const char *>(list_nth(fields.texts, i))),
-                              percent_encode(static_cast<const char *>(list_nth(fields.texts, i + 1)))});
-    return parameters;
-}
-
 std::vector<Parameter> split_query(std::string_view query) {
     std::vector<Parameter> parameters;
     while (!query.empty()) {
@@ -163,9 +93,20 @@ std::size_t scheme_length(std::string_view text) {
 
 } // namespace
 
+bool is_airflow_only(std::string_view key) {
+    return std::find(airflow_only.begin(), airflow_only.end(), key) != airflow_only.end();
+}
+
 bool is_connection_uri(std::string_view text) { return scheme_length(text) > 0; }
 
-std::string normalize_connection_uri(std::string_view uri) {
+bool is_cut_in_doubt(std::string_view uri) {
+    const std::size_t at = uri.find('@');
+    if (at == std::string_view::npos) return false;
+    const std::size_t end_of_authority = uri.find_first_of("/?", scheme_length(uri) + 3);
+    return at > end_of_authority || uri.find('@', at + 1) != std::string_view::npos;
+}
+
+std::string normalize_connection_uri(std::string_view uri, ExtraParser parse_extra) {
     const std::string_view rest = uri.substr(scheme_length(uri));
     const std::size_t question = rest.find('?');
     std::string normalized = "postgresql" + std::string(rest.substr(0, question));
@@ -173,7 +114,8 @@ std::string normalize_connection_uri(std::string_view uri) {
     std::string query;
     for (const Parameter &parameter : split_query(rest.substr(question + 1))) {
         if (parameter.key == "__extra__") {
-            for (const Parameter &extra : parse_extra(form_decode(parameter.value))) append(query, extra);
+            for (const ConnectionOption &extra : parse_extra(form_decode(parameter.value)))
+                append(query, {percent_encode(extra.keyword), percent_encode(extra.value)});
         } else {
             append(query, parameter);
         }

@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include "airflow_extra.hpp"
 #include "airflow_uri.hpp"
 #include "credential_rules.hpp"
 #include "foreign_server.hpp"
@@ -35,8 +36,8 @@ ConnectionOptions parse(const std::string &conninfo) {
 }
 
 ConnectionOptions parse_uri(const std::string &uri) {
-    ConnectionOptions options = parse(normalize_connection_uri(uri));
-    options.cut_in_doubt = std::count(uri.begin(), uri.end(), '@') > 1;
+    ConnectionOptions options = parse(normalize_connection_uri(uri, parse_airflow_extra));
+    options.cut_in_doubt = is_cut_in_doubt(uri);
     return options;
 }
 

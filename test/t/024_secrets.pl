@@ -29,7 +29,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 # Passwords with everything that is easily forgotten to be quoted.
 no warnings 'qw';
 my @passwords = (qw(~ ~@x x@~ x@~@y ~/x x/~ 12/~ ~?x x?~ 1?~=2 ~?x=1 ~#x x#~ ~%x x%~ x%20~ [~] x@[~] ~:x x:~
-  ~&x x&~=1 ~=x x=~ '~ ~' '~' \\~ ~\\ ~,x 12,~ +~ $~ ~;x "~" x@~?application_name=y x@~/y?sslmode=z é~ {~}), '~ x', 'x ~', ' ~', '~ ', "~\tx");
+  ~&x x&~=1 ~=x x=~ '~ ~' '~' \\~ ~\\ ~,x 12,~ +~ $~ ~;x "~" x@~?application_name=y 1/~?application_name=y 1/~?cursor= x@~/y?sslmode=z é~ {~}), '~ x', 'x ~', ' ~', '~ ', "~\tx");
 s/~/S3CRET/ for @passwords;
 
 sub percent
