@@ -12,7 +12,8 @@ PG_CONFIG ?= pg_config
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers demo bench format lint
+OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers demo bench format lint tidy fuzz \
+	pgspot
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -31,6 +32,8 @@ help:
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
 	@echo 'make dist           the PGXN bundle of the last commit'
 	@echo 'make format         format src/ with clang-format;  make lint: only tell'
+	@echo 'make fuzz           libFuzzer on what needs no server  (MINUTES=1 of each; MERGE=1 keeps what is new)'
+	@echo 'make tidy           clang-tidy on src/;  make pgspot: the rules for extension scripts'
 	@echo 'make clean          remove what was built'
 	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
 
@@ -61,6 +64,19 @@ bench:
 
 format:
 	clang-format -i $(ALL_SOURCES)
+
+fuzz:
+	@MINUTES='$(MINUTES)' test/bin/fuzz
+
+# PGCI_VERSION and the folders are as the build has them.
+tidy:
+	clang-tidy-14 --quiet $(SOURCES) -- -x c++ -std=c++20 -isystem $$($(PG_CONFIG) --includedir-server) \
+	  -I$$($(PG_CONFIG) --includedir) -DPGCI_VERSION='"$(EXTVERSION)"'
+
+# PS017: a script creates its objects in the extension's schema, which is first on its search_path, and fails where one
+# of that name is there already (test/t/080_hijack.pl); so its own unqualified references find its own objects.
+pgspot:
+	pgspot --ignore PS017 $(EXTENSION).sql $(wildcard $(EXTENSION)--*--*.sql)
 
 lint:
 	clang-format --dry-run -Werror $(ALL_SOURCES)

@@ -104,6 +104,7 @@ std::string list_target(const std::vector<TargetColumn> &columns) {
 
 void check_duplicates(const std::vector<SourceColumn> &source, const char *what) {
     std::vector<std::string_view> names;
+    names.reserve(source.size());
     for (const SourceColumn &column : source) names.push_back(column.name);
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());

@@ -44,6 +44,7 @@ Parameter text_parameter(std::string_view value) {
 // The starts or the ends of windows.
 Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const) {
     std::vector<Datum> values;
+    values.reserve(windows.size());
     for (const Window &window : windows) values.push_back(TimestampTzGetDatum((window.*bound)()));
     Datum *const elements = values.data();
     const int count = static_cast<int>(values.size());
