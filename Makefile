@@ -12,8 +12,8 @@ PG_CONFIG ?= pg_config
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers demo bench format lint tidy fuzz \
-	pgspot
+OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind demo bench format \
+	lint tidy fuzz pgspot
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench          speed against psql pipes, postgres_fdw, dblink, Python  (BENCH="--help": its options)'
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
+	@echo 'make check-valgrind the main paths on the server as it is, under valgrind; by hand'
 	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
 	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
@@ -42,6 +43,9 @@ check:
 
 check-sanitizers:
 	@PG_MAJOR='$(PG_MAJOR)' SANITIZERS=1 test/bin/check
+
+check-valgrind:
+	@PG_MAJOR='$(PG_MAJOR)' VALGRIND=1 TESTS="$${TESTS:-t/001_copy.pl t/040_modes.pl t/042_transform.pl t/044_batches.pl}" test/bin/check
 
 check-versions:
 	@test/bin/check-versions
