@@ -247,7 +247,7 @@ diag(sprintf 'wrong protocol: %d of %d cases right: %s', sum0(values %good), sca
 	join ', ', map { sprintf '%s %d of %d', $_, $good{$_} // 0, $all{$_} } sort keys %all);
 
 # Paths of errors again and again; PG_TEST_EXTRA=leaks makes it a thousand times each.
-my $times = ($ENV{PG_TEST_EXTRA} // '') =~ /\bleaks\b/ ? 1000 : 30;
+my $times = ($ENV{PG_TEST_EXTRA} // '') =~ /\bleaks\b/ ? 1000 : 15;
 my %again = map { $_ => 1 } 'B55 an int4 of 1 MB', 'B57 a jsonb of version 2', 'B53 a text that is not UTF-8', 'B69 a row of too few fields',
   'B69 no RowDescription', 'B70 a message of type %', 'B71 an error, then success', 'B72 99 rows announced, 5 sent',
   'B73 a detail of 20 MB', 'B74 CopyIn in answer to fetch', 'B74 nothing in answer to declare', 'B75 client_encoding is LATIN1 from fetch 2 on',
@@ -257,9 +257,9 @@ for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
 	my $name = "$case->[0] $case->[1]";
 	my $target = $case->[2]{target} // 'rows';
 	my $call = call($name, target => "'$target'") =~ s/'/''/gr;
-	my $repeat = $name =~ /20 MB/ ? 10 : $times;
+	my $repeat = $name =~ /20 MB/ ? 5 : $times;
 	my $run = sub { outcome("SELECT '$call' FROM generate_series(1, $_[0]) \\gexec"); };
-	$run->(10);
+	$run->(5);
 	my @before = usage();
 	my (undef, $said) = $run->($repeat);
 	my $failed = () = $said =~ /ERROR:  ($case->[3]): /g;
