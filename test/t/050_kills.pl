@@ -59,7 +59,7 @@ for my $mode (@modes)
 	my $is_before = $before{$plain};
 	my $stale = $plain eq 'skip' ? 'v' : "CASE WHEN day = '$day' THEN -v ELSE v END";
 	# Rows that the source no longer has; only replace takes them away.
-	my $gone = 'SELECT id + 100000, day, v, pad FROM truth WHERE ' . ($plain eq 'replace' ? 'id % 50 = 0' : 'false');
+	my $gone = 'SELECT id + 10000000, day, v, pad FROM truth WHERE ' . ($plain eq 'replace' ? 'id % 50 = 0' : 'false');
 	$destination->safe_psql('postgres', <<~SQL);
 		CREATE TABLE $mode (LIKE truth INCLUDING ALL);
 		CREATE TABLE before_$mode AS SELECT id, day, $stale AS v, pad FROM truth WHERE $is_before UNION ALL $gone;
