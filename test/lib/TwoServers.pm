@@ -49,7 +49,10 @@ sub start_source
 	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source',
 		$other_version ? (install_path => $other_version) : ());
 	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
-	$source->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\n" . ($option{config} // ''));
+	$source->append_conf('postgresql.conf', <<~CONF . ($option{config} // ''));
+		listen_addresses = '127.0.0.1'
+		password_encryption = 'scram-sha-256'    # 13 would say md5
+		CONF
 	# The lines that initdb writes would let everybody in.
 	unlink $source->data_dir . '/pg_hba.conf';
 	$source->append_conf('pg_hba.conf', <<~HBA);
