@@ -8,17 +8,23 @@
 #   flip N          inverts one bit, bit N of what follows the handshake
 #   slow N          N bytes a second
 #   latency N       each piece comes N milliseconds late
+#   delay N         the same, but a piece does not hold up those behind it: a long line
 #   split           each byte in a segment of its own
+#
+# Where it is given a file, it writes a line for each FETCH that it sees: the rows asked for, and how many FETCHes are
+# then in flight, this one included.
 package FaultyProxy;
 
 use strict;
 use warnings;
 
+use IO::Handle;
 use IO::Select;
 use IO::Socket::INET;
+use List::Util qw(max);
 use POSIX ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(time usleep);
 
 use Exporter 'import';
 our @EXPORT = qw(start_faulty_proxy);
@@ -26,7 +32,7 @@ our @EXPORT = qw(start_faulty_proxy);
 # Starts it before a port of 127.0.0.1; it listens on a port of its own until the test ends.
 sub start_faulty_proxy
 {
-	my ($source_port) = @_;
+	my ($source_port, $file) = @_;
 	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 100) or die $!;
 	my $pid = fork // die $!;
 	if ($pid == 0)
@@ -38,7 +44,7 @@ sub start_faulty_proxy
 		{
 			my $client = $listener->accept or next;
 			my $child = fork;
-			if (defined $child && $child == 0) { serve($client, $source_port); POSIX::_exit(0); }
+			if (defined $child && $child == 0) { serve($client, $source_port, $file); POSIX::_exit(0); }
 			close $client;
 		}
 	}
@@ -72,7 +78,7 @@ sub put
 
 sub serve
 {
-	my ($client, $source_port) = @_;
+	my ($client, $source_port, $file) = @_;
 	$SIG{PIPE} = 'IGNORE';
 	my $source = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $source_port) or POSIX::_exit(0);
 	setsockopt($_, IPPROTO_TCP, TCP_NODELAY, 1) for $client, $source;
@@ -81,13 +87,29 @@ sub serve
 	put($source, $startup);
 
 	my ($pending, $count, $bits, $in_session) = ('', 0, 0, 0);
+	my ($fetches, $asked, $in_flight, @delayed) = (undef, '', 0);
+	if (defined $file) { open($fetches, '>>', $file) or POSIX::_exit(1); $fetches->autoflush(1); }
 	my $select = IO::Select->new($client, $source);
 	while (1)
 	{
-		for my $socket ($select->can_read)
+		while (@delayed && $delayed[0][0] <= time)
+		{
+			my (undef, $message) = @{ shift @delayed };
+			--$in_flight if is_end_of_fetch($message);
+			put($client, $message);
+		}
+		for my $socket ($select->can_read(@delayed ? max(0, $delayed[0][0] - time) : undef))
 		{
 			sysread($socket, my $bytes, 65536) or POSIX::_exit(0);
-			if ($socket == $client) { put($source, $bytes); next; }
+			if ($socket == $client)
+			{
+				put($source, $bytes);
+				next unless $fetches;
+				$asked .= $bytes;
+				while ($asked =~ s/^.*?FETCH FORWARD (\d+) FROM//s) { print $fetches "$1 " . ++$in_flight . "\n"; }
+				$asked = substr $asked, -40 if length $asked > 40;
+				next;
+			}
 			$pending .= $bytes;
 			while (length $pending >= 5 && length $pending > unpack 'x N', $pending)
 			{
@@ -100,11 +122,15 @@ sub serve
 				}
 				$bits += 8 * length $message if $in_session;
 				$in_session ||= $message =~ /^Z/;
+				if ($action eq 'delay') { push @delayed, [ time + $number / 1000, $message ]; next; }
+				--$in_flight if is_end_of_fetch($message);
 				harm($client, $action, $number, $message, $count);
 			}
 		}
 	}
 }
+
+sub is_end_of_fetch { return $_[0] =~ /^C....FETCH /s; }
 
 sub harm
 {
