@@ -1,5 +1,6 @@
 #include "batch_relation.hpp"
 
+#include "conversion.hpp"
 #include "guard.hpp"
 #include "spi.hpp"
 #include "sql_text.hpp"
@@ -10,11 +11,6 @@ namespace pgci {
 
 namespace {
 
-std::string type_name(Oid type) {
-    return pg_call(
-        [=] { return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
-}
-
 // The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)
 // can carry the first, but not the second.
 std::string batch_function(const ColumnMap &map, Oid schema) {
@@ -24,7 +20,7 @@ std::string batch_function(const ColumnMap &map, Oid schema) {
         declared.append(declared.empty() ? "" : ", ")
             .append(quote_identifier(column.name))
             .append(" ")
-            .append(type_name(column.batch_type));
+            .append(qualified_type_name(column.batch_type));
     return quote_identifier(schema_name) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
 }
 

@@ -7,9 +7,6 @@ namespace pgci {
 
 namespace {
 
-// OIDs below this are assigned by hand in PostgreSQL's source and mean the same in every server.
-constexpr Oid first_unstable_oid = FirstGenbkiObjectId;
-
 // These hold OIDs of objects of the source's database, which mean something else here; their text is the name.
 bool holds_local_oids(Oid type) {
     switch (type) {
@@ -50,7 +47,8 @@ bool is_not_received_as_sent(Oid type) {
     }
 }
 
-// Do both servers have this very type, with a binary form?
+} // namespace
+
 bool has_common_binary_form(Oid type) {
     if (type >= first_unstable_oid || holds_local_oids(type) || is_not_received_as_sent(type)) return false;
     const HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
@@ -62,6 +60,8 @@ bool has_common_binary_form(Oid type) {
     const Oid element = get_element_type(type);
     return sendable && (!OidIsValid(element) || has_common_binary_form(element));
 }
+
+namespace {
 
 struct BatchType {
     Oid type = InvalidOid;

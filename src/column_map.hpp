@@ -8,6 +8,12 @@
 
 namespace pgci {
 
+// OIDs below this are assigned by hand in PostgreSQL's source and mean the same in every server.
+constexpr Oid first_unstable_oid = FirstGenbkiObjectId;
+
+// Do both servers have this very type, with a binary form? PostgreSQL code.
+bool has_common_binary_form(Oid type);
+
 // A column of a batch: same name at the source, in the batch and in the target.
 struct MappedColumn {
     std::string name;

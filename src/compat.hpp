@@ -93,6 +93,19 @@ inline List *insert_index_tuples(ResultRelInfo *result, TupleTableSlot *row, ESt
 #endif
 }
 
+// Checks that the current user may insert into columns of the relation of `item`, as COPY checks it.
+inline void check_may_insert(ParseState *state, ParseNamespaceItem *item, Bitmapset *columns) {
+#if PG_VERSION_NUM >= 160000
+    item->p_perminfo->requiredPerms = ACL_INSERT;
+    item->p_perminfo->insertedCols = columns;
+    ExecCheckPermissions(state->p_rtable, list_make1(item->p_perminfo), true);
+#else
+    item->p_rte->requiredPerms = ACL_INSERT;
+    item->p_rte->insertedCols = columns;
+    ExecCheckRTPerms(state->p_rtable, true);
+#endif
+}
+
 // A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000

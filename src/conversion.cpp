@@ -51,6 +51,11 @@ std::string type_text(Oid type, int typmod) {
         [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID); });
 }
 
+std::string qualified_type_name(Oid type) {
+    return pg_call(
+        [=] { return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
+}
+
 Conversion find_conversion(Oid from, const TargetColumn &into) {
     const Pathway pathway = pg_call([&] { return find_pathway(from, into.type, into.typmod); });
     Conversion conversion{.exists = pathway.kind != COERCION_PATH_NONE, .description = describe(from, pathway)};

@@ -41,9 +41,6 @@ Method method_value(const FunctionArguments &arguments) {
     const std::string value = word_value(arguments, "method", "cursor");
     const std::optional<Method> found = find_method(value);
     if (!found) refuse_word("method", value, "cursor, copy, bulk");
-    if (*found == Method::copy)
-        raise(sqlstate::feature_not_supported, "method \"" + value + "\" is not supported yet",
-              "Use method => 'cursor'.");
     return *found;
 }
 

@@ -1,6 +1,7 @@
 #include "copy_window.hpp"
 
 #include "conninfo.hpp"
+#include "copy_load.hpp"
 #include "cursor_load.hpp"
 #include "guard.hpp"
 #include "progress.hpp"
@@ -45,6 +46,7 @@ ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSessi
 }
 
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
+    if (request.method == Method::copy) check_copy(request);
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
     std::optional<Window> window;
     if (request.day || request.data_interval != nullptr) window = make_window(request, zone);
@@ -99,7 +101,10 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                 .progress = shown,
                 .run_id = run_id,
                 .batch_in_work = progress.batch};
-    load_by_cursor(run);
+    if (request.method == Method::copy)
+        load_by_copy(run);
+    else
+        load_by_cursor(run);
     return run.statistics.rows_written;
 }
 

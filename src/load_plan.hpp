@@ -8,8 +8,8 @@ namespace pgci {
 struct LoadPlan {
     ColumnMap map;
     LoadStatements statements;
-    std::string insert; // method bulk: the plain INSERT, which is only analyzed
-    std::string slice;  // mode replace: the condition
+    std::string insert{}; // method bulk: the plain INSERT, which is only analyzed
+    std::string slice{};  // mode replace: the condition
 };
 
 // Maps the columns and builds the statements. `slice` is the condition of mode replace. Raises 42701, 42804 for columns

@@ -228,6 +228,43 @@ Result RemoteConnection::await_row(const Statement &statement) {
     return end;
 }
 
+Result RemoteConnection::begin_copy(const Statement &statement) {
+    send(statement);
+    Result result(next_result());
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);
+    if (status != PGRES_COPY_OUT) raise_protocol_violation(PQresStatus(status));
+    return result;
+}
+
+RemoteConnection::CopyPiece RemoteConnection::copy_piece_at_hand() {
+    PGconn *const connection = link_->connection;
+    char *data = nullptr;
+    CopyPiece piece;
+    piece.size = PQgetCopyData(connection, &data, 1);
+    piece.data.reset(data);
+    if (piece.size >= -1) return piece;
+    if (PQstatus(connection) == CONNECTION_BAD) raise(connection_lost_report(connection, source_, retry_hint()));
+    const std::string complaint = sanitize(PQerrorMessage(connection), longest_notice);
+    if (is_out_of_memory(complaint)) throw std::bad_alloc();
+    raise_protocol_violation(complaint);
+}
+
+RemoteConnection::CopyPiece RemoteConnection::await_copy_piece() {
+    PGconn *const connection = link_->connection;
+    CopyPiece piece = copy_piece_at_hand();
+    for (bool has_read = false; piece.size == 0; has_read = true) {
+        if (has_read) {
+            ++waits_;
+            wait(WL_SOCKET_READABLE, longest_wait);
+        }
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
+        take_messages();
+        piece = copy_piece_at_hand();
+    }
+    return piece;
+}
+
 // Drops notifications, and writes notices to the log at DEBUG1, a bounded number of them.
 void RemoteConnection::take_messages() {
     while (PGnotify *const notification = PQnotifies(link_->connection)) PQfreemem(notification);

@@ -60,6 +60,19 @@ class RemoteConnection {
     // The row that was waited for.
     const PGresult *peek_row() const { return arrived_.get(); }
 
+    // Sends a COPY ... TO STDOUT, which must not be in a pipeline, and waits for the beginning of its data, which is
+    // returned.
+    Result begin_copy(const Statement &statement);
+    // A piece of the data of a COPY: its size is 0 where none is here, -1 where all were received.
+    struct CopyPiece {
+        std::unique_ptr<char, decltype(&PQfreemem)> data{nullptr, PQfreemem};
+        int size = 0;
+    };
+    // The next piece if it is here; does not wait.
+    CopyPiece copy_piece_at_hand();
+    // Waits for the next piece or the end; after the end, receive() has the result.
+    CopyPiece await_copy_piece();
+
     int server_version() const { return PQserverVersion(link_->connection); }
     // The encoding of the source's database, empty where a proxy does not tell.
     std::string server_encoding() const {

@@ -46,15 +46,11 @@ std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
     return bytes;
 }
 
-// Settings that the source has too are the same there.
 void RowDecoder::begin() {
     if (!depends_on_settings_) return;
     settings_ = pg_call([] {
         const int level = NewGUCNestLevel();
-        for (const auto &[name, value] :
-             {std::pair("DateStyle", "ISO, YMD"), std::pair("IntervalStyle", "postgres"),
-              std::pair("xmloption", "content"), std::pair("lc_monetary", "C"), std::pair("array_nulls", "on")})
-            set_for_level(name, value);
+        set_text_input_for_level();
         return level;
     });
 }

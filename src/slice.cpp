@@ -10,15 +10,7 @@ namespace {
 
 // Constants of unknown type, whose type the condition itself decides, as it does for a parameter at the source.
 std::string put_in_constants(const std::string &text, const TemplateTokens &tokens, const WindowText &window) {
-    std::string result;
-    std::size_t copied = 0;
-    for (const TemplateParameter &parameter : tokens.parameters) {
-        const std::string digits = std::to_string(parameter.number);
-        result.append(text, copied, parameter.at - copied);
-        result.append(" ").append(quote_literal(parameter.number == 1 ? window.start : window.end)).append(" ");
-        copied = parameter.at + 1 + digits.size();
-    }
-    return result.append(text, copied, std::string::npos);
+    return replace_parameters(text, tokens, {quote_literal(window.start), quote_literal(window.end)});
 }
 
 // Is the text one expression, and nothing that could end the parenthesis it is put into?

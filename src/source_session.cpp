@@ -95,6 +95,8 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     const PGresult *const result = description.get();
     if (PQnparams(result) != static_cast<int>(query.parameters().size()))
         connection_.raise_protocol_violation("another number of parameters than the query has");
+    parameter_types_.clear();
+    for (int i = 0; i < PQnparams(result); ++i) parameter_types_.push_back(PQparamtype(result, i));
     std::vector<SourceColumn> columns;
     for (int i = 0; i < PQnfields(result); ++i) {
         check_name(PQfname(result, i));

@@ -35,6 +35,9 @@ class SourceSession {
     // Raises 42804 for a statement without result columns, and the source's errors.
     std::vector<SourceColumn> describe(const SourceQuery &query);
 
+    // The types that the source gave to the parameters of the query described last.
+    const std::vector<Oid> &parameter_types() const { return parameter_types_; }
+
     // The schema and name of a table of the source.
     struct TableName {
         std::string schema;
@@ -60,6 +63,7 @@ class SourceSession {
 
     RemoteConnection connection_;
     bool is_this_database_ = false;
+    std::vector<Oid> parameter_types_{};
 };
 
 } // namespace pgci

@@ -68,6 +68,18 @@ TemplateTokens scan_template(const std::string &text, const char *what, const ch
     return tokens;
 }
 
+std::string replace_parameters(const std::string &text, const TemplateTokens &tokens,
+                               const std::vector<std::string> &expressions) {
+    std::string result;
+    std::size_t copied = 0;
+    for (const TemplateParameter &parameter : tokens.parameters) {
+        result.append(text, copied, parameter.at - copied);
+        result.append(" ").append(expressions.at(static_cast<std::size_t>(parameter.number - 1))).append(" ");
+        copied = parameter.at + 1 + std::to_string(parameter.number).size();
+    }
+    return result.append(text, copied, std::string::npos);
+}
+
 void check_parameters(const TemplateTokens &tokens, const std::string &text, const WindowText *window,
                       const char *what) {
     const std::string subject(what);

@@ -30,4 +30,8 @@ TemplateTokens scan_template(const std::string &text, const char *what, const ch
 void check_parameters(const TemplateTokens &tokens, const std::string &text, const WindowText *window,
                       const char *what);
 
+// The text with an expression in place of each parameter: the first one for $1.
+std::string replace_parameters(const std::string &text, const TemplateTokens &tokens,
+                               const std::vector<std::string> &expressions);
+
 } // namespace pgci

@@ -1,0 +1,34 @@
+#include "copy_load.hpp"
+
+#include "copy_writer.hpp"
+#include "guard.hpp"
+
+namespace pgci {
+
+void check_copy(const CopyRequest &request) {
+    const auto refuse = [](const std::string &what) {
+        raise(sqlstate::feature_not_supported, "method copy does not support " + what, "Use method => 'cursor'.");
+    };
+    if (request.mode != Mode::append && request.mode != Mode::replace)
+        refuse("mode " + std::string(mode_name(request.mode)));
+    if (request.transform) refuse("a transform");
+    if (request.commit_batches) refuse("copy_incremental_batches()");
+}
+
+void load_by_copy(LoadRun &run) {
+    const CopyPlan plan = plan_copy(run.plan.map, run.target);
+    CopyWriter writer(run.target, run.plan, plan, run.zone);
+    SourceCopy data(run.source, run.query, plan);
+    RunStatistics &statistics = run.statistics;
+    statistics.rows_deleted = writer.remove();
+    statistics.rows_written = writer.write(data);
+    data.finish();
+    writer.finish();
+    statistics.rows_read = data.rows();
+    statistics.bytes = data.bytes();
+    statistics.batches = statistics.rows_read > 0 ? 1 : 0;
+    run.ledger.record(run.run_id, statistics, "succeeded");
+    run.procedure.commit();
+}
+
+} // namespace pgci

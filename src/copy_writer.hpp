@@ -1,0 +1,36 @@
+// The data of a COPY into the target, by the server's own COPY FROM.
+#pragma once
+
+#include "load_plan.hpp"
+#include "source_copy.hpp"
+#include "statement_scope.hpp"
+
+namespace pgci {
+
+class CopyWriter {
+  public:
+    // Makes the checks of COPY that the server's function for it leaves to its callers. Raises what PostgreSQL's
+    // analyzer refuses for the INSERT of method cursor (42804 where there is no assignment cast), 42501 without the right
+    // to insert into every column, 0A000 where row security applies, for rules, views without INSTEAD OF trigger, and
+    // with a slice for targets whose rows do not tell who wrote them. The arguments must live as long as the writer.
+    CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone);
+
+    // Deletes the slice and returns how many rows that were.
+    std::int64_t remove();
+    // Writes all rows, as one COPY, and returns how many were written. Raises 44000 where some are outside of the slice.
+    std::int64_t write(SourceCopy &data);
+    // Fires what remove() has triggered.
+    void finish();
+
+  private:
+    std::int64_t count_written(bool inside) const;
+
+    const Target &target_;
+    const LoadPlan &load_;
+    const CopyPlan &copy_;
+    StatementScope scope_{};
+    TransactionId transaction_ = InvalidTransactionId; // those of the COPY
+    CommandId command_ = InvalidCommandId;
+};
+
+} // namespace pgci
