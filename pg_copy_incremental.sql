@@ -63,16 +63,19 @@ CREATE FUNCTION copy_incremental(
     transform text DEFAULT NULL,
     time_zone text DEFAULT NULL,
     on_rerun text DEFAULT 'error',
-    method text DEFAULT 'cursor'
+    method text DEFAULT 'cursor',
+    settle text DEFAULT 'warn',
+    lookback integer DEFAULT 0,
+    verify boolean DEFAULT false
 ) RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'copy_incremental';
 
-COMMENT ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text) IS
-'copies one day of rows from a source PostgreSQL into a table here, in one transaction; returns the rows written. Errors: 22004, 22008, 22023 bad argument; 42601, 25006 bad query; 42P01, 42P09, 42809, 42501 bad target; 42701, 42804 columns do not match; 42P10 no key; 44000 row outside of replace_where; 55000 already loaded; 2F003, 42501, 42704 credentials; 08001, 08006, 08P01 connection; 55006 called by itself; and those of the source and of the INSERT';
+COMMENT ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) IS
+'copies one day of rows from a source PostgreSQL into a table here, in one transaction; returns the rows written. Errors: 22004, 22008, 22023 bad argument; 42601, 25006 bad query; 42P01, 42P09, 42809, 42501 bad target; 42701, 42804 columns do not match; 42P10 no key; 44000 row outside of replace_where; 55000 already loaded, or not settled; 22000 verify found other rows; 2F003, 42501, 42704 credentials; 08001, 08006, 08P01 connection; 55006 called by itself; and those of the source and of the INSERT';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) FROM PUBLIC;
 
 CREATE FUNCTION copy_incremental_range(
     src_conninfo text,
@@ -86,16 +89,19 @@ CREATE FUNCTION copy_incremental_range(
     transform text DEFAULT NULL,
     time_zone text DEFAULT NULL,
     on_rerun text DEFAULT 'error',
-    method text DEFAULT 'cursor'
+    method text DEFAULT 'cursor',
+    settle text DEFAULT 'warn',
+    lookback integer DEFAULT 0,
+    verify boolean DEFAULT false
 ) RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'copy_incremental_range';
 
-COMMENT ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text) IS
+COMMENT ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) IS
 'copy_incremental() for any half-open window of time. Errors: 22023 for a range that is empty, unbounded or not half-open; and those of copy_incremental()';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) FROM PUBLIC;
 
 CREATE PROCEDURE copy_incremental_batches(
     src_conninfo text,
@@ -109,16 +115,19 @@ CREATE PROCEDURE copy_incremental_batches(
     transform text DEFAULT NULL,
     time_zone text DEFAULT NULL,
     on_rerun text DEFAULT 'error',
-    method text DEFAULT 'cursor'
+    method text DEFAULT 'cursor',
+    settle text DEFAULT 'warn',
+    lookback integer DEFAULT 0,
+    verify boolean DEFAULT false
 )
     LANGUAGE C
     AS 'MODULE_PATHNAME', 'copy_incremental_batches';
 
-COMMENT ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text) IS
+COMMENT ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) IS
 'copy_incremental() that commits after every batch, for loads too long for one transaction. Errors: 2D000 inside a transaction block; and those of copy_incremental()';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) FROM PUBLIC;
 
 CREATE PROCEDURE copy_incremental_backfill(
     src_conninfo text,
@@ -134,17 +143,19 @@ CREATE PROCEDURE copy_incremental_backfill(
     time_zone text DEFAULT NULL,
     on_rerun text DEFAULT 'error',
     method text DEFAULT 'cursor',
+    settle text DEFAULT 'warn',
+    verify boolean DEFAULT false,
     jobs integer DEFAULT 1,
     reprocess text DEFAULT 'missing'
 )
     LANGUAGE C
     AS 'MODULE_PATHNAME', 'copy_incremental_backfill';
 
-COMMENT ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, integer, text) IS
+COMMENT ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, text, boolean, integer, text) IS
 'copies every day from first_day to last_day, both included, each in a transaction of its own, that reprocess says: missing (without a succeeded run), failed (whose last run failed) or all; a day that fails stops no other. Errors: that of the first day that failed, with all of them in the detail; 2D000 inside a transaction block; and those of copy_incremental()';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, integer, text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, text, boolean, integer, text) FROM PUBLIC;
 
 CREATE FUNCTION copy_incremental_missing(target regclass, first_day date, last_day date) RETURNS SETOF date
     LANGUAGE C VOLATILE PARALLEL UNSAFE

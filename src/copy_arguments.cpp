@@ -44,6 +44,33 @@ Method method_value(const FunctionArguments &arguments) {
     return *found;
 }
 
+Settle settle_value(const FunctionArguments &arguments) {
+    const std::string value = word_value(arguments, "settle", "warn");
+    if (value == "ignore") return Settle::ignore;
+    if (value == "warn") return Settle::warn;
+    if (value == "wait") return Settle::wait;
+    if (value == "error") return Settle::error;
+    refuse_word("settle", value, "ignore, warn, wait, error");
+}
+
+int lookback_value(const FunctionArguments &arguments) {
+    constexpr int most_days = 3660;
+    if (!arguments.has("lookback")) return 0;
+    arguments.require("lookback");
+    const int days = DatumGetInt32(arguments.value("lookback"));
+    if (days < 0 || days > most_days)
+        raise(sqlstate::invalid_parameter,
+              "lookback must be between 0 and " + std::to_string(most_days) + ", not " + std::to_string(days),
+              "It is the number of days before the window that are loaded again with it.");
+    return days;
+}
+
+bool verify_value(const FunctionArguments &arguments) {
+    if (!arguments.has("verify")) return false;
+    arguments.require("verify");
+    return DatumGetBool(arguments.value("verify"));
+}
+
 std::optional<std::vector<std::string>> key_columns_value(const FunctionArguments &arguments) {
     if (arguments.is_null("key_columns")) return std::nullopt;
     const Datum value = arguments.value("key_columns");
@@ -87,8 +114,14 @@ void check_fit(const CopyRequest &request) {
     const auto refuse = [](const std::string &message, const char *hint) {
         raise(sqlstate::invalid_parameter, message, hint);
     };
-    if (request.replace_where && request.mode != Mode::replace)
-        refuse("replace_where has no meaning in mode " + mode, "Use it with mode => 'replace'.");
+    if (request.replace_where && request.mode != Mode::replace && !request.verify)
+        refuse("replace_where has no meaning in mode " + mode, "Use it with mode => 'replace', or verify => true.");
+    if (request.lookback > 0 && request.mode != Mode::replace && request.mode != Mode::upsert)
+        refuse("lookback has no meaning in mode " + mode, "Use it with mode => 'replace' or 'upsert'.");
+    if (request.lookback > 0 && !has_window)
+        refuse("lookback has no meaning without a window", "Pass a day, or leave lookback out.");
+    if (request.verify && request.transform)
+        refuse("verify cannot be used with transform", "What the transform should have written is not known.");
     if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
         refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
     if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
@@ -169,6 +202,9 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     request.time_zone = arguments.optional_text("time_zone");
     request.on_rerun = on_rerun_value(arguments);
     request.method = method_value(arguments);
+    request.settle = settle_value(arguments);
+    request.lookback = lookback_value(arguments);
+    request.verify = verify_value(arguments);
     // Without a mode nothing is written, and what the arguments say is how to tell the rows.
     if (arguments.has("mode")) check_fit(request);
     request.schema = extension_schema(fcinfo);

@@ -24,6 +24,7 @@ void load_by_copy(LoadRun &run) {
     statistics.rows_written = writer.write(data);
     data.finish();
     writer.finish();
+    if (run.check != nullptr) run.check->compare();
     statistics.rows_read = data.rows();
     statistics.bytes = data.bytes();
     statistics.batches = statistics.rows_read > 0 ? 1 : 0;

@@ -14,6 +14,9 @@ namespace pgci {
 // What append does with a window that the ledger knows as loaded.
 enum class OnRerun { error, skip, run };
 
+// What is done about a window that the source may still commit rows of.
+enum class Settle { ignore, warn, wait, error };
+
 struct CopyRequest {
     std::string src_conninfo;
     std::string query_template;
@@ -28,6 +31,9 @@ struct CopyRequest {
     std::optional<std::string> time_zone{};                // nothing: the session's
     OnRerun on_rerun = OnRerun::error;
     Method method = Method::cursor;
+    Settle settle = Settle::warn;
+    int lookback = 0;            // days by which the window grows backwards
+    bool verify = false;         // compares the rows of both servers before the run ends
     Oid schema = InvalidOid;     // of the extension
     std::int64_t run_id = 0;     // of an entry that the ledger has already; 0: the run makes one
     bool commit_batches = false; // a transaction for every batch

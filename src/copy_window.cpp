@@ -6,6 +6,7 @@
 #include "guard.hpp"
 #include "progress.hpp"
 #include "rerun.hpp"
+#include "settled_window.hpp"
 #include "slice.hpp"
 #include "source_cursor.hpp"
 #include "source_plan.hpp"
@@ -32,8 +33,9 @@ void show_progress(void *argument) {
 }
 
 Window make_window(const CopyRequest &request, const TimeZone &zone) {
-    return request.data_interval != nullptr ? Window::of_range(request.data_interval, zone)
-                                            : Window::of_day(*request.day, zone);
+    Window window = request.data_interval != nullptr ? Window::of_range(request.data_interval, zone)
+                                                     : Window::of_day(*request.day, zone);
+    return request.lookback > 0 ? window.grown_back(request.lookback, zone) : window;
 }
 
 ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSession &source,
@@ -84,9 +86,12 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
             columns = source.describe(query);
         }
     }
+    if (window && settle_window(source, zone, *window, request.settle)) columns = source.describe(query);
     check_not_itself(source, columns, *target);
 
     const LoadPlan plan = make_plan(request, columns, *target, slice);
+    std::optional<LoadCheck> check;
+    if (request.verify) check.emplace(source, query, columns, *target, slice, text, zone);
     const std::int64_t run_id =
         request.run_id != 0 ? request.run_id : ledger.begin(key, mode_name(request.mode), method_name(request.method));
     const RunProgress shown(progress_facts(key, run_id, source, declare_statement(query, plan.map)));
@@ -100,7 +105,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                 .ledger = ledger,
                 .progress = shown,
                 .run_id = run_id,
-                .batch_in_work = progress.batch};
+                .batch_in_work = progress.batch,
+                .check = check ? &*check : nullptr};
     if (request.method == Method::copy)
         load_by_copy(run);
     else

@@ -46,6 +46,7 @@ void load_by_cursor(LoadRun &run) {
         if (cursor.at_end()) cursor.finish();
         writer->finish();
         writer.reset();
+        if (cursor.at_end() && run.check != nullptr) run.check->compare();
         run.ledger.record(run.run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
         run.procedure.commit();
         if (run.request.commit_batches)

@@ -3,6 +3,7 @@
 
 #include "copy_request.hpp"
 #include "ledger.hpp"
+#include "load_check.hpp"
 #include "load_plan.hpp"
 #include "progress.hpp"
 #include "run_scope.hpp"
@@ -21,6 +22,7 @@ struct LoadRun {
     const RunProgress &progress; // to be told of every batch
     std::int64_t run_id;
     std::int64_t &batch_in_work; // for CONTEXT; 0 = none
+    LoadCheck *check = nullptr;  // for verify; null for none
     RunStatistics statistics{};
 };
 

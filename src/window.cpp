@@ -88,6 +88,34 @@ Window Window::of_day(DateADT day, const TimeZone &zone) {
     return window;
 }
 
+// So many calendar days earlier, at the same time of day; where that does not exist, at the next that does.
+static TimestampTz days_before(TimestampTz instant, int days, const TimeZone &zone) {
+    struct pg_tm tm {};
+    fsec_t fraction = 0;
+    int offset = 0;
+    if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0) raise_out_of_range();
+    const int day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - days;
+    if (tm.tm_hour == 0 && tm.tm_min == 0 && tm.tm_sec == 0 && fraction == 0)
+        return first_instant(day - POSTGRES_EPOCH_JDATE, zone);
+    j2date(day, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+    offset = DetermineTimeZoneOffset(&tm, zone.get());
+    TimestampTz result = 0;
+    if (tm2timestamp(&tm, fraction, &offset, &result) != 0) raise_out_of_range();
+    return result;
+}
+
+Window Window::grown_back(int days, const TimeZone &zone) const {
+    Window window;
+    window.start_ = days_before(start_, days, zone);
+    window.end_ = end_;
+    if (window.start_ < first_instant(day_one(), zone))
+        raise(sqlstate::datetime_overflow, "lookback must not begin in a year BC", "Pass a smaller lookback.");
+    window.text_.start = timestamp_text(window.start_, zone);
+    window.text_.end = text_.end;
+    window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";
+    return window;
+}
+
 Window Window::of_range(const RangeType *range, const TimeZone &zone) {
     RangeBound lower{};
     RangeBound upper{};

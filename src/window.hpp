@@ -30,6 +30,9 @@ class Window {
     // for years before Christ.
     static Window of_range(const RangeType *range, const TimeZone &zone);
 
+    // The same window, begun so many calendar days earlier. It is no day any more.
+    Window grown_back(int days, const TimeZone &zone) const;
+
     TimestampTz start() const { return start_; }
     TimestampTz end() const { return end_; }
     const WindowText &text() const { return text_; }

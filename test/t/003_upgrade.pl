@@ -36,6 +36,7 @@ my @older = grep { $_ ne $newest } split /\n/, $node->safe_psql('postgres',
 	q[SELECT version FROM pg_available_extension_versions WHERE name = 'pg_copy_incremental' ORDER BY 1]);
 ok(scalar @older, 'there are older versions to come from');
 
+$node->safe_psql('postgres', 'CREATE ROLE etl');
 for my $version (@older)
 {
 	(my $database = "from_$version") =~ tr/./_/;
@@ -43,7 +44,11 @@ for my $version (@older)
 	$node->safe_psql($database, "CREATE EXTENSION pg_copy_incremental VERSION '$version'");
 	my (undef, undef, $error) = $node->psql($database, q[SELECT copy_incremental('x=y', 'SELECT 1 AS a', NULL, 1)]);
 	like($error, qr/ERROR/, "$version: the library of $newest gives an error, not a crash");
+	$node->safe_psql($database, 'GRANT EXECUTE ON FUNCTION copy_incremental TO etl');
 	$node->safe_psql($database, 'ALTER EXTENSION pg_copy_incremental UPDATE');
+	is($node->safe_psql($database, q[SELECT has_function_privilege('etl', 'copy_incremental'::regproc, 'EXECUTE')]), 't',
+		"$version: who could call it still can");
+	$node->safe_psql($database, 'REVOKE EXECUTE ON FUNCTION copy_incremental FROM etl');
 	is($node->safe_psql($database, $objects), $fresh, "$version, updated to $newest, equals a fresh install");
 }
 

@@ -97,6 +97,32 @@ $source->safe_psql('postgres', "UPDATE prices SET price = 1, code = 'c7' WHERE i
 $destination->safe_psql('postgres', "UPDATE local_prices SET price = 1 WHERE id = 7");
 is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 'f|24|24|0|0|1', 'a longer text is not cut to look equal');
 
+# verify => true: the run itself.
+$source->safe_psql('postgres', "UPDATE prices SET code = 'c7' WHERE id = 7");
+my @checked = ('SELECT id, at, price, code FROM prices WHERE at >= $1 AND at < $2', '2018-07-29', target => q['local_prices'],
+	time_zone => q['America/New_York'], replace_where => q['at >= $1 AND at < $2'], verify => 'true');
+my ($count, $sum) = ('SELECT count(*), sum(price) FROM local_prices') x 2;
+copies($destination, copy_sql(@checked, mode => q['replace']), 24, $count, $destination->safe_psql('postgres', $sum) =~ s/\|.*//r . '|' .
+	  $source->safe_psql('postgres', q[SELECT sum(price::numeric(10,2)) FROM prices WHERE at >= '2018-07-29' AND at < '2018-07-30']),
+	'verify: a run that matches');
+$destination->safe_psql('postgres', "INSERT INTO local_prices SELECT 99, '2018-07-29 12:00-04', 0, 'x'");
+my $before = $destination->safe_psql('postgres', $sum);
+fails_with($destination, copy_sql(@checked, mode => q['upsert']), '22000', qr/rows of the window in public.local_prices are not those of the source.*24 rows, the target 25/s,
+	'verify: a row that was there before');
+copies($destination, copy_sql(@checked, mode => q['replace']), 24, 'SELECT count(*) FROM local_prices', 24, 'verify: replace renews the window');
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 7 THEN NEW.price := 0; END IF; RETURN NEW; END $$;
+	CREATE TRIGGER spoil BEFORE INSERT ON local_prices FOR EACH ROW EXECUTE FUNCTION spoil();
+	SQL
+$before = $destination->safe_psql('postgres', $sum);
+fails_with($destination, copy_sql(@checked, mode => q['replace']), '22000', qr/24 with another checksum|with another checksum/, 'verify: a trigger that changes a row');
+is($destination->safe_psql('postgres', $sum), $before, 'verify: nothing changed');
+fails_with($destination, copy_sql(@checked, mode => q['replace'], transform => q['SELECT * FROM batch']), '22023', qr/verify cannot be used with transform/,
+	'verify: not with a transform');
+# Rows that come at the source between the two do not matter: both are read in one snapshot.
+my $narrow_rows = $destination->safe_psql('postgres', 'TRUNCATE narrow; ' . copy_sql('SELECT * FROM narrow', undef, verify => 'true', batch => 100));
+is($narrow_rows, $rows, 'verify: a whole table in batches');
+
 # A database of another encoding.
 my $port = $source->port;
 $source->safe_psql('postgres', q[CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C']);

@@ -1,0 +1,128 @@
+# settle: is the window complete at the source? lookback: the days before it are loaded again with it.
+use strict;
+use warnings;
+
+use TwoServers;
+use Test::More;
+
+my ($source, $destination) = start_servers(source => "max_prepared_transactions = 2\nwal_level = replica\nmax_wal_senders = 5\n");
+on_both('CREATE TABLE events (id int PRIMARY KEY, at timestamptz DEFAULT now(), note text)', $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO events VALUES (1, '2018-07-29 12:00'), (2, now())]);
+
+# What a call prints: rows, warnings and errors.
+sub said
+{
+	my ($query, $day, %argument) = @_;
+	return one_line($destination, 'verbose', "TRUNCATE events", copy_sql($query, $day, %argument)) =~ s/WARNING:  01000: .*? wrote \d rows//r;
+}
+my $query = 'SELECT * FROM events WHERE at >= $1 AND at < $2';
+my $unsettled = qr/window [^ ]+ is not settled: the source may still commit rows of it/;
+my $today = $destination->safe_psql('postgres', 'SELECT current_date');
+
+is(said($query, '2018-07-29'), '1', 'a window of the past: nothing to say');
+like(said($query, $today), qr/^1WARNING:  55000: $unsettled DETAIL:  The source's clock shows .*\. HINT: /, 'a window that has not ended: a warning by default');
+is(said($query, $today, settle => "'ignore'"), '1', 'ignore');
+like(said($query, $today, settle => "'error'"), qr/ERROR:  55000: $unsettled/, 'error');
+like(said($query, $today, settle => "'later'"), qr/ERROR:  22023: invalid value for argument "settle": "later".*ignore, warn, wait, error/, 'another word');
+is(said('SELECT * FROM events', undef, settle => "'error'"), '2', 'a whole result has no end');
+
+# A transaction at the source that began before the window's end and has written. etl_reader may see since when.
+$source->safe_psql('postgres', 'GRANT pg_read_all_stats TO etl_reader');
+my $interval = "tstzrange(now() - interval '1 day', now())";
+sub range_sql
+{
+	my ($interval, %argument) = @_;
+	return copy_sql($query, undef, %argument) =~ s/copy_incremental\(/copy_incremental_range(/r =~ s/, NULL, 2000/, $interval, 2000/r;
+}
+my ($writer) = open_session($source);
+$writer->query_safe("BEGIN; INSERT INTO events VALUES (3, now() - interval '1 second')");
+like(one_line($destination, 'verbose', 'TRUNCATE events', range_sql($interval)),
+	qr/WARNING:  55000: .*not settled.* DETAIL:  A transaction that has written at the source is open since \d{4}-.*\. HINT/, 'an open transaction: a warning');
+like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  55000: .*not settled/, 'an open transaction: an error');
+is(said($query, '2018-07-29', settle => "'error'"), '1', 'an open transaction that began after the end of the window does not matter');
+
+# wait: until it has ended, and then its rows are seen.
+my ($waiting) = open_session($destination);
+start_call($waiting, "TRUNCATE events; " . range_sql($interval, settle => "'wait'"));
+ok(wait_until($destination, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%wait%' AND wait_event_type = 'Extension' AND pid <> pg_backend_pid()]),
+	'wait: the call waits');
+$writer->query_safe('COMMIT');
+ok(wait_until($destination, 'SELECT count(*) = 2 FROM events'), 'wait: the row that was committed meanwhile is loaded');
+$waiting->quit;
+
+# A prepared transaction, whose begin nobody knows, is waited for, and a wait can be cancelled.
+$writer->query_safe("BEGIN; INSERT INTO events VALUES (4); PREPARE TRANSACTION 'later'");
+my ($cancelled, $pid) = open_session($destination);
+start_call($cancelled, range_sql($interval, settle => "'wait'"));
+ok(wait_until($destination, "SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid"), 'wait: a prepared transaction');
+$destination->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+my ($sqlstate) = end_of_call($cancelled);
+is($sqlstate, '57014', 'wait: cancelled');
+$source->safe_psql('postgres', "ROLLBACK PREPARED 'later'");
+ok(wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader']), 'wait: no session is left');
+$cancelled->quit;
+
+# Without the right to see it: no noise, but error and wait are on the safe side.
+$source->safe_psql('postgres', 'REVOKE pg_read_all_stats FROM etl_reader');
+$writer->query_safe("BEGIN; INSERT INTO events VALUES (5, now() - interval '1 second')");
+is(one_line($destination, 'verbose', 'TRUNCATE events', range_sql($interval)), '2', 'a transaction whose begin is hidden: no warning');
+like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  55000: .*HINT:  GRANT pg_read_all_stats/, 'a transaction whose begin is hidden: an error');
+my ($hidden) = open_session($destination);
+start_call($hidden, 'TRUNCATE events; ' . range_sql($interval, settle => "'wait'"));
+ok(wait_until($destination, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%wait%' AND wait_event_type = 'Extension' AND pid <> pg_backend_pid()]),
+	'wait: for a transaction whose begin is hidden');
+my ($other) = open_session($source);
+$other->query_safe('BEGIN; INSERT INTO events VALUES (6)');
+$writer->query_safe('COMMIT');
+ok(wait_until($destination, 'SELECT count(*) = 3 FROM events'), 'wait: not for those that come later');
+$other->query_safe('ROLLBACK');
+$_->quit for $hidden, $other, $writer;
+
+# A standby that has not replayed so far.
+$source->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($source, 'base', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "recovery_min_apply_delay = '1h'");
+$standby->start;
+my $port = $standby->port;
+$destination->safe_psql('postgres', "ALTER SERVER src OPTIONS (SET port '$port')");
+like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  55000: .*The source is a standby that has replayed transactions up to/,
+	'a standby that lags behind');
+$standby->append_conf('postgresql.conf', 'recovery_min_apply_delay = 0');
+$standby->reload;
+my $end = $source->safe_psql('postgres', 'SELECT now()');
+$source->safe_psql('postgres', 'UPDATE events SET note = $$late$$ WHERE id = 1');
+ok(wait_until($standby, "SELECT pg_last_xact_replay_timestamp() > '$end'"), 'the standby has caught up');
+is(one_line($destination, 'verbose', 'TRUNCATE events', range_sql("tstzrange('2018-07-29', '$end')", settle => "'error'")), '4', 'a standby that has caught up');
+$port = $source->port;
+$destination->safe_psql('postgres', "ALTER SERVER src OPTIONS (SET port '$port')");
+$standby->stop;
+
+# lookback.
+$source->safe_psql('postgres', "TRUNCATE events; INSERT INTO events SELECT g, timestamptz '2018-03-01 12:00+00' + g * interval '1 day' FROM generate_series(0, 29) AS g");
+my @week = ($query, '2018-03-15', time_zone => "'America/New_York'");
+copies($destination, 'TRUNCATE events; ' . copy_sql(@week, mode => "'upsert'"), 1, 'SELECT id FROM events', 14, 'lookback: none');
+$source->safe_psql('postgres', "UPDATE events SET note = 'late' WHERE id IN (7, 8)");
+copies($destination, copy_sql(@week, mode => "'upsert'", lookback => 6), 6, q[SELECT string_agg(id || coalesce(note, ''), ' ' ORDER BY id) FROM events],
+	'8late 9 10 11 12 13 14', 'lookback: six days more');
+is($destination->safe_psql('postgres', q[SET TimeZone = 'America/New_York'; SELECT data_interval FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1]),
+	'["2018-03-09 00:00:00-05","2018-03-16 00:00:00-04")', 'lookback: the ledger has the larger window, over a change of the clocks');
+copies($destination, copy_sql(@week, mode => "'replace'", lookback => 7, replace_where => q['at >= $1 AND at < $2']), 8,
+	'SELECT count(*) FROM events', 8, 'lookback: the slice of mode replace grows too');
+copies($destination, range_sql("tstzrange('2018-03-15 08:30-04', '2018-03-15 10:00-04')", mode => "'upsert'", lookback => 7, time_zone => "'America/New_York'"), 0,
+	q[SET TimeZone = 'America/New_York'; SELECT data_interval FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1],
+	'["2018-03-08 08:30:00-05","2018-03-15 10:00:00-04")', 'lookback: a range begins at the same time of day');
+for my $case (
+	[ { lookback => 1 }, qr/lookback has no meaning in mode append/, 'not in mode append' ],
+	[ { lookback => -1, mode => "'upsert'" }, qr/lookback must be between 0 and 3660, not -1/, 'not in the future' ],
+	[ { lookback => 'NULL', mode => "'upsert'" }, qr/argument "lookback" must not be null/, 'not NULL' ])
+{
+	my ($argument, $message, $name) = @$case;
+	fails_with($destination, copy_sql($query, '2018-03-15', %$argument), $argument->{lookback} eq 'NULL' ? '22004' : '22023', $message, "lookback: $name");
+}
+fails_with($destination, copy_sql('SELECT * FROM events', undef, mode => "'upsert'", lookback => 1), '22023', qr/lookback has no meaning without a window/,
+	'lookback: not without a window');
+fails_with($destination, copy_sql("SELECT * FROM events WHERE at::date = '{}'", '2018-03-15', mode => "'upsert'", lookback => 1), '22023', qr/\{|day/,
+	'lookback: not with the placeholder of one day');
+is(source_sessions($source), 0, 'no session is left at the source');
+done_testing();
