@@ -51,6 +51,33 @@ GRANT SELECT ON copy_incremental_runs TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('copy_incremental_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('copy_incremental_runs_run_id_seq', '');
 
+-- Rows that runs with on_error => 'reject' put aside, committed together with the rows that they loaded.
+CREATE TABLE copy_incremental_rejects (
+    run_id bigint NOT NULL,
+    username name NOT NULL,
+    batch bigint NOT NULL,
+    source_row jsonb NOT NULL,
+    sqlstate text NOT NULL,
+    message text NOT NULL,
+    detail text,
+    constraint_name text,
+    column_name text
+);
+
+CREATE INDEX copy_incremental_rejects_run_id ON copy_incremental_rejects (run_id);
+
+COMMENT ON TABLE copy_incremental_rejects IS
+'rows that runs with on_error => ''reject'' put aside; users see those of their own runs';
+COMMENT ON COLUMN copy_incremental_rejects.run_id IS 'of copy_incremental_runs';
+COMMENT ON COLUMN copy_incremental_rejects.source_row IS 'the row as it came from the source, an object of texts';
+
+ALTER TABLE copy_incremental_rejects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rejects ON copy_incremental_rejects FOR SELECT
+    USING (username OPERATOR(pg_catalog.=) current_user);
+GRANT SELECT ON copy_incremental_rejects TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('copy_incremental_rejects', '');
+
 -- New arguments. Who could call it still can.
 DO $upgrade$
 DECLARE
@@ -78,19 +105,21 @@ BEGIN
         method text DEFAULT 'cursor',
         settle text DEFAULT 'warn',
         lookback integer DEFAULT 0,
-        verify boolean DEFAULT false
+        verify boolean DEFAULT false,
+        on_error text DEFAULT 'stop',
+        reject_limit bigint DEFAULT NULL
     ) RETURNS bigint
         LANGUAGE C VOLATILE PARALLEL UNSAFE
         AS 'MODULE_PATHNAME', 'copy_incremental';
-    REVOKE ALL ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) FROM PUBLIC;
+    REVOKE ALL ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) FROM PUBLIC;
     FOREACH statement IN ARRAY grants LOOP
         EXECUTE statement;
     END LOOP;
 END
 $upgrade$;
 
-COMMENT ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) IS
-'copies one day of rows from a source PostgreSQL into a table here, in one transaction; returns the rows written. Errors: 22004, 22008, 22023 bad argument; 42601, 25006 bad query; 42P01, 42P09, 42809, 42501 bad target; 42701, 42804 columns do not match; 42P10 no key; 44000 row outside of replace_where; 55000 already loaded, or not settled; 22000 verify found other rows; 2F003, 42501, 42704 credentials; 08001, 08006, 08P01 connection; 55006 called by itself; and those of the source and of the INSERT';
+COMMENT ON FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) IS
+'copies one day of rows from a source PostgreSQL into a table here, in one transaction; returns the rows written. Errors: 22004, 22008, 22023 bad argument; 42601, 25006 bad query; 42P01, 42P09, 42809, 42501 bad target; 42701, 42804 columns do not match; 42P10 no key; 44000 row outside of replace_where; 55000 already loaded, or not settled; 22000 verify found other rows; 54000 more rejected rows than reject_limit; 2F003, 42501, 42704 credentials; 08001, 08006, 08P01 connection; 55006 called by itself; and those of the source and of the INSERT';
 
 CREATE FUNCTION copy_incremental_range(
     src_conninfo text,
@@ -107,16 +136,18 @@ CREATE FUNCTION copy_incremental_range(
     method text DEFAULT 'cursor',
     settle text DEFAULT 'warn',
     lookback integer DEFAULT 0,
-    verify boolean DEFAULT false
+    verify boolean DEFAULT false,
+    on_error text DEFAULT 'stop',
+    reject_limit bigint DEFAULT NULL
 ) RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'copy_incremental_range';
 
-COMMENT ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) IS
+COMMENT ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) IS
 'copy_incremental() for any half-open window of time. Errors: 22023 for a range that is empty, unbounded or not half-open; and those of copy_incremental()';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION copy_incremental_range(text, text, tstzrange, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) FROM PUBLIC;
 
 CREATE PROCEDURE copy_incremental_batches(
     src_conninfo text,
@@ -133,16 +164,18 @@ CREATE PROCEDURE copy_incremental_batches(
     method text DEFAULT 'cursor',
     settle text DEFAULT 'warn',
     lookback integer DEFAULT 0,
-    verify boolean DEFAULT false
+    verify boolean DEFAULT false,
+    on_error text DEFAULT 'stop',
+    reject_limit bigint DEFAULT NULL
 )
     LANGUAGE C
     AS 'MODULE_PATHNAME', 'copy_incremental_batches';
 
-COMMENT ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) IS
+COMMENT ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) IS
 'copy_incremental() that commits after every batch, for loads too long for one transaction. Errors: 2D000 inside a transaction block; and those of copy_incremental()';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE copy_incremental_batches(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) FROM PUBLIC;
 
 CREATE PROCEDURE copy_incremental_backfill(
     src_conninfo text,
@@ -160,17 +193,19 @@ CREATE PROCEDURE copy_incremental_backfill(
     method text DEFAULT 'cursor',
     settle text DEFAULT 'warn',
     verify boolean DEFAULT false,
+    on_error text DEFAULT 'stop',
+    reject_limit bigint DEFAULT NULL,
     jobs integer DEFAULT 1,
     reprocess text DEFAULT 'missing'
 )
     LANGUAGE C
     AS 'MODULE_PATHNAME', 'copy_incremental_backfill';
 
-COMMENT ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, text, boolean, integer, text) IS
+COMMENT ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, text, boolean, text, bigint, integer, text) IS
 'copies every day from first_day to last_day, both included, each in a transaction of its own, that reprocess says: missing (without a succeeded run), failed (whose last run failed) or all; a day that fails stops no other. Errors: that of the first day that failed, with all of them in the detail; 2D000 inside a transaction block; and those of copy_incremental()';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, text, boolean, integer, text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE copy_incremental_backfill(text, text, date, date, integer, regclass, text, text, text[], text, text, text, text, text, boolean, text, bigint, integer, text) FROM PUBLIC;
 
 CREATE FUNCTION copy_incremental_missing(target regclass, first_day date, last_day date) RETURNS SETOF date
     LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -10,7 +10,8 @@ std::string RunFailure::sqlstate() const {
 
 RunFailure describe_error(const ErrorData *error) {
     const auto text = [](const char *part) { return std::string(part != nullptr ? part : ""); };
-    return {error->sqlerrcode, text(error->message), text(error->detail), text(error->hint), text(error->context)};
+    return {error->sqlerrcode,    text(error->message),         text(error->detail),     text(error->hint),
+            text(error->context), text(error->constraint_name), text(error->column_name)};
 }
 
 RunFailure describe_failure() {

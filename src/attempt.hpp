@@ -15,6 +15,8 @@ struct RunFailure {
     std::string detail{};
     std::string hint{};
     std::string context{};
+    std::string constraint{}; // the name of the one that was violated
+    std::string column{};
 
     // The SQLSTATE's five characters.
     std::string sqlstate() const;

@@ -1,6 +1,7 @@
 #include "batch_reader.hpp"
 
 #include "guard.hpp"
+#include "row_error.hpp"
 
 namespace pgci {
 
@@ -29,9 +30,35 @@ void BatchReader::read(RowWriter &writer) {
     rows_ = 0;
     bytes_ = size_ = 0;
     decoder_.begin();
-    while (!is_full() && cursor_.await_row()) read_rows_at_hand(writer);
+    while (!is_full() && cursor_.await_row()) {
+        if (rejects_ == nullptr)
+            read_rows_at_hand(writer);
+        else
+            read_or_put_aside(writer);
+    }
     decoder_.end();
     if (rows_ > 0) cursor_.ask_ahead();
+}
+
+void BatchReader::read_or_put_aside(RowWriter &writer) {
+    RunFailure failure;
+    const Subtransaction subtransaction;
+    try {
+        read_rows_at_hand(writer);
+    } catch (...) {
+        failure = describe_failure();
+        if (!decoder_.is_decoding() || !is_row_error(failure.code)) subtransaction.roll_back_and_rethrow();
+    }
+    if (failure.code == 0) {
+        subtransaction.keep();
+        return;
+    }
+    subtransaction.roll_back();
+    failure.column = decoder_.column_name();
+    const std::string row = decoder_.show_row();
+    decoder_.give_up_row();
+    ++rows_;
+    rejects_->add(failure, row);
 }
 
 void BatchReader::read_rows_at_hand(RowWriter &writer) {

@@ -1,6 +1,7 @@
 // From the cursor's rows to a batch: as many as the batch may have, or as fit its bound in bytes.
 #pragma once
 
+#include "rejects.hpp"
 #include "row_decoder.hpp"
 #include "source_cursor.hpp"
 
@@ -16,6 +17,9 @@ class BatchReader {
     BatchReader(SourceCursor &cursor, RowDecoder &decoder, int rows, std::int64_t bound)
         : cursor_(cursor), decoder_(decoder), most_rows_(rows), bound_(bound) {}
 
+    // From now on rows that cannot be decoded are put aside.
+    void put_aside(Rejects &rejects) noexcept { rejects_ = &rejects; }
+
     // Reads the next rows into the writer's batch; more of them are on their way when it returns. Raises what the
     // cursor and the decoder raise.
     void read(RowWriter &writer);
@@ -27,9 +31,11 @@ class BatchReader {
   private:
     bool is_full() const { return rows_ >= most_rows_ || size_ >= bound_; }
     void read_rows_at_hand(RowWriter &writer);
+    void read_or_put_aside(RowWriter &writer);
 
     SourceCursor &cursor_;
     RowDecoder &decoder_;
+    Rejects *rejects_ = nullptr;
     int most_rows_;
     std::int64_t bound_;
     int rows_ = 0;

@@ -53,6 +53,22 @@ Settle settle_value(const FunctionArguments &arguments) {
     refuse_word("settle", value, "ignore, warn, wait, error");
 }
 
+OnError on_error_value(const FunctionArguments &arguments) {
+    const std::string value = word_value(arguments, "on_error", "stop");
+    if (value == "stop") return OnError::stop;
+    if (value == "reject") return OnError::reject;
+    refuse_word("on_error", value, "stop, reject");
+}
+
+std::optional<std::int64_t> reject_limit_value(const FunctionArguments &arguments) {
+    if (arguments.is_null("reject_limit")) return std::nullopt;
+    const std::int64_t rows = DatumGetInt64(arguments.value("reject_limit"));
+    if (rows < 0)
+        raise(sqlstate::invalid_parameter, "reject_limit must not be negative, but is " + std::to_string(rows),
+              "It is the number of rows that may be rejected; NULL is no limit.");
+    return rows;
+}
+
 int lookback_value(const FunctionArguments &arguments) {
     constexpr int most_days = 3660;
     if (!arguments.has("lookback")) return 0;
@@ -120,6 +136,10 @@ void check_fit(const CopyRequest &request) {
         refuse("lookback has no meaning in mode " + mode, "Use it with mode => 'replace' or 'upsert'.");
     if (request.lookback > 0 && !has_window)
         refuse("lookback has no meaning without a window", "Pass a day, or leave lookback out.");
+    if (request.on_error == OnError::reject && request.method != Method::cursor)
+        raise(sqlstate::feature_not_supported, "on_error => 'reject' needs method cursor", "Use method => 'cursor'.");
+    if (request.reject_limit && request.on_error != OnError::reject)
+        refuse("reject_limit has no meaning without on_error => 'reject'", "Pass both, or neither.");
     if (request.verify && request.transform)
         refuse("verify cannot be used with transform", "What the transform should have written is not known.");
     if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
@@ -205,6 +225,8 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     request.settle = settle_value(arguments);
     request.lookback = lookback_value(arguments);
     request.verify = verify_value(arguments);
+    request.on_error = on_error_value(arguments);
+    request.reject_limit = reject_limit_value(arguments);
     // Without a mode nothing is written, and what the arguments say is how to tell the rows.
     if (arguments.has("mode")) check_fit(request);
     request.schema = extension_schema(fcinfo);

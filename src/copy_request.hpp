@@ -17,6 +17,9 @@ enum class OnRerun { error, skip, run };
 // What is done about a window that the source may still commit rows of.
 enum class Settle { ignore, warn, wait, error };
 
+// What is done about a row that a conversion, a constraint or a trigger refuses.
+enum class OnError { stop, reject };
+
 struct CopyRequest {
     std::string src_conninfo;
     std::string query_template;
@@ -32,11 +35,13 @@ struct CopyRequest {
     OnRerun on_rerun = OnRerun::error;
     Method method = Method::cursor;
     Settle settle = Settle::warn;
-    int lookback = 0;            // days by which the window grows backwards
-    bool verify = false;         // compares the rows of both servers before the run ends
-    Oid schema = InvalidOid;     // of the extension
-    std::int64_t run_id = 0;     // of an entry that the ledger has already; 0: the run makes one
-    bool commit_batches = false; // a transaction for every batch
+    int lookback = 0;    // days by which the window grows backwards
+    bool verify = false; // compares the rows of both servers before the run ends
+    OnError on_error = OnError::stop;
+    std::optional<std::int64_t> reject_limit{}; // rows; nothing: any number
+    Oid schema = InvalidOid;                    // of the extension
+    std::int64_t run_id = 0;                    // of an entry that the ledger has already; 0: the run makes one
+    bool commit_batches = false;                // a transaction for every batch
 };
 
 } // namespace pgci

@@ -3,7 +3,7 @@
 #include "batch_reader.hpp"
 #include "bulk_writer.hpp"
 #include "guard.hpp"
-#include "spi_writer.hpp"
+#include "rejecting_writer.hpp"
 
 namespace pgci {
 
@@ -23,9 +23,14 @@ void load_by_cursor(LoadRun &run) {
     RowDecoder decoder(run.plan.map, memory);
     SourceCursor cursor(run.source, run.query, run.plan.map, run.request.batch, bound);
     BatchReader reader(cursor, decoder, run.request.batch, bound);
+    Rejects rejects(run.ledger, run.run_id, run.request.reject_limit, run.batch_in_work);
+    if (run.request.on_error == OnError::reject) reader.put_aside(rejects);
     const auto make_writer = [&]() -> std::unique_ptr<RowWriter> {
         if (run.request.method == Method::bulk)
             return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), memory);
+        if (run.request.on_error == OnError::reject)
+            return std::make_unique<RejectingWriter>(run.plan.statements, run.zone, decoder.description(), bound,
+                                                     memory, rejects);
         return std::make_unique<SpiWriter>(run.plan.statements, run.zone, decoder.description(), bound, memory);
     };
     RunStatistics &statistics = run.statistics;

@@ -374,6 +374,25 @@ std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Wi
                             nullptr));
 }
 
+void Ledger::reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const {
+    const Oid user = GetUserId();
+    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
+    const auto optional_text = [](const std::string &text) {
+        Parameter parameter = text_parameter(text);
+        parameter.is_null = text.empty();
+        return parameter;
+    };
+    const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
+    run_as<9>(owner_,
+              "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
+                  ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
+                  "constraint_name, column_name) VALUES ($1, $2::name, $3, $4::jsonb, $5, $6, $7, $8, $9)",
+              {int8_parameter(run_id), text_parameter(username), int8_parameter(batch), text_parameter(row),
+               text_parameter(failure.sqlstate()), text_parameter(failure.message), optional_text(failure.detail),
+               optional_text(failure.constraint), optional_text(failure.column)},
+              nullptr);
+}
+
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
     const Oid user = GetUserId();
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });

@@ -115,6 +115,8 @@ class Ledger {
                                           Reprocess reprocess) const;
     // The places in `windows` of those that no succeeded runs into `target` cover, of whatever source and query.
     std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
+    // Puts a row aside that the run did not load; `row` is a JSON object.
+    void reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const;
     // Forgets the runs into `target` of all windows in [start, end), of whole results too when there are no bounds;
     // they stay in the table with status forgotten. Returns how many. Only the target's owner forgets the runs of
     // others.

@@ -1,6 +1,8 @@
 #include "row_decoder.hpp"
 
+#include "attempt.hpp"
 #include "guard.hpp"
+#include "remote_text.hpp"
 #include "settings.hpp"
 
 namespace pgci {
@@ -31,6 +33,7 @@ std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
     const int count = description_->natts;
     std::int64_t bytes = 0;
     ++row_;
+    source_row_ = row;
     for (column_ = 0; column_ < count; ++column_) {
         const int length = PQgetlength(row, 0, column_);
         nulls_[column_] = length == 0 && PQgetisnull(row, 0, column_) != 0;
@@ -46,6 +49,47 @@ std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
     return bytes;
 }
 
+std::string RowDecoder::show_row() {
+    const int failed = column_;
+    std::string json = "{";
+    for (int i = 0; i < description_->natts; ++i) {
+        const Form_pg_attribute attribute = TupleDescAttr(description_, i);
+        char *const value = PQgetvalue(source_row_, 0, i);
+        const int length = PQgetlength(source_row_, 0, i);
+        const bool is_null = PQgetisnull(source_row_, 0, i) != 0;
+        std::string text = sanitize(value, static_cast<std::size_t>(length));
+        if (!is_null && !decoders_[i].as_text && i != failed) {
+            // In a subtransaction of its own: what follows the failed value may fail as well.
+            const std::optional<RunFailure> failure = attempt([&] {
+                const char *const shown = pg_call([&] {
+                    Oid output = InvalidOid;
+                    bool is_varlena = false;
+                    getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+                    return OidOutputFunctionCall(output, decode_value(decoders_[i], value, length));
+                });
+                text = shown;
+            });
+            if (failure) text = "(not decoded)";
+        } else if (!is_null && !decoders_[i].as_text) {
+            text = "(not decoded)";
+        }
+        json += i == 0 ? "" : ", ";
+        json += pg_call([&] {
+            StringInfoData member;
+            initStringInfo(&member);
+            escape_json(&member, NameStr(attribute->attname));
+            appendStringInfoString(&member, ": ");
+            if (is_null)
+                appendStringInfoString(&member, "null");
+            else
+                escape_json(&member, text.c_str());
+            return member.data;
+        });
+    }
+    return json + "}";
+}
+
+// Settings that the source has too are the same there.
 void RowDecoder::begin() {
     if (!depends_on_settings_) return;
     settings_ = pg_call([] {

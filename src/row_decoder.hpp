@@ -25,6 +25,13 @@ class RowDecoder {
     // code, for use where the client encoding is the database's. Raises what decode_value raises.
     std::int64_t decode(const PGresult *row, RowWriter &writer);
 
+    // Of a row whose decoding failed: the column at fault, and the row as a JSON object of texts, where what cannot be
+    // decoded is shown as it came. After that the row is done with.
+    bool is_decoding() const { return column_ < description_->natts; }
+    std::string column_name() const { return NameStr(TupleDescAttr(description_, column_)->attname); }
+    std::string show_row();
+    void give_up_row() { column_ = description_->natts; }
+
     // A line of error context: the column of the value that is being decoded, and the number of its row at the source.
     // PostgreSQL code.
     void show_position() const;
@@ -32,6 +39,7 @@ class RowDecoder {
   private:
     TupleDesc description_ = nullptr;
     ValueDecoder *decoders_ = nullptr;
+    const PGresult *source_row_ = nullptr;
     Datum *values_ = nullptr;
     bool *nulls_ = nullptr;
     std::int64_t row_ = 0;
