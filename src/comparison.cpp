@@ -50,7 +50,7 @@ Comparison::Comparison(SourceSession &source, const SourceQuery &query, std::vec
         if (key.empty() || std::find(key.begin(), key.end(), column.name) != key.end()) key_.push_back(column);
 }
 
-// SELECT of h1, h2 and, if asked for, k (the key) and b (its bucket), for all rows of a relation q that follows. The row
+// SELECT of h1, h2 and, if asked for, k (the key), its parts c0, c1, ..., and b (its bucket), for all rows of a relation q that follows. The row
 // is made a text once, behind OFFSET 0, and hashed by two seeds.
 std::string Comparison::hashed_rows(Side side, bool with_key) const {
     const auto hashed = [&](const std::string &text, const char *seed) {
@@ -64,17 +64,29 @@ std::string Comparison::hashed_rows(Side side, bool with_key) const {
     std::string row;
     for (const ComparedColumn &column : columns_) row.append(row.empty() ? "" : ", ").append(expression(column));
     std::string key;
-    for (const ComparedColumn &column : key_)
-        key.append(key.empty() ? "" : " OPERATOR(pg_catalog.||) ', ' OPERATOR(pg_catalog.||) ")
-            .append("pg_catalog.to_json(" + quote_literal(column.name) + "::pg_catalog.text)::pg_catalog.text ")
-            .append("OPERATOR(pg_catalog.||) ': ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.to_json((" +
-                    expression(column) + ")::pg_catalog.text)::pg_catalog.text, 'null')");
-    const std::string with =
-        with_key ? ", '{' OPERATOR(pg_catalog.||) " + key + " OPERATOR(pg_catalog.||) '}' AS k" : "";
+    std::string parts;
+    for (std::size_t i = 0; i < key_.size(); ++i) {
+        key.append(i == 0 ? "" : ", ").append(expression(key_[i]));
+        parts += ", (" + expression(key_[i]) + ")::pg_catalog.text AS c" + std::to_string(i);
+    }
+    const std::string with = with_key ? ", ROW(" + key + ")::pg_catalog.text AS k" + parts : "";
     return "SELECT " + hashed("r", "1") + " AS h1, " + hashed("r", "2") + " AS h2" +
-           (with_key ? ", k, " + hashed("k", "3") + " OPERATOR(pg_catalog.&) " + std::to_string(bucket_mask) + " AS b"
-                     : "") +
+           (with_key
+                ? ", texts.*, " + hashed("k", "3") + " OPERATOR(pg_catalog.&) " + std::to_string(bucket_mask) + " AS b"
+                : "") +
            " FROM (SELECT ROW(" + row + ")::pg_catalog.text AS r" + with + " FROM (";
+}
+
+// The key as a JSON object, of the texts c0, c1, ...
+std::string Comparison::key_as_json() const {
+    std::string json = "'{'";
+    for (std::size_t i = 0; i < key_.size(); ++i)
+        json.append(" OPERATOR(pg_catalog.||) ")
+            .append(i == 0 ? "" : "', ' OPERATOR(pg_catalog.||) ")
+            .append("pg_catalog.to_json(" + quote_literal(key_[i].name) + "::pg_catalog.text)::pg_catalog.text ")
+            .append("OPERATOR(pg_catalog.||) ': ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.to_json(c" +
+                    std::to_string(i) + ")::pg_catalog.text, 'null')");
+    return json + " OPERATOR(pg_catalog.||) '}'";
 }
 
 std::vector<TextRow> Comparison::select(Side side, const std::string &head, const std::string &tail, bool with_key,
@@ -127,15 +139,15 @@ Comparison::Buckets Comparison::target_buckets() {
 }
 
 std::vector<KeyedRow> Comparison::source_rows(const std::vector<int> &buckets) {
-    return to_keyed(select(Side::source, "SELECT k, h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
-                           " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])",
-                           true, false));
+    return to_keyed(select(
+        Side::source, "SELECT " + key_as_json() + ", h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
+        " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true, false));
 }
 
 std::vector<KeyedRow> Comparison::target_rows(const std::vector<int> &buckets) {
-    return to_keyed(select(Side::target, "SELECT k, h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
-                           " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])",
-                           true, false));
+    return to_keyed(select(
+        Side::target, "SELECT " + key_as_json() + ", h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
+        " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true, false));
 }
 
 } // namespace pgci

@@ -46,6 +46,7 @@ class Comparison {
   private:
     enum class Side { source, target };
     std::string hashed_rows(Side side, bool with_key) const;
+    std::string key_as_json() const;
     std::vector<TextRow> select(Side side, const std::string &head, const std::string &tail, bool with_key,
                                 bool newest);
 
