@@ -38,7 +38,15 @@ std::vector<KeyedRow> to_keyed(const std::vector<TextRow> &rows) {
     return keyed;
 }
 
-constexpr const char *sums = "pg_catalog.count(*), coalesce(pg_catalog.sum(h1), 0), coalesce(pg_catalog.sum(h2), 0)";
+constexpr const char *select_sums =
+    "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h1), 0), coalesce(pg_catalog.sum(h2), 0)";
+constexpr const char *select_bucket_sums = "SELECT b, pg_catalog.count(*), pg_catalog.sum(h1), pg_catalog.sum(h2)";
+
+Checksum to_checksum(const std::vector<TextRow> &rows) {
+    if (rows.size() != 1 || rows[0].size() != 3)
+        raise(sqlstate::protocol_violation, "source server sent no checksum", "Check proxies and versions.");
+    return {*rows[0][0], *rows[0][1], *rows[0][2]};
+}
 
 } // namespace
 
@@ -89,27 +97,24 @@ std::string Comparison::key_as_json() const {
     return json + " OPERATOR(pg_catalog.||) '}'";
 }
 
-std::vector<TextRow> Comparison::select(Side side, const std::string &head, const std::string &tail, bool with_key,
-                                        bool newest) {
-    const std::string before = head + " FROM (" + hashed_rows(side, with_key);
-    const std::string after = "\n) AS q OFFSET 0) AS texts) AS hashes" + tail;
-    if (side == Side::target) {
-        const char *const zone = zone_.name();
-        const int settings = pg_call([=] {
-            const int level = NewGUCNestLevel();
-            use_comparison_settings(zone);
-            return level;
-        });
-        std::vector<TextRow> rows = select_rows(before + target_rows_ + after, {}, newest);
-        pg_call([=] { AtEOXact_GUC(true, settings); });
-        return rows;
-    }
-    const Result result =
-        source_.connection().run({.sql = before + query_.text() + after,
-                                  .shown_query = query_.text(),
-                                  .shown_offset = pg_mbstrlen_with_len(before.data(), static_cast<int>(before.size())),
-                                  .parameters = query_.parameters()},
-                                 PGRES_TUPLES_OK);
+std::string Comparison::query(Side side, const std::string &head, const std::string &tail, bool with_key) const {
+    return head + " FROM (" + hashed_rows(side, with_key) + (side == Side::source ? query_.text() : target_rows_) +
+           "\n) AS q OFFSET 0) AS texts) AS hashes" + tail;
+}
+
+RemoteConnection::Statement Comparison::ask_source(const std::string &head, const std::string &tail, bool with_key) {
+    const std::string before = head + " FROM (" + hashed_rows(Side::source, with_key);
+    RemoteConnection::Statement statement{.sql = query(Side::source, head, tail, with_key),
+                                          .shown_query = query_.text(),
+                                          .shown_offset =
+                                              pg_mbstrlen_with_len(before.data(), static_cast<int>(before.size())),
+                                          .parameters = query_.parameters()};
+    source_.connection().send(statement);
+    return statement;
+}
+
+std::vector<TextRow> Comparison::receive(const RemoteConnection::Statement &statement) {
+    const Result result = source_.connection().receive(statement, PGRES_TUPLES_OK);
     std::vector<TextRow> rows;
     for (int i = 0; i < PQntuples(result.get()); ++i) {
         TextRow row;
@@ -119,35 +124,45 @@ std::vector<TextRow> Comparison::select(Side side, const std::string &head, cons
     return rows;
 }
 
-Checksum Comparison::source_checksum() {
-    const std::vector<TextRow> rows = select(Side::source, std::string("SELECT ") + sums, "", false, false);
-    if (rows.size() != 1 || rows[0].size() != 3) source_.connection().raise_protocol_violation("no checksum");
-    return {*rows[0][0], *rows[0][1], *rows[0][2]};
+std::vector<TextRow> Comparison::select_target(const std::string &head, const std::string &tail, bool with_key,
+                                               bool newest) {
+    const char *const zone = zone_.name();
+    const int settings = pg_call([=] {
+        const int level = NewGUCNestLevel();
+        use_comparison_settings(zone);
+        return level;
+    });
+    std::vector<TextRow> rows = select_rows(query(Side::target, head, tail, with_key), {}, newest);
+    pg_call([=] { AtEOXact_GUC(true, settings); });
+    return rows;
 }
 
-Checksum Comparison::target_checksum(bool newest) {
-    const std::vector<TextRow> rows = select(Side::target, std::string("SELECT ") + sums, "", false, newest);
-    return {*rows[0][0], *rows[0][1], *rows[0][2]};
+Comparison::Sides<std::vector<TextRow>> Comparison::select_both(const std::string &head, const std::string &tail,
+                                                                bool with_key) {
+    const RemoteConnection::Statement asked = ask_source(head, tail, with_key);
+    std::vector<TextRow> target = select_target(head, tail, with_key, false);
+    return {receive(asked), std::move(target)};
 }
 
-Comparison::Buckets Comparison::source_buckets() {
-    return to_buckets(select(Side::source, std::string("SELECT b, ") + sums, " GROUP BY b", true, false));
+Checksum Comparison::source_checksum() { return to_checksum(receive(ask_source(select_sums, "", false))); }
+
+Checksum Comparison::target_checksum() { return to_checksum(select_target(select_sums, "", false, true)); }
+
+Comparison::Sides<Checksum> Comparison::checksums() {
+    const Sides<std::vector<TextRow>> found = select_both(select_sums, "", false);
+    return {to_checksum(found.source), to_checksum(found.target)};
 }
 
-Comparison::Buckets Comparison::target_buckets() {
-    return to_buckets(select(Side::target, std::string("SELECT b, ") + sums, " GROUP BY b", true, false));
+Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
+    const Sides<std::vector<TextRow>> found = select_both(select_bucket_sums, " GROUP BY b", true);
+    return {to_buckets(found.source), to_buckets(found.target)};
 }
 
-std::vector<KeyedRow> Comparison::source_rows(const std::vector<int> &buckets) {
-    return to_keyed(select(
-        Side::source, "SELECT " + key_as_json() + ", h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
-        " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true, false));
-}
-
-std::vector<KeyedRow> Comparison::target_rows(const std::vector<int> &buckets) {
-    return to_keyed(select(
-        Side::target, "SELECT " + key_as_json() + ", h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
-        " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true, false));
+Comparison::Sides<std::vector<KeyedRow>> Comparison::rows(const std::vector<int> &buckets) {
+    const Sides<std::vector<TextRow>> found =
+        select_both("SELECT " + key_as_json() + ", h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
+                    " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true);
+    return {to_keyed(found.source), to_keyed(found.target)};
 }
 
 } // namespace pgci

@@ -33,22 +33,29 @@ class Comparison {
                std::string target_rows, const std::vector<std::string> &key, const TimeZone &zone);
 
     Checksum source_checksum();
-    // Sees what this transaction wrote if `newest`.
-    Checksum target_checksum(bool newest);
+    // Sees what this transaction wrote.
+    Checksum target_checksum();
 
+    // What both servers have, which work at the same time.
+    template <class T> struct Sides {
+        T source;
+        T target;
+    };
+    Sides<Checksum> checksums();
     // The rows fall into buckets by their key; these are the checksums of each that has rows.
     using Buckets = std::vector<std::pair<int, Checksum>>;
-    Buckets source_buckets();
-    Buckets target_buckets();
-    std::vector<KeyedRow> source_rows(const std::vector<int> &buckets);
-    std::vector<KeyedRow> target_rows(const std::vector<int> &buckets);
+    Sides<Buckets> buckets();
+    Sides<std::vector<KeyedRow>> rows(const std::vector<int> &buckets);
 
   private:
     enum class Side { source, target };
     std::string hashed_rows(Side side, bool with_key) const;
     std::string key_as_json() const;
-    std::vector<TextRow> select(Side side, const std::string &head, const std::string &tail, bool with_key,
-                                bool newest);
+    std::string query(Side side, const std::string &head, const std::string &tail, bool with_key) const;
+    RemoteConnection::Statement ask_source(const std::string &head, const std::string &tail, bool with_key);
+    std::vector<TextRow> receive(const RemoteConnection::Statement &statement);
+    std::vector<TextRow> select_target(const std::string &head, const std::string &tail, bool with_key, bool newest);
+    Sides<std::vector<TextRow>> select_both(const std::string &head, const std::string &tail, bool with_key);
 
     SourceSession &source_;
     const SourceQuery &query_;

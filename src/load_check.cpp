@@ -10,7 +10,7 @@ LoadCheck::LoadCheck(SourceSession &source, const SourceQuery &query, const std:
       source_(comparison_.source_checksum()), target_name_(target.name()) {}
 
 void LoadCheck::compare() {
-    const Checksum target = comparison_.target_checksum(true);
+    const Checksum target = comparison_.target_checksum();
     if (target == source_) return;
     raise(sqlstate::rows_do_not_match, "rows of the window in " + target_name_ + " are not those of the source",
           "Load without verify, and see copy_incremental_verify_rows(). Rows that were there before, and triggers that "

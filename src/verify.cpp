@@ -82,8 +82,9 @@ Comparison compare(ResolvedRequest &resolved, const std::vector<std::string> &ke
 // Buckets that differ, in portions of a bounded number of rows.
 std::vector<std::vector<int>> differing_portions(Comparison &comparison) {
     std::map<int, std::pair<Checksum, Checksum>> buckets;
-    for (auto &[bucket, checksum] : comparison.source_buckets()) buckets[bucket].first = checksum;
-    for (auto &[bucket, checksum] : comparison.target_buckets()) buckets[bucket].second = checksum;
+    const Comparison::Sides<Comparison::Buckets> found = comparison.buckets();
+    for (const auto &[bucket, checksum] : found.source) buckets[bucket].first = checksum;
+    for (const auto &[bucket, checksum] : found.target) buckets[bucket].second = checksum;
     std::vector<std::vector<int>> portions;
     std::int64_t rows = most_rows_at_once;
     const auto number = [](const std::string &text) { return text.empty() ? 0 : std::stoll(text); };
@@ -122,8 +123,9 @@ Differences find_differences(Comparison &comparison, bool has_key) {
     Differences differences;
     for (const std::vector<int> &portion : differing_portions(comparison)) {
         std::map<std::string, std::pair<std::vector<std::string>, std::vector<std::string>>> rows;
-        for (KeyedRow &row : comparison.source_rows(portion)) rows[row.key].first.push_back(std::move(row.hash));
-        for (KeyedRow &row : comparison.target_rows(portion)) rows[row.key].second.push_back(std::move(row.hash));
+        Comparison::Sides<std::vector<KeyedRow>> found = comparison.rows(portion);
+        for (KeyedRow &row : found.source) rows[row.key].first.push_back(std::move(row.hash));
+        for (KeyedRow &row : found.target) rows[row.key].second.push_back(std::move(row.hash));
         for (auto &[key, sides] : rows) add_differences(differences, key, sides.first, sides.second, has_key);
     }
     return differences;
@@ -143,8 +145,7 @@ std::vector<TextRow> verify_window(const CopyRequest &request) {
     ResolvedRequest resolved(request);
     const std::vector<std::string> key = key_of(request, resolved);
     Comparison comparison = compare(resolved, key);
-    const Checksum source = comparison.source_checksum();
-    const Checksum target = comparison.target_checksum(false);
+    const auto [source, target] = comparison.checksums();
     Differences differences;
     if (!(source == target)) differences = find_differences(comparison, !key.empty());
     const auto text = [](std::int64_t number) { return std::optional(std::to_string(number)); };
@@ -156,7 +157,7 @@ std::vector<TextRow> find_different_rows(const CopyRequest &request) {
     ResolvedRequest resolved(request);
     const std::vector<std::string> key = key_of(request, resolved);
     Comparison comparison = compare(resolved, key);
-    if (comparison.source_checksum() == comparison.target_checksum(false)) return {};
+    if (const auto [source, target] = comparison.checksums(); source == target) return {};
     return find_differences(comparison, !key.empty()).rows;
 }
 
