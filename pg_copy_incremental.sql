@@ -213,16 +213,21 @@ CREATE FUNCTION copy_incremental_start(
     transform text DEFAULT NULL,
     time_zone text DEFAULT NULL,
     on_rerun text DEFAULT 'error',
-    method text DEFAULT 'cursor'
+    method text DEFAULT 'cursor',
+    settle text DEFAULT 'warn',
+    lookback integer DEFAULT 0,
+    verify boolean DEFAULT false,
+    on_error text DEFAULT 'stop',
+    reject_limit bigint DEFAULT NULL
 ) RETURNS bigint
     LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'copy_incremental_start';
 
-COMMENT ON FUNCTION copy_incremental_start(text, text, date, integer, regclass, text, text, text[], text, text, text, text) IS
+COMMENT ON FUNCTION copy_incremental_start(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) IS
 'starts copy_incremental() in a background worker that outlives the session, at once and not with the transaction''s commit; returns the run_id. Errors: 53000 no background worker is free; 55P03 the target is locked; and those of copy_incremental() that show before the first row; later ones stand in copy_incremental_runs';
 
 -- Opens connections from this server, so it is granted on purpose.
-REVOKE ALL ON FUNCTION copy_incremental_start(text, text, date, integer, regclass, text, text, text[], text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION copy_incremental_start(text, text, date, integer, regclass, text, text, text[], text, text, text, text, text, integer, boolean, text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION copy_incremental_wait(run_id bigint, timeout interval DEFAULT NULL) RETURNS boolean
     LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -49,6 +49,19 @@ void Subtransaction::roll_back() const {
     MemoryContextSwitchTo(memory_);
 }
 
+void Subtransaction::roll_back_and_rethrow() const {
+    // The error's memory ends with the subtransaction, and a subtransaction that is left open would be the user's.
+    ErrorData *const inner = detail::current_failure().postgres_error;
+    ErrorData *error = nullptr;
+    try {
+        pg_call([=] { ReThrowError(inner); }, memory_);
+    } catch (const PgError &moved) {
+        error = moved.data();
+    }
+    roll_back();
+    throw PgError(error);
+}
+
 bool is_cancel(const RunFailure &failure) { return failure.code == ERRCODE_QUERY_CANCELED; }
 
 } // namespace pgci

@@ -37,6 +37,8 @@ class Subtransaction {
 
     void keep() const;
     void roll_back() const;
+    // Rolls back and throws the PgError that the calling catch block has caught.
+    [[noreturn]] void roll_back_and_rethrow() const;
 
   private:
     MemoryContext memory_;

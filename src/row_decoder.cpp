@@ -69,6 +69,7 @@ std::string RowDecoder::show_row() {
                 });
                 text = shown;
             });
+            if (failure && is_cancel(*failure)) raise(*failure);
             if (failure) text = "(not decoded)";
         } else if (!is_null && !decoders_[i].as_text) {
             text = "(not decoded)";
