@@ -19,6 +19,17 @@ Query *analyze_insert(const char *insert, MemoryContext memory) {
     return query;
 }
 
+// What the planner makes of a column that has neither a value nor a default: NULL, which a domain may refuse. Null where
+// there is nothing to refuse.
+Expr *null_of_domain(Form_pg_attribute column) {
+    if (column->attisdropped || column->attgenerated != '\0' || get_typtype(column->atttypid) != TYPTYPE_DOMAIN)
+        return nullptr;
+    Const *const null =
+        makeConst(column->atttypid, -1, column->attcollation, column->attlen, Datum{0}, true, column->attbyval);
+    return reinterpret_cast<Expr *>(coerce_to_domain(reinterpret_cast<Node *>(null), InvalidOid, -1, column->atttypid,
+                                                     COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1, false));
+}
+
 } // namespace
 
 void BulkRow::prepare(const char *insert, Relation target, TupleDesc batch, MemoryContext memory) {
@@ -27,7 +38,10 @@ void BulkRow::prepare(const char *insert, Relation target, TupleDesc batch, Memo
     is_volatile_ = contain_volatile_functions_not_nextval(reinterpret_cast<Node *>(query_->targetList));
     count_ = RelationGetDescr(target)->natts;
     columns_ = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(count_)));
-    for (int i = 0; i < count_; ++i) columns_[i].source = -1;
+    for (int i = 0; i < count_; ++i) {
+        columns_[i].source = -1;
+        columns_[i].expression = null_of_domain(TupleDescAttr(RelationGetDescr(target), i));
+    }
     for (int i = 0; i < list_length(query_->targetList); ++i) {
         const auto *const entry = static_cast<TargetEntry *>(list_nth(query_->targetList, i));
         if (entry->resjunk) continue;
@@ -36,7 +50,12 @@ void BulkRow::prepare(const char *insert, Relation target, TupleDesc batch, Memo
             column.source = reinterpret_cast<const Var *>(entry->expr)->varattno - 1;
             continue;
         }
-        column.expression = expression_planner(entry->expr);
+        column.expression = entry->expr;
+    }
+    for (int i = 0; i < count_; ++i) {
+        Column &column = columns_[i];
+        if (column.source >= 0 || column.expression == nullptr) continue;
+        column.expression = expression_planner(column.expression);
         has_expressions_ = true;
     }
     batch_ = MakeSingleTupleTableSlot(batch, &TTSOpsVirtual);
@@ -48,7 +67,8 @@ void BulkRow::init_range_table(EState *state) const { compat::init_insert_range_
 void BulkRow::init_expressions(EState *state) {
     const MemoryContext previous = MemoryContextSwitchTo(state->es_query_cxt);
     for (int i = 0; i < count_; ++i)
-        if (columns_[i].expression != nullptr) columns_[i].state = ExecInitExpr(columns_[i].expression, nullptr);
+        if (columns_[i].source < 0 && columns_[i].expression != nullptr)
+            columns_[i].state = ExecInitExpr(columns_[i].expression, nullptr);
     MemoryContextSwitchTo(previous);
 }
 

@@ -8,7 +8,7 @@ namespace pgci {
 
 // Rows that are wide make a FETCH smaller, and narrow ones let it grow again. One FETCH in flight caps the rate at its
 // rows a round trip, so as long as rows have to be waited for, more FETCHes are asked for ahead, as far as what is in
-// flight stays within the bound.
+// flight stays within the bound, and is no more than twice what has arrived: the rows may be about to end.
 class FetchAhead {
   public:
     // `batch` rows at most, and about `bound` bytes at most, for one FETCH as for all that are in flight.
@@ -28,7 +28,9 @@ class FetchAhead {
         const std::int64_t fitting = std::max<std::int64_t>(bound_ / width, 1);
         rows_ = static_cast<int>(std::min({fitting, std::int64_t{rows_} * 2, std::int64_t{batch_}}));
         if (!in_pipeline_) return;
-        const int most = static_cast<int>(std::clamp<std::int64_t>(fitting / rows_, least_depth, most_depth));
+        ++arrived_;
+        const std::int64_t sensible = std::min(fitting / rows_, 2 * arrived_ + least_depth);
+        const int most = static_cast<int>(std::clamp<std::int64_t>(sensible, least_depth, most_depth));
         depth_ = std::min(had_to_wait ? depth_ * 2 : depth_, most);
     }
 
@@ -41,6 +43,7 @@ class FetchAhead {
     int rows_;
     int depth_;
     bool in_pipeline_;
+    std::int64_t arrived_ = 0; // FETCHes
 };
 
 } // namespace pgci

@@ -127,6 +127,7 @@ copies_all('over a long line', over_proxy('delay 20', 'TABLE rows', batch => 100
 my @seen = fetches_seen();
 my $deepest = max map { $_->[1] } @seen;
 cmp_ok($deepest, '>=', 16, "with a round trip of 20 ms the FETCHes in flight become many ($deepest)");
+cmp_ok(scalar(@seen), '<=', 3 * 101, 'and those asked for in vain are no more than twice those of use (' . @seen . ' for 101)');
 outcome(over_proxy('pass', 'SELECT id FROM rows ORDER BY id', batch => 100, target => "'paced'"));
 $deepest = max map { $_->[1] } fetches_seen();
 cmp_ok($deepest, '<=', 8, "where the target is slower than the source they stay few ($deepest)");

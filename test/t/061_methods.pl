@@ -259,7 +259,8 @@ my @cases = (
 	'UNIQUE NULLS NOT DISTINCT' => plain('CREATE TABLE t (id int, v text, UNIQUE NULLS NOT DISTINCT (v))',
 		'SELECT i AS id, NULL::text AS v FROM generate_series(1, 7) AS i'),
 	'UNIQUE on two columns' => plain('CREATE TABLE t (id int, v text, UNIQUE (v, id) INCLUDE (id))'),
-	'UNIQUE before CHECK' => plain('CREATE TABLE t (id int UNIQUE CHECK (id <> 2), v text); INSERT INTO t VALUES (1)'),
+	'UNIQUE before CHECK' => plain('CREATE TABLE t (id int UNIQUE CHECK (id <> 2), v text); INSERT INTO t VALUES (1)', undef,
+		modes => ['append'], differs => { bulk => 'constraints of all rows of a batch are checked before its unique keys' }),
 	'UNIQUE DEFERRABLE, refused' => plain('CREATE TABLE t (id int UNIQUE DEFERRABLE, v text)', 'SELECT i % 5 AS id FROM generate_series(1, 7) AS i'),
 	'UNIQUE INITIALLY DEFERRED' => plain('CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, v text)'),
 	'UNIQUE INITIALLY DEFERRED, refused' => plain('CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, v text)',
@@ -387,10 +388,9 @@ sub steps
 		CREATE TABLE log (n int GENERATED ALWAYS AS IDENTITY, what text); $case->{ddl}");
 	for my $mode (modes_of($case, $method))
 	{
-		my $slice = $mode eq 'replace' ? { replace_where => q['true'] } : {};
 		my $call = $method eq 'insert' ? "SELECT insert_rows(\$query\$$case->{query}\$query\$, '$target')"
 		  : copy_sql($case->{query} =~ s/([{}])/$1$1/gr, undef, batch => 3, target => "'$target'", method => "'$method'", mode => "'$mode'",
-			on_rerun => "'run'", %$slice);
+			$mode eq 'replace' ? (replace_where => q['true']) : (on_rerun => "'run'"));
 		push @steps, $call, $show, 'SELECT what FROM log ORDER BY n',
 		  q[SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'c' ORDER BY 1];
 	}
@@ -454,7 +454,7 @@ my (%compared, %refused, %differ, %unsupported);
 while (my ($name, $case) = splice @cases, 0, 2)
 {
 	my $cursor = $effects{cursor}{$name};
-	ok($cursor->{$_} !~ /^refused/, "$name: cursor, $_") or diag($cursor->{$_}) for sort keys %$cursor;
+	ok($cursor->{$_} !~ /^refused|^ERROR 22023: on_rerun/, "$name: cursor, $_") or diag($cursor->{$_}) for sort keys %$cursor;
 	for my $method (@methods)
 	{
 		for my $mode (modes_of($case, $method))
