@@ -6,17 +6,13 @@
 namespace pgci {
 
 void check_copy(const CopyRequest &request) {
-    const auto refuse = [](const std::string &what) {
-        raise(sqlstate::feature_not_supported, "method copy does not support " + what, "Use method => 'cursor'.");
-    };
-    if (request.mode != Mode::append && request.mode != Mode::replace)
-        refuse("mode " + std::string(mode_name(request.mode)));
-    if (request.transform) refuse("a transform");
-    if (request.commit_batches) refuse("copy_incremental_batches()");
+    if (!request.commit_batches) return;
+    raise(sqlstate::feature_not_supported, "method copy does not support copy_incremental_batches()",
+          "Use method => 'cursor'.", "A COPY is written as a whole.");
 }
 
 void load_by_copy(LoadRun &run) {
-    const CopyPlan plan = plan_copy(run.plan.map, run.target);
+    const CopyPlan plan = plan_copy(run.plan.map, run.target, run.plan.statements.insert);
     CopyWriter writer(run.target, run.plan, plan, run.zone);
     SourceCopy data(run.source, run.query, plan);
     RunStatistics &statistics = run.statistics;

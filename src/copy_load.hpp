@@ -5,8 +5,7 @@
 
 namespace pgci {
 
-// Raises 0A000 for a request that method copy does not serve: other modes than append and replace, a transform, commits
-// between batches.
+// Raises 0A000 for commits between batches, which method copy has none of.
 void check_copy(const CopyRequest &request);
 
 // Deletes the slice, copies all rows, ends the source's transaction and records the run. On return `statistics` are

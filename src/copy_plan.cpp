@@ -2,6 +2,7 @@
 
 #include "conversion.hpp"
 #include "guard.hpp"
+#include "spi.hpp"
 
 namespace pgci {
 
@@ -62,6 +63,14 @@ bool receives_database_encoding() {
     return client == GetDatabaseEncoding() || client == PG_SQL_ASCII;
 }
 
+void analyze(const char *statement) {
+    pg_call([=] {
+        spi_connect();
+        (void)spi_prepare(statement);
+        spi_finish();
+    });
+}
+
 [[noreturn]] void refuse(const MappedColumn &column, const TargetColumn &into) {
     raise(sqlstate::feature_not_supported,
           "method copy cannot convert column \"" + column.name + "\" from " + type_text(column.source_type, -1) +
@@ -72,7 +81,8 @@ bool receives_database_encoding() {
 
 } // namespace
 
-CopyPlan plan_copy(const ColumnMap &map, const Target &target) {
+CopyPlan plan_copy(const ColumnMap &map, const Target &target, const std::string &insert) {
+    analyze(insert.c_str());
     CopyPlan plan;
     plan.is_binary = receives_database_encoding();
     plan.is_whole_query = map.all_binary_in_order;

@@ -16,8 +16,9 @@ struct CopyPlan {
     bool is_whole_query = true; // the query's columns, in its order, as they are
 };
 
-// Plans the COPY of columns that an INSERT could assign to those of the target. Raises 0A000 for a column whose cast the
+// Plans the COPY of columns into those of the target. `insert` is the statement of method cursor, which is analyzed:
+// raises what the analyzer refuses (42804 where there is no assignment cast), and 0A000 for a column whose cast the
 // source could not do as this server would.
-CopyPlan plan_copy(const ColumnMap &map, const Target &target);
+CopyPlan plan_copy(const ColumnMap &map, const Target &target, const std::string &insert);
 
 } // namespace pgci

@@ -96,9 +96,6 @@ CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPla
     : target_(target), load_(load), copy_(copy) {
     pg_call([this, zone_name = zone.name()] {
         scope_.begin(zone_name);
-        spi_connect();
-        (void)spi_prepare(load_.statements.insert.c_str());
-        spi_finish();
         const Relation relation = relation_open(target_.oid(), NoLock);
         check_kind(relation);
         if (load_.statements.counts_outside) check_rows_tell_writer(relation);

@@ -9,9 +9,8 @@ namespace pgci {
 
 class CopyWriter {
   public:
-    // Makes the checks of COPY that the server's function for it leaves to its callers. Raises what PostgreSQL's
-    // analyzer refuses for the INSERT of method cursor (42804 where there is no assignment cast), 42501 without the right
-    // to insert into every column, 0A000 where row security applies, for rules, views without INSTEAD OF trigger, and
+    // Makes the checks of COPY that the server's function for it leaves to its callers. Raises 42501 without the right to
+    // insert into every column, 0A000 where row security applies, for rules, views without INSTEAD OF trigger, and
     // with a slice for targets whose rows do not tell who wrote them. The arguments must live as long as the writer.
     CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone);
 

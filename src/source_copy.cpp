@@ -61,9 +61,14 @@ SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const Co
 // Is there another piece? Without waiting, there is none where none has arrived.
 bool SourceCopy::next_piece(bool may_wait) {
     given_ = 0;
+    // The end was seen behind data that had to go out first, so that COPY judges it first.
+    if (piece_.size < 0) {
+        end();
+        return false;
+    }
     piece_ = may_wait ? connection().await_copy_piece() : connection().copy_piece_at_hand();
     if (piece_.size > 0) framing_.walk(piece_.data.get(), static_cast<std::size_t>(piece_.size));
-    if (piece_.size < 0) end();
+    if (piece_.size < 0 && may_wait) end();
     return piece_.size > 0;
 }
 

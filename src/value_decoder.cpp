@@ -98,7 +98,10 @@ bool decode_numeric(const char *value, int length, Datum &result) {
     if (weight < -64 || weight > 63 || scale > 63) return false;
     if (read_16(value + header) == 0 || read_16(value + length - 2) == 0) return false;
     // Digits beyond the scale would have to be cut off.
-    if (digits - weight - 1 > (scale + 3) / 4) return false;
+    constexpr std::array<int, 4> beyond_scale{1, 1000, 100, 10};
+    const int groups_behind_point = digits - weight - 1;
+    if (groups_behind_point > (scale + 3) / 4) return false;
+    if (groups_behind_point * 4 > scale && read_16(value + length - 2) % beyond_scale[scale % 4] != 0) return false;
 
     const Size size = VARHDRSZ + sizeof(std::uint16_t) * (static_cast<Size>(digits) + 1);
     auto *const numeric = static_cast<struct varlena *>(palloc(size));

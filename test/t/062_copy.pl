@@ -37,6 +37,9 @@ sub as_cursor
 	return;
 }
 
+# As it is written in a template.
+sub literal { return $_[0] =~ s/([{}])/$1$1/gr; }
+
 sub target_is { my ($columns) = @_; $destination->safe_psql('postgres', "DROP TABLE IF EXISTS target CASCADE; CREATE TABLE target ($columns)"); return; }
 
 # The last COPY that the source was asked for.
@@ -116,7 +119,7 @@ for my $encoding ('UTF8', 'SQL_ASCII', 'LATIN1')
 	same_rows($source, $destination, 'kinds', "client_encoding $encoding");
 }
 $destination->safe_psql('postgres', "SET datestyle = 'German'; SET intervalstyle = 'iso_8601'; SET array_nulls = off; " . copy_call('TABLE own', undef));
-like(last_copy(), qr/"mood"::text, .*FORMAT text/, 'types of no common binary form travel as text');
+like(last_copy(), qr/"mood"::pg_catalog\.text, .*FORMAT text/, 'types of no common binary form travel as text');
 same_rows($source, $destination, 'own', 'own types, text');
 $destination->safe_psql('postgres', "TRUNCATE kinds; SET datestyle = 'German'; SET intervalstyle = 'iso_8601'; SET client_encoding = 'LATIN1';" . copy_call('TABLE kinds', undef));
 same_rows($source, $destination, 'kinds', 'text under settings of the session');
@@ -140,7 +143,7 @@ for my $case (
 	[ 'text', "'t'::bool", qr/\(true\)/ ], [ 'text', "'happy'::mood", qr/\(happy\)/ ], [ 'varchar(3)', "'happy'::mood", qr/^22001/ ], [ 'mood', "'happy'::mood", qr/\(happy\)/ ],
 	[ 'int4', "'x'::text", qr/^42804: column "a" is of type integer but expression is of type text/ ], [ 'int8', '3.5::float8', qr/\(4\)/ ],
 	[ 'int8', "'2018-07-29'::timestamptz", qr/^42804/ ], [ 'date', '1::int4', qr/^42804/ ], [ 'bool', '1::int4', qr/^42804/ ], [ 'mood', "'happy'::text", qr/^42804/ ],
-	[ 'other', "'happy'::mood", qr/^22P02: invalid input value for enum other: "happy"/ ], [ 'jsonb', q('{"a":1}'::json), qr/\("{""a"": 1}"\)/ ],
+	[ 'other', "'happy'::mood", qr/^22P02: invalid input value for enum other: "happy"/ ], [ 'jsonb', q('{"a":1}'::json), qr/\("\{""a"": 1\}"\)/ ],
 	[ 'int8[]', "'{1,NULL}'::int4[]", qr/{1,NULL}/ ], [ 'varchar(3)[]', "'{abcd}'::text[]", qr/^22001/ ], [ 'text[]', "'{1,2}'::int4[]", qr/{1,2}/ ],
 	[ 'int4 NOT NULL', 'NULL::int4', qr/^23502/ ], [ 'int4 CHECK (a > 5)', '5::int8', qr/^23514/ ],
 	[ 'text', 'NULL', qr/^1: \(\)/ ], [ 'money', '12.34::numeric', qr/12.34/ ], [ 'numeric', '12.34::numeric::money', qr/12.34/ ],
@@ -148,7 +151,7 @@ for my $case (
 {
 	my ($type, $expression, $want) = @$case;
 	target_is("a $type");
-	as_cursor("$expression into $type", "SELECT $expression AS a", $want, target => "'target'");
+	as_cursor("$expression into $type", 'SELECT ' . literal($expression) . ' AS a', $want, target => "'target'");
 }
 $destination->safe_psql('postgres', <<~'SQL');
 	CREATE DOMAIN positive AS int8 CHECK (value > 0);
@@ -163,7 +166,7 @@ for my $case (
 {
 	my ($domain, $expression, $want) = @$case;
 	target_is("a $domain");
-	as_cursor("$expression into domain $domain", "SELECT $expression AS a", $want, target => "'target'");
+	as_cursor("$expression into domain $domain", 'SELECT ' . literal($expression) . ' AS a', $want, target => "'target'");
 }
 # What only this session can do, and what depends on its settings.
 $destination->safe_psql('postgres', <<~'SQL');
@@ -176,10 +179,8 @@ for my $case ([ 'mood', "'HAPPY'::text", '' ], [ 'regclass', '1259::oid', '' ], 
 {
 	my ($type, $expression, $set) = @$case;
 	target_is("a $type");
-	fails_with($destination, "$set; " . copy_call("SELECT $expression AS a", undef, target => "'target'"), '0A000', $cannot, "refused: $expression into $type");
+	fails_with($destination, "$set; " . copy_call('SELECT ' . literal($expression) . ' AS a', undef, target => "'target'"), '0A000', $cannot, "refused: $expression into $type");
 }
-target_is('a timestamptz');
-fails_with($destination, copy_call('SELECT $1::mood AS a', '2018-07-29', target => "'target'"), '42804', qr/is of type timestamp/, 'the analyzer comes first');
 target_is('a text');
 fails_with($destination, copy_call('SELECT $1::mood::text AS a', '2018-07-29', target => "'target'"), '0A000', qr/cannot pass the parameter \$1.*HINT:  Use method => 'cursor'/s,
 	'a parameter of a type that only the source has');
@@ -247,9 +248,8 @@ $destination->safe_psql('postgres', <<~'SQL');
 as_cursor('a trigger that calls again', 'SELECT 1 AS a', qr/^55006: copy_incremental is already running/, target => "'target'");
 
 target_is('a int4 PRIMARY KEY');
+as_cursor('a key twice', 'SELECT 1 AS a UNION ALL SELECT 1', qr/^23505/, target => "'target'");
 $destination->safe_psql('postgres', 'CREATE TABLE child (a int4 REFERENCES target)');
-$source->safe_psql('postgres', 'CREATE TABLE child (a int4)');
-as_cursor('a deferred unique key', 'SELECT 1 AS a UNION ALL SELECT 1', qr/^23505/, target => "'target'", before => 'TRUNCATE child');
 fails_with($destination, copy_call('SELECT 7 AS a', undef, target => "'child'"), '23503', qr/violates foreign key/, 'a foreign key');
 is($destination->safe_psql('postgres', 'INSERT INTO target VALUES (1); INSERT INTO child VALUES (1);'
 	. copy_call('SELECT generate_series(1, 2) AS a', undef, target => "'target'", mode => "'replace'") . '; SELECT count(*) FROM target'), "2\n2",
@@ -309,6 +309,7 @@ $error = fails_with($destination, 'ALTER TABLE big ADD CHECK (id <> 7777); ' . c
 	'23514', qr/violates check constraint/, 'an error of the target in mid stream');
 like($error, qr/CONTEXT:  COPY big, line 7777\n.*copying the whole result into public\.big/s, 'its context');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM big'), 0, 'nothing is there');
+$destination->safe_psql('postgres', 'ALTER TABLE big DROP CONSTRAINT big_id_check');
 ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), 'and nothing runs at the source');
 is($destination->safe_psql('postgres', 'DO $do$ BEGIN PERFORM ' . (copy_call('SELECT 7777 AS id, 1 / 0 AS name', undef, target => "'big'") =~ s/^SELECT //r)
 	. '; EXCEPTION WHEN division_by_zero THEN NULL; END $do$;' . copy_call('TABLE countries', undef, target => "'big'")), 7, 'an error that is caught, and a run after it');
@@ -395,7 +396,7 @@ my $text_format = sub { my ($count, $text) = @_; my $make = data($count, $text)-
 my %text = (
 	good => [ $text_format->(2, "1\ta\n2\tb\n"), '00000', qr/^2$/m ],
 	'no line end' => [ $text_format->(1, "1\ta\n2\tb"), '08P01', qr/without its end/ ],
-	'rows after \.' => [ $text_format->(3, "1\ta\n\\.\n2\tb\n"), '08P01|22P04', qr/after its end|corrupt/ ],
+	'rows after the end' => [ $text_format->(3, "1\ta\n\\.\n2\tb\n"), '08P01|22P04', qr/after its end|corrupt/ ],
 	'more rows announced' => [ $text_format->(3, "1\ta\n2\tb\n"), '08P01', qr/2 rows received, COPY 3 announced/ ],
 	'too few fields' => [ $text_format->(1, "1\n"), '22P04', qr/missing data/ ],
 	'text that is not UTF-8' => [ $text_format->(1, "1\t\xff\xfe\n"), '22021', qr/invalid byte sequence/ ]);
