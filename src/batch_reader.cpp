@@ -28,7 +28,7 @@ class DatabaseEncodingScope {
 
 void BatchReader::read(RowWriter &writer) {
     rows_ = 0;
-    bytes_ = size_ = 0;
+    bytes_ = size_ = last_size_ = 0;
     decoder_.begin();
     while (!is_full() && cursor_.await_row()) {
         if (rejects_ == nullptr)
@@ -38,6 +38,7 @@ void BatchReader::read(RowWriter &writer) {
     }
     decoder_.end();
     if (rows_ > 0) cursor_.ask_ahead();
+    cursor_.release_row();
 }
 
 void BatchReader::read_or_put_aside(RowWriter &writer) {
@@ -74,7 +75,8 @@ void BatchReader::read_rows_at_hand(RowWriter &writer) {
             cursor_.add_bytes(bytes);
             ++rows_;
             bytes_ += bytes;
-            size_ += bytes + row_overhead;
+            last_size_ = bytes + row_overhead;
+            size_ += last_size_;
         }
     });
 }

@@ -13,7 +13,7 @@ extern int max_batch_bytes;
 
 class BatchReader {
   public:
-    // A batch has `rows` rows at most, and no further row once it has `bound` bytes.
+    // A batch has `rows` rows at most, and no further row where one as large as the last would bring it over `bound` bytes.
     BatchReader(SourceCursor &cursor, RowDecoder &decoder, int rows, std::int64_t bound)
         : cursor_(cursor), decoder_(decoder), most_rows_(rows), bound_(bound) {}
 
@@ -29,7 +29,7 @@ class BatchReader {
     std::int64_t bytes() const { return bytes_; } // of values
 
   private:
-    bool is_full() const { return rows_ >= most_rows_ || size_ >= bound_; }
+    bool is_full() const { return rows_ >= most_rows_ || (rows_ > 0 && size_ + last_size_ > bound_); }
     void read_rows_at_hand(RowWriter &writer);
     void read_or_put_aside(RowWriter &writer);
 
@@ -40,7 +40,8 @@ class BatchReader {
     std::int64_t bound_;
     int rows_ = 0;
     std::int64_t bytes_ = 0;
-    std::int64_t size_ = 0; // with what a row costs beside its values
+    std::int64_t size_ = 0;      // with what a row costs beside its values
+    std::int64_t last_size_ = 0; // of the last row
 };
 
 } // namespace pgci

@@ -57,6 +57,7 @@ class RemoteConnection {
     const PGresult *row_at_hand() noexcept;
     // Waits for a row, which row_at_hand() then has (null is returned), or for the end of the rows, which is returned.
     Result await_row(const Statement &statement);
+    void release_row() noexcept { row_.reset(); }
     // The row that was waited for.
     const PGresult *peek_row() const { return arrived_.get(); }
 

@@ -27,6 +27,8 @@ class SourceCursor {
     bool await_row();
     // Asks for more rows now, if a FETCH has brought all that it asked for.
     void ask_ahead();
+    // Frees the row given out last.
+    void release_row() noexcept { connection().release_row(); }
     // The row given out last had values of so many bytes.
     void add_bytes(std::int64_t bytes) noexcept { bytes_ += bytes; }
     bool at_end() const { return at_end_; }
