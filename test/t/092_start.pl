@@ -99,12 +99,13 @@ is(results("SELECT copy_incremental_wait($run)", "SELECT source FROM copy_increm
 unlike(slurp_file($destination->logfile) =~ s/^.*STATEMENT:.*$//mgr, qr/\Q$secret\E/, 'is in no message of ours');
 
 # A worker that is terminated, and a server that crashes: crashed, found by whoever looks.
-for my $case ([ 'terminated', 'pg_terminate_backend', 0 ], [ 'killed', 'kill', 1 ])
+for my $case ([ 'terminated', '2018-07-08', 0 ], [ 'killed', '2018-07-09', 1 ])
 {
-	my ($name, $how, $kills) = @$case;
+	my ($name, $day, $kills) = @$case;
 	$hold->();
-	$run = results(start($waits, '2018-07-08', batch => 100));
+	$run = results(start($waits, $day, batch => 100));
 	my $pid = results("SELECT pid FROM pg_stat_activity WHERE backend_type = 'copy_incremental' AND query LIKE '%run $run'");
+	ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory']), "$name: the run waits");
 	$kills ? kill('KILL', $pid) : results("SELECT pg_terminate_backend($pid)");
 	$destination->poll_query_until('postgres', 'SELECT true') if $kills;
 	ok(wait_until($destination, "SELECT ($workers) = 0"), "$name: the worker is gone");
@@ -113,12 +114,12 @@ for my $case ([ 'terminated', 'pg_terminate_backend', 0 ], [ 'killed', 'kill', 1
 	is(results($row->($run)), 'crashed 0 the server or the background worker ended before the run did t', "$name: and the ledger then");
 	is(results("SELECT copy_incremental_cancel($run)"), 'f', "$name: there is nothing to cancel");
 	$free->();
-	$run = results(start($query, '2018-07-08', mode => "'skip'"));
+	$run = results(start($query, $day, mode => "'skip'"));
 	is(results("SELECT copy_incremental_wait($run)"), 't', "$name: once more");
 }
 results('ALTER SYSTEM SET max_worker_processes = 0');
 $destination->restart;
-fails_with($destination, start($query, '2018-07-09'), '53000', qr/no background worker slot is free/, 'no slot');
+fails_with($destination, start($query, '2018-07-10'), '53000', qr/no background worker slot is free/, 'no slot');
 $holder->quit;
 $destination->stop;
 kills_were_ours($destination, 1, 'no other process was killed');
