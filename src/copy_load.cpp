@@ -17,7 +17,7 @@ void load_by_copy(LoadRun &run) {
     SourceCopy data(run.source, run.query, plan);
     RunStatistics &statistics = run.statistics;
     statistics.rows_deleted = writer.remove();
-    statistics.rows_written = writer.write(data);
+    statistics.rows_written = writer.write(data, run.progress);
     data.finish();
     writer.finish();
     if (run.check != nullptr) run.check->compare();

@@ -82,6 +82,24 @@ List *column_names(const CopyPlan &plan) {
     return names;
 }
 
+// COPY stores a NULL in a column that it is not sent and that has no default, whatever its domain says.
+void check_unsent_columns(Relation relation, const List *sent) {
+    const TupleDesc description = RelationGetDescr(relation);
+    for (int i = 0; i < description->natts; ++i) {
+        const Form_pg_attribute column = TupleDescAttr(description, i);
+        if (column->attisdropped || column->atthasdef || column->attidentity != '\0') continue;
+        if (!DomainHasConstraints(column->atttypid) || get_typdefault(column->atttypid) != nullptr) continue;
+        bool is_sent = false;
+        for (int j = 0; j < list_length(sent); ++j)
+            if (std::strcmp(strVal(list_nth(sent, j)), NameStr(column->attname)) == 0) is_sent = true;
+        if (!is_sent)
+            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                            errmsg("method copy cannot leave out column \"%s\", whose domain may not take a NULL",
+                                   NameStr(column->attname)),
+                            errhint("Use method => 'cursor', or select the column.")));
+    }
+}
+
 List *copy_options(const CopyPlan &plan) {
     const auto option = [](const char *name, const char *value) {
         return makeDefElem(pstrdup(name), reinterpret_cast<Node *>(makeString(pstrdup(value))), -1);
@@ -98,6 +116,7 @@ CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPla
         scope_.begin(zone_name);
         const Relation relation = relation_open(target_.oid(), NoLock);
         check_kind(relation);
+        check_unsent_columns(relation, column_names(copy_));
         if (load_.statements.counts_outside) check_rows_tell_writer(relation);
         ParseState *const state = make_parsestate(nullptr);
         add_target(state, relation, column_names(copy_));
@@ -109,23 +128,29 @@ CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPla
 
 std::int64_t CopyWriter::remove() { return delete_slice(load_.statements.remove); }
 
-std::int64_t CopyWriter::write(SourceCopy &data) {
+CopyFromState CopyWriter::begin() {
+    relation_ = relation_open(target_.oid(), NoLock);
+    ParseState *const state = make_parsestate(nullptr);
+    List *const names = column_names(copy_);
+    add_target(state, relation_, names);
+    const CopyFromState copy =
+        BeginCopyFrom(state, relation_, nullptr, nullptr, false, read_data, names, copy_options(copy_));
+    free_parsestate(state);
+    return copy;
+}
+
+std::int64_t CopyWriter::write(SourceCopy &data, const RunProgress &progress) {
     const DataOfRun current(data);
-    const auto written = pg_call([this] {
-        const Relation relation = relation_open(target_.oid(), NoLock);
-        ParseState *const state = make_parsestate(nullptr);
-        List *const names = column_names(copy_);
-        add_target(state, relation, names);
+    const CopyFromState copy = pg_call([this] { return begin(); });
+    progress.show({});
+    const auto written = pg_call([=, this] {
         PushActiveSnapshot(GetTransactionSnapshot());
-        const CopyFromState copy =
-            BeginCopyFrom(state, relation, nullptr, nullptr, false, read_data, names, copy_options(copy_));
         transaction_ = GetCurrentTransactionId();
         command_ = GetCurrentCommandId(true);
         const auto count = static_cast<std::int64_t>(CopyFrom(copy));
         EndCopyFrom(copy);
         PopActiveSnapshot();
-        free_parsestate(state);
-        relation_close(relation, NoLock);
+        relation_close(relation_, NoLock);
         return count;
     });
     // The slice's index finds those inside. Where some are missing, triggers may have taken them away.
