@@ -8,7 +8,32 @@ namespace pgci {
 void CopyFraming::walk(const char *data, std::size_t size) noexcept {
     const char *const end = data + size;
     if (part_ == Part::line) return walk_text(data, end);
-    while (data != end && part_ != Part::malformed) data = walk_binary(data, end);
+    while (data != end && part_ != Part::malformed) {
+        const char *const behind_row = part_ == Part::field_count && needed_ == 2 ? walk_row(data, end) : nullptr;
+        data = behind_row != nullptr ? behind_row : walk_binary(data, end);
+    }
+}
+
+// A row that is here as a whole, as it mostly is, in one go; null for any other.
+const char *CopyFraming::walk_row(const char *data, const char *end) noexcept {
+    const auto byte = [&](int i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(data[i])); };
+    if (end - data < 2) return nullptr;
+    const auto fields = static_cast<std::int16_t>(byte(0) << 8 | byte(1));
+    if (fields < 0) return nullptr;
+    data += 2;
+    std::int64_t bytes = 0;
+    for (int i = 0; i < fields; ++i) {
+        if (end - data < 4) return nullptr;
+        const auto length = static_cast<std::int32_t>(byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3));
+        data += 4;
+        if (length < -1 || end - data < length) return nullptr;
+        if (length <= 0) continue;
+        data += length;
+        bytes += length;
+    }
+    ++rows_;
+    bytes_ += bytes;
+    return data;
 }
 
 void CopyFraming::begin(Part part, std::size_t needed) noexcept {

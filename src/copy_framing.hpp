@@ -27,6 +27,7 @@ class CopyFraming {
     static constexpr std::size_t header_size = 19; // signature, flags, length of the extension
 
     void begin(Part part, std::size_t needed) noexcept;
+    const char *walk_row(const char *data, const char *end) noexcept;
     const char *walk_binary(const char *data, const char *end) noexcept;
     void walk_text(const char *data, const char *end) noexcept;
     void end_part() noexcept;
