@@ -63,7 +63,7 @@ List *parse(const char *sql) {
 bool is_own_name(const ResTarget *item) {
     if (!IsA(item->val, ColumnRef) || item->indirection != NIL) return false;
     if (item->name == nullptr) return true;
-    const auto *const last = static_cast<const Node *>(llast(reinterpret_cast<const ColumnRef *>(item->val)->fields));
+    auto *const last = static_cast<Node *>(llast(reinterpret_cast<const ColumnRef *>(item->val)->fields));
     return IsA(last, String) && std::strcmp(strVal(last), item->name) == 0;
 }
 
