@@ -6,8 +6,8 @@
 namespace pgci {
 
 // Reads the arguments that the function has, by their names; those that it lacks keep their defaults. Raises 22004 for a
-// NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the others, 0A000 for one
-// that is not supported yet.
+// NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the others, 0A000 for what
+// the method cannot do.
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo);
 
 // The arguments of copy_incremental_backfill(). Raises what read_copy_arguments and DayRange raise, and 22023 for

@@ -8,14 +8,6 @@ namespace pgci {
 
 namespace {
 
-enum class Passage {
-    as_it_is,
-    by_cast, // at the source, to the target's type
-    by_text, // as text, which is of the target's binary form
-    in_text, // the whole COPY must be text
-    not_possible,
-};
-
 bool is_string(Oid type) { return type == TEXTOID || type == VARCHAROID || type == BPCHAROID; }
 
 // A cast that somebody made here need not be the source's.
@@ -81,23 +73,30 @@ void analyze(const char *statement) {
 
 } // namespace
 
-CopyPlan plan_copy(const ColumnMap &map, const Target &target, const std::string &insert) {
-    analyze(insert.c_str());
+CopyPlan find_copy_plan(const ColumnMap &map, const Target &target) {
     CopyPlan plan;
     plan.is_binary = receives_database_encoding();
     plan.is_whole_query = map.all_binary_in_order;
     for (const MappedColumn &column : map.columns) {
-        const TargetColumn &into = *target.find_column(column.name);
-        const Oid base = pg_call([&] { return getBaseType(into.type); });
+        const Oid into = target.find_column(column.name)->type;
+        const Oid base = pg_call([=] { return getBaseType(into); });
         const Passage passage = pg_call([&] { return find_passage(column, base); });
-        if (passage == Passage::not_possible) refuse(column, into);
         if (passage == Passage::in_text) plan.is_binary = false;
         const Oid cast = passage == Passage::as_it_is  ? Oid{InvalidOid}
                          : passage == Passage::by_cast ? base
                                                        : Oid{TEXTOID};
         if (OidIsValid(cast)) plan.is_whole_query = false;
-        plan.columns.push_back({column.name, cast});
+        plan.columns.push_back({column.name, passage, cast});
     }
+    return plan;
+}
+
+CopyPlan plan_copy(const ColumnMap &map, const Target &target, const std::string &insert) {
+    analyze(insert.c_str());
+    CopyPlan plan = find_copy_plan(map, target);
+    for (std::size_t i = 0; i < plan.columns.size(); ++i)
+        if (plan.columns[i].passage == Passage::not_possible)
+            refuse(map.columns[i], *target.find_column(plan.columns[i].name));
     return plan;
 }
 

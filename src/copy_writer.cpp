@@ -104,20 +104,29 @@ List *copy_options(const CopyPlan &plan) {
     const auto option = [](const char *name, const char *value) {
         return makeDefElem(pstrdup(name), reinterpret_cast<Node *>(makeString(pstrdup(value))), -1);
     };
-    if (plan.is_binary) return list_make1(option("format", "binary"));
-    return list_make2(option("format", "text"), option("encoding", GetDatabaseEncodingName()));
+    DefElem *const format = option("format", format_name(plan));
+    if (plan.is_binary) return list_make1(format);
+    return list_make2(format, option("encoding", GetDatabaseEncodingName()));
 }
 
 } // namespace
 
+void check_copy_target(const Target &target, const LoadPlan &load, const CopyPlan &copy) {
+    pg_call([&] {
+        const Relation relation = relation_open(target.oid(), NoLock);
+        check_kind(relation);
+        check_unsent_columns(relation, column_names(copy));
+        if (load.statements.counts_outside) check_rows_tell_writer(relation);
+        relation_close(relation, NoLock);
+    });
+}
+
 CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone)
     : target_(target), load_(load), copy_(copy) {
+    check_copy_target(target, load, copy);
     pg_call([this, zone_name = zone.name()] {
         scope_.begin(zone_name);
         const Relation relation = relation_open(target_.oid(), NoLock);
-        check_kind(relation);
-        check_unsent_columns(relation, column_names(copy_));
-        if (load_.statements.counts_outside) check_rows_tell_writer(relation);
         ParseState *const state = make_parsestate(nullptr);
         add_target(state, relation, column_names(copy_));
         free_parsestate(state);

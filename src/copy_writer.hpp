@@ -8,11 +8,15 @@
 
 namespace pgci {
 
+// Raises 0A000 for a target that COPY cannot write to, or not as an INSERT would: where row security applies, for rules,
+// views without INSTEAD OF trigger, columns that get no value although their domain may want one, and with a slice for
+// targets whose rows do not tell who wrote them.
+void check_copy_target(const Target &target, const LoadPlan &load, const CopyPlan &copy);
+
 class CopyWriter {
   public:
-    // Makes the checks of COPY that the server's function for it leaves to its callers. Raises 42501 without the right to
-    // insert into every column, 0A000 where row security applies, for rules, views without INSTEAD OF trigger, columns
-    // that get no value although their domain may want one, and with a slice for targets whose rows do not tell who wrote them. The arguments must live as long as the writer.
+    // Makes the checks of COPY that the server's function for it leaves to its callers: the one above, and 42501 without
+    // the right to insert into every column. The arguments must live as long as the writer.
     CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone);
 
     // Deletes the slice and returns how many rows that were.

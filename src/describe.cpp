@@ -1,6 +1,7 @@
 #include "describe.hpp"
 
 #include "conversion.hpp"
+#include "copy_plan.hpp"
 #include "guard.hpp"
 #include "load_plan.hpp"
 #include "resolved_request.hpp"
@@ -71,6 +72,14 @@ ColumnLine describe_source_side(const SourceColumn &column, const std::string &t
     return line;
 }
 
+// By COPY all may have to travel as text, and the source may have to cast.
+void describe_passage(ColumnLine &line, const CopyColumn &column, const CopyPlan &plan) {
+    if (!plan.is_binary || column.passage == Passage::by_text) line.travels = "text";
+    if (column.passage == Passage::by_cast)
+        line.note = line.note.empty() ? "the source casts it" : "the source casts it; " + line.note;
+    if (column.passage == Passage::not_possible) line.note = std::string("method copy cannot convert it") + fails;
+}
+
 const MappedColumn *find_mapped(const ColumnMap &map, const std::string &name) {
     for (const MappedColumn &column : map.columns)
         if (column.name == name) return &column;
@@ -110,15 +119,19 @@ bool is_repeated(const std::vector<SourceColumn> &columns, std::size_t place) {
                        [&](const SourceColumn &column) { return column.name == columns[place].name; });
 }
 
-std::vector<TextRow> describe_direct(const std::vector<SourceColumn> &columns, const std::vector<std::string> &types,
-                                     const Target &target) {
+std::vector<TextRow> describe_direct(const CopyRequest &request, const std::vector<SourceColumn> &columns,
+                                     const std::vector<std::string> &types, const Target &target) {
     const std::vector<SourceColumn> travelling = without_failing(columns, &target);
     const ColumnMap map = travelling.empty() ? ColumnMap{} : carry_to_target(travelling, target);
+    std::optional<CopyPlan> copy;
+    if (request.method == Method::copy) copy = find_copy_plan(map, target);
     std::vector<TextRow> rows;
     for (std::size_t i = 0; i < columns.size(); ++i) {
         const MappedColumn *const mapped = find_mapped(map, columns[i].name);
         ColumnLine line = describe_source_side(columns[i], types[i], mapped);
         describe_target_side(line, columns[i].name, mapped != nullptr ? mapped->batch_type : InvalidOid, target);
+        if (copy && mapped != nullptr)
+            describe_passage(line, copy->columns[static_cast<std::size_t>(mapped - map.columns.data())], *copy);
         if (is_repeated(columns, i)) line.note = std::string("a column of this name stands before it") + fails;
         rows.push_back(line.row());
     }
@@ -158,7 +171,7 @@ std::vector<TextRow> describe_columns(const CopyRequest &request) {
     const std::vector<SourceColumn> &columns = resolved.columns();
     const std::vector<std::string> types = resolved.source().type_names(columns);
     return request.transform ? describe_transformed(request, columns, types, resolved.target())
-                             : describe_direct(columns, types, resolved.target());
+                             : describe_direct(request, columns, types, resolved.target());
 }
 
 } // namespace pgci

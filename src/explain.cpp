@@ -1,13 +1,17 @@
 #include "explain.hpp"
 
 #include "attempt.hpp"
+#include "bulk_writer.hpp"
+#include "copy_writer.hpp"
 #include "guard.hpp"
 #include "ledger.hpp"
 #include "load_plan.hpp"
 #include "missing_rights.hpp"
 #include "resolved_request.hpp"
+#include "settled_window.hpp"
 #include "source_cursor.hpp"
 #include "source_plan.hpp"
+#include "sql_text.hpp"
 
 namespace pgci {
 
@@ -18,7 +22,9 @@ class Explanation {
     void add(const std::string &item, const std::string &value) {
         rows_.push_back({std::optional(item), std::optional(value)});
     }
+    // The run ends at its first error.
     void add_error(const RunFailure &failure) {
+        if (std::exchange(has_error_, true)) return;
         add("error",
             failure.sqlstate() + ": " + failure.message + (failure.detail.empty() ? "" : "\n" + failure.detail));
     }
@@ -26,6 +32,7 @@ class Explanation {
 
   private:
     std::vector<TextRow> rows_;
+    bool has_error_ = false;
 };
 
 std::string version_text(int number) { return std::to_string(number / 10000) + "." + std::to_string(number % 10000); }
@@ -75,12 +82,51 @@ void explain_rights(Explanation &explanation, const std::string &statement, std:
     }
 }
 
-void explain_source(Explanation &explanation, ResolvedRequest &resolved, const LoadPlan &plan) {
+// How the run asks the source for the rows.
+struct SourceStatement {
+    std::string sent;
+    RemoteConnection::Statement planned;
+};
+
+SourceStatement explain_copy(Explanation &explanation, ResolvedRequest &resolved, const LoadPlan &plan) {
+    const CopyPlan copy = plan_copy(plan.map, resolved.target(), plan.statements.insert);
+    check_copy_target(resolved.target(), plan, copy);
+    std::string columns;
+    for (const CopyColumn &column : copy.columns)
+        columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
+    explanation.add("copy", "COPY " + resolved.target().name() + " (" + columns + ") FROM STDIN (FORMAT " +
+                                format_name(copy) + ")");
+    const std::vector<Oid> &types = resolved.source().parameter_types();
+    return {copy_statement(resolved.query(), types, copy).sql, copied_query(resolved.query(), types, copy)};
+}
+
+// What the method does with the rows. Nothing where it cannot write to this target, which is an error of the run.
+std::optional<SourceStatement> explain_method(Explanation &explanation, const CopyRequest &request,
+                                              ResolvedRequest &resolved, const LoadPlan &plan) {
+    std::optional<SourceStatement> statement;
     const std::optional<RunFailure> failure = attempt([&] {
-        const SourcePlan source_plan = plan_at_source(resolved.source(), declare_statement(resolved.query(), plan.map));
+        if (request.method == Method::copy) {
+            statement = explain_copy(explanation, resolved, plan);
+            return;
+        }
+        if (request.method == Method::bulk) check_bulk(resolved.target());
+        explanation.add("insert", request.method == Method::bulk ? plan.insert : plan.statements.insert);
+        const RemoteConnection::Statement declare = declare_statement(resolved.query(), plan.map);
+        statement = {declare.sql, declare};
+    });
+    if (failure) explanation.add_error(*failure);
+    return statement;
+}
+
+void explain_source(Explanation &explanation, ResolvedRequest &resolved, const SourceStatement &statement) {
+    explanation.add("source statement", statement.sent);
+    const std::optional<RunFailure> failure = attempt([&] {
+        const SourcePlan source_plan = plan_at_source(resolved.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows);
         explanation.add("source plan", source_plan.text);
         if (!resolved.window()) return;
+        const std::string unsettled = unsettled_warning(resolved.source(), *resolved.window());
+        if (!unsettled.empty()) explanation.add("warning", unsettled);
         for (const std::string &warning : find_window_warnings(resolved.source(), source_plan))
             explanation.add("warning", warning);
     });
@@ -107,11 +153,11 @@ std::vector<TextRow> explain_run(const CopyRequest &request) {
     explain_request(explanation, request, resolved);
     if (const std::optional<LoadPlan> plan = explain_plan(explanation, request, resolved)) {
         if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);
-        explanation.add("insert", plan->statements.insert);
+        const std::optional<SourceStatement> statement = explain_method(explanation, request, resolved, *plan);
         std::vector<std::string> missing;
         explain_rights(explanation, plan->statements.remove, missing);
         explain_rights(explanation, plan->statements.insert, missing);
-        explain_source(explanation, resolved, *plan);
+        if (statement) explain_source(explanation, resolved, *statement);
     }
     explain_earlier_run(explanation, request, resolved);
     return explanation.take();

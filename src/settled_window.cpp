@@ -99,6 +99,11 @@ void warn_unsettled(const Window &window, const Unsettled &state) {
 
 } // namespace
 
+std::string unsettled_warning(SourceSession &source, const Window &window) {
+    const Unsettled state = inquire(source, window);
+    return state.reason.empty() ? "" : message(window) + "; " + state.reason;
+}
+
 bool settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle) {
     if (settle == Settle::ignore) return false;
     if (settle == Settle::wait) {

@@ -14,4 +14,7 @@ namespace pgci {
 // waited for, and an error, but no warning.
 bool settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle);
 
+// The warning for a window that is not settled, as far as the source's role may see; empty for one that is.
+std::string unsettled_warning(SourceSession &source, const Window &window);
+
 } // namespace pgci

@@ -25,13 +25,15 @@ std::string with_constants(const SourceQuery &query, const std::vector<Oid> &typ
     return replace_parameters(query.text(), scan_template(query.text(), "query template", "SELECT"), constants);
 }
 
+} // namespace
+
 // The line break ends a comment that the query may end in.
-RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::vector<Oid> &types,
-                                           const CopyPlan &plan) {
-    std::string head = "COPY (";
-    std::string tail = "\n) TO STDOUT (FORMAT " + std::string(plan.is_binary ? "binary" : "text") + ")";
+RemoteConnection::Statement copied_query(const SourceQuery &query, const std::vector<Oid> &parameter_types,
+                                         const CopyPlan &plan) {
+    std::string head;
+    std::string tail;
     if (!plan.is_whole_query) {
-        head += "SELECT ";
+        head = "SELECT ";
         for (std::size_t i = 0; i < plan.columns.size(); ++i) {
             const CopyColumn &column = plan.columns[i];
             if (i > 0) head += ", ";
@@ -39,14 +41,21 @@ RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::
             if (OidIsValid(column.cast)) head += "::" + qualified_type_name(column.cast);
         }
         head += " FROM (";
-        tail = "\n) AS q" + tail;
+        tail = "\n) AS q";
     }
     const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
-    const std::string text = with_constants(query, types);
+    const std::string text = with_constants(query, parameter_types);
     return {.sql = head + text + tail, .shown_query = text, .shown_offset = offset};
 }
 
-} // namespace
+RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::vector<Oid> &parameter_types,
+                                           const CopyPlan &plan) {
+    constexpr std::string_view head = "COPY (";
+    RemoteConnection::Statement statement = copied_query(query, parameter_types, plan);
+    statement.sql = std::string(head) + statement.sql + "\n) TO STDOUT (FORMAT " + format_name(plan) + ")";
+    statement.shown_offset += static_cast<int>(head.size());
+    return statement;
+}
 
 SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan)
     : source_(source), statement_(copy_statement(query, source.parameter_types(), plan)), framing_(plan.is_binary) {

@@ -6,10 +6,18 @@
 
 namespace pgci {
 
+// The query with its columns as COPY sends them. `parameter_types` are those that the source has found for it; raises
+// 0A000 for a type that has no name common to both servers.
+RemoteConnection::Statement copied_query(const SourceQuery &query, const std::vector<Oid> &parameter_types,
+                                         const CopyPlan &plan);
+
+// COPY of that query TO STDOUT.
+RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::vector<Oid> &parameter_types,
+                                           const CopyPlan &plan);
+
 class SourceCopy {
   public:
-    // Sends COPY (query) TO STDOUT and waits for its beginning. Raises 0A000 for a parameter of a type that has no name
-    // common to both servers, and the source's errors.
+    // Sends the statement and waits for its beginning. Raises the source's errors.
     SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan);
 
     // Fills the buffer with the next bytes, 1 to `size` of them, or 0 at the end: then the source has said that it has

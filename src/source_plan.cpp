@@ -8,11 +8,11 @@ namespace pgci {
 
 namespace {
 
-std::string explain(SourceSession &source, RemoteConnection::Statement declare, const std::string &options) {
+std::string explain(SourceSession &source, RemoteConnection::Statement query, const std::string &options) {
     const std::string head = "EXPLAIN (" + options + ") ";
-    declare.sql = head + declare.sql;
-    declare.shown_offset += static_cast<int>(head.size());
-    const Result plan = source.connection().run(declare, PGRES_TUPLES_OK);
+    query.sql = head + query.sql;
+    query.shown_offset += static_cast<int>(head.size());
+    const Result plan = source.connection().run(query, PGRES_TUPLES_OK);
     std::string text;
     for (int i = 0; i < PQntuples(plan.get()); ++i)
         text.append(i == 0 ? "" : "\n").append(PQgetvalue(plan.get(), i, 0));
@@ -35,10 +35,10 @@ std::string rows_of_large_table(SourceSession &source, const std::string &schema
 
 } // namespace
 
-SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &declare) {
+SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &query) {
     SourcePlan plan;
-    plan.text = explain(source, declare, "FORMAT TEXT");
-    plan.json = explain(source, declare, "VERBOSE, FORMAT JSON");
+    plan.text = explain(source, query, "FORMAT TEXT");
+    plan.json = explain(source, query, "VERBOSE, FORMAT JSON");
     plan.rows = select_rows("SELECT pg_catalog.jsonb_path_query_first($1::pg_catalog.jsonb, "
                             "'$[0].\"Plan\".\"Plan Rows\"')",
                             {plan.json})[0][0]
@@ -46,8 +46,8 @@ SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Stateme
     return plan;
 }
 
-std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &declare) {
-    const std::string plan = explain(source, declare, "FORMAT JSON");
+std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query) {
+    const std::string plan = explain(source, query, "FORMAT JSON");
     // At the indentation of the topmost node; text of the query's own has its line breaks and quotes escaped.
     constexpr std::string_view label = "\n      \"Plan Rows\": ";
     const std::size_t place = plan.find(label);

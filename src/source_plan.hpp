@@ -14,11 +14,11 @@ struct SourcePlan {
     std::string rows; // the planner's estimate
 };
 
-// Has the source plan the DECLARE of a cursor. Raises 42501 where its user may not read.
-SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &declare);
+// Has the source plan a query, or the DECLARE of a cursor. Raises 42501 where its user may not read.
+SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &query);
 
-// The planner's estimate of the rows of a cursor, in one round trip; 0 where its answer is not understood.
-std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &declare);
+// The planner's estimate of the rows, in one round trip; 0 where its answer is not understood.
+std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query);
 
 // What is slow about a plan that looks for a small part of a large table by reading all of it.
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan);

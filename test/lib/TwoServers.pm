@@ -90,7 +90,7 @@ sub copy_sql
 sub sister_sql
 {
 	my ($function, @call) = @_;
-	return copy_sql(@call) =~ s/^SELECT copy_incremental\(/SELECT * FROM $function(/r =~ s/, 2000(?=[,)])//r =~
+	return copy_sql(@call) =~ s/^SELECT copy_incremental\(/SELECT * FROM $function(/r =~ s/\$query\$, (?:NULL|'[^']*')\K, 2000//r =~
 	  s/, on_rerun => '\w+'//r;
 }
 
@@ -120,16 +120,17 @@ sub on_both
 	return;
 }
 
-# The columns that the last cursor at the source asked for as text, sorted; needs log_statement = 'all' there.
+# The columns that the last cursor or COPY asked the source for as text, sorted; needs log_statement = 'all' there.
 sub columns_as_text
 {
 	my ($source) = @_;
-	my ($cursor) = slurp_file($source->logfile) =~ /.*DECLARE copy_incremental NO SCROLL CURSOR FOR ([^\n]*)/s;
+	my ($query, $is_text) = slurp_file($source->logfile) =~
+	  /.*: (?:DECLARE copy_incremental NO SCROLL CURSOR FOR|COPY \()\s?([^\n]*(?:.*?TO STDOUT \(FORMAT (text))?)/s;
 	my @columns;
-	$cursor =~ s/^SELECT (?=q\.")//;
-	while ($cursor =~ /\Gq\."((?:[^"]|"")+)"(::pg_catalog\.text)?(?:, | FROM \()/g)
+	$query =~ s/^SELECT (?=q\.")//;
+	while ($query =~ /\Gq\."((?:[^"]|"")+)"(::[\w.\[\]" ]+)?(?:, | FROM \()/g)
 	{
-		push @columns, $1 =~ s/""/"/gr if $2;
+		push @columns, $1 =~ s/""/"/gr if $is_text || ($2 // '') eq '::pg_catalog.text';
 	}
 	return sort @columns;
 }

@@ -34,8 +34,15 @@ sub explained
 }
 
 # Tests that what is said to travel as text is what the source is asked for as text, and that a run fails if, and only
-# if, a line says so.
+# if, a line says so; by method cursor, whose lines are returned, and by copy.
 sub describes_truly
+{
+	my ($name, @call) = @_;
+	describes_method_truly("$name by copy", @call, method => "'copy'");
+	return describes_method_truly($name, @call);
+}
+
+sub describes_method_truly
 {
 	my ($name, @call) = @_;
 	my @lines = describe(@call);
@@ -170,6 +177,17 @@ my ($declared) = slurp_file($source->logfile) =~ /.*FORMAT JSON\) (DECLARE copy_
 $destination->safe_psql('postgres', copy_sql(@by_range));
 my ($run) = slurp_file($source->logfile) =~ /.*: (DECLARE copy_incremental NO SCROLL CURSOR FOR [^\n]*)/s;
 is($declared, $run, 'explain: what was planned is what the run declares');
+is($found->{'source statement'}, $run, 'explain: and it is shown');
+my $by_copy = explained(@by_range, method => "'copy'");
+is($by_copy->{copy}, 'COPY public.events ("id", "at", "note") FROM STDIN (FORMAT binary)', 'explain: method copy has no INSERT');
+like($by_copy->{'source plan'}, qr/Index Scan/, 'explain: the plan of method copy');
+$destination->safe_psql('postgres', 'TRUNCATE events; ' . copy_sql(@by_range, method => "'copy'"));
+my ($copied) = slurp_file($source->logfile) =~ /.*: (COPY \(.*? TO STDOUT \(FORMAT binary\))/s;
+is($by_copy->{'source statement'}, $copied =~ s/\n\t/\n/gr, 'explain: the COPY at the source is that of the run');
+is(explained(@by_range, method => "'bulk'", mode => "'replace'", replace_where => q['at >= $1 AND at < $2'])->{insert} =~ s/ FROM .*//sr,
+	'INSERT INTO public.events ("id", "at", "note") SELECT batch."id", batch."at", batch."note"', 'explain: the INSERT of method bulk');
+like(explained('SELECT * FROM events WHERE at >= $1 AND at < $2', $destination->safe_psql('postgres', 'SELECT current_date'))->{warning},
+	qr/^window .* is not settled: the source may still commit rows of it; The source's clock shows/, 'explain: a window that has not ended');
 like(explained(@by_range)->{'earlier run'}, qr/^run \d+ of .* wrote 1440 rows$/, 'explain: the run that was before');
 
 $found = explained("SELECT * FROM events WHERE at::date = '{}'", '2018-07-30');
