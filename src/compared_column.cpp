@@ -89,7 +89,7 @@ ComparedColumn compare(const MappedColumn &column, int source_typmod, const Targ
     }
     const bool is_stored_as_it_is =
         column.source_type == into.type && (into.typmod < 0 || into.typmod == source_typmod);
-    if (is_stored_as_it_is) return {column.name, target_text, target_text};
+    if (is_stored_as_it_is) return {column.name, target_text, target_text, into.type};
     if (!is_known_to_both(into.type)) return {column.name, value + as_text, value + as_text};
     return {column.name, convert(value, column.source_type, into), target_text};
 }

@@ -1,4 +1,4 @@
-// A column as it is compared across servers: as text that is the same on both when the run stored the source's value.
+// A column as it is compared across servers: by what is the same on both when the run stored the source's value.
 #pragma once
 
 #include <string>
@@ -14,6 +14,7 @@ struct ComparedColumn {
     std::string name;
     std::string at_source;
     std::string at_target;
+    Oid type = InvalidOid; // of both expressions, where it is the very same; 0: only their texts are
 };
 
 // The columns of a map, which carries columns of the source to the target.

@@ -9,6 +9,7 @@ namespace pgci {
 namespace {
 
 constexpr int bucket_mask = 4095;
+constexpr int first_with_record_hash = 140000;
 
 // Our settings for texts are those of the source's session. Row security hides no row silently.
 void use_comparison_settings(const char *zone) {
@@ -28,7 +29,7 @@ std::string bucket_list(const std::vector<int> &buckets) {
 
 Comparison::Buckets to_buckets(const std::vector<TextRow> &rows) {
     Comparison::Buckets buckets;
-    for (const TextRow &row : rows) buckets.push_back({std::stoi(*row[0]), {*row[1], *row[2], *row[3]}});
+    for (const TextRow &row : rows) buckets.push_back({std::stoi(*row[0]), {*row[1], *row[2]}});
     return buckets;
 }
 
@@ -38,51 +39,87 @@ std::vector<KeyedRow> to_keyed(const std::vector<TextRow> &rows) {
     return keyed;
 }
 
-constexpr const char *select_sums =
-    "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h1), 0), coalesce(pg_catalog.sum(h2), 0)";
-constexpr const char *select_bucket_sums = "SELECT b, pg_catalog.count(*), pg_catalog.sum(h1), pg_catalog.sum(h2)";
+constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
+constexpr const char *select_bucket_sums = "SELECT b, pg_catalog.count(*), pg_catalog.sum(h)";
+
+// A value whose hash differs, in a record, when its text would: for most types it is the text. The hash of a numeric is
+// that of all equal ones, 1.0 and 1.00; that of a text is by its collation.
+std::string hashable(Oid type, const std::string &value) {
+    switch (type) {
+    case BOOLOID:
+    case CHAROID:
+    case NAMEOID:
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case OIDOID:
+    case BYTEAOID:
+    case UUIDOID:
+    case DATEOID:
+    case TIMEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+        return value;
+    case NUMERICOID:
+        return "pg_catalog.numeric_send(" + value + ")";
+    case INTERVALOID:
+        return "pg_catalog.interval_send(" + value + ")";
+    default:
+        return "(" + value + ")::pg_catalog.text COLLATE pg_catalog.\"C\"";
+    }
+}
 
 Checksum to_checksum(const std::vector<TextRow> &rows) {
-    if (rows.size() != 1 || rows[0].size() != 3)
+    if (rows.size() != 1 || rows[0].size() != 2)
         raise(sqlstate::protocol_violation, "source server sent no checksum", "Check proxies and versions.");
-    return {*rows[0][0], *rows[0][1], *rows[0][2]};
+    return {*rows[0][0], *rows[0][1]};
 }
 
 } // namespace
 
+const std::string &Comparison::expression(const ComparedColumn &column, Side side) {
+    return side == Side::source ? column.at_source : column.at_target;
+}
+
 Comparison::Comparison(SourceSession &source, const SourceQuery &query, std::vector<ComparedColumn> columns,
                        std::string target_rows, const std::vector<std::string> &key, const TimeZone &zone)
     : source_(source), query_(query), columns_(std::move(columns)), target_rows_(std::move(target_rows)), zone_(zone),
-      encodings_differ_(source.connection().server_encoding() != GetDatabaseEncodingName()) {
+      encodings_differ_(source.connection().server_encoding() != GetDatabaseEncodingName()),
+      hashes_records_(!encodings_differ_ && source.connection().server_version() >= first_with_record_hash) {
     for (const ComparedColumn &column : columns_)
         if (key.empty() || std::find(key.begin(), key.end(), column.name) != key.end()) key_.push_back(column);
 }
 
-// SELECT of h1, h2 and, if asked for, k (the key), its parts c0, c1, ..., and b (its bucket), for all rows of a relation q that follows. The row
-// is made a text once, behind OFFSET 0, and hashed by two seeds.
-std::string Comparison::hashed_rows(Side side, bool with_key) const {
-    const auto hashed = [&](const std::string &text, const char *seed) {
-        const std::string common =
-            encodings_differ_ ? "pg_catalog.encode(pg_catalog.convert_to(" + text + ", 'UTF8'), 'hex')" : text;
-        return "pg_catalog.hashtextextended(" + common + " COLLATE pg_catalog.\"C\", " + seed + ")";
-    };
-    const auto expression = [&](const ComparedColumn &column) {
-        return side == Side::source ? column.at_source : column.at_target;
-    };
+std::string Comparison::text_hash(const std::string &text, int seed) const {
+    const std::string common =
+        encodings_differ_ ? "pg_catalog.encode(pg_catalog.convert_to(" + text + ", 'UTF8'), 'hex')" : text;
+    return "pg_catalog.hashtextextended(" + common + " COLLATE pg_catalog.\"C\", " + std::to_string(seed) + ")";
+}
+
+// A record's hash is a sum over its columns, so it is hashed once more: values that change places between rows count.
+std::string Comparison::row_hash(Side side) const {
     std::string row;
-    for (const ComparedColumn &column : columns_) row.append(row.empty() ? "" : ", ").append(expression(column));
+    for (const ComparedColumn &column : columns_) {
+        const std::string &value = expression(column, side);
+        row.append(row.empty() ? "" : ", ").append(hashes_records_ ? hashable(column.type, value) : value);
+    }
+    if (!hashes_records_) return text_hash("ROW(" + row + ")::pg_catalog.text", 1);
+    return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), 1), 2)";
+}
+
+// SELECT of h and, if asked for, b (the bucket of the key) and the key's parts c0, c1, ..., for all rows of a relation q
+// that follows.
+std::string Comparison::hashed_rows(Side side, bool with_key) const {
     std::string key;
     std::string parts;
-    for (std::size_t i = 0; i < key_.size(); ++i) {
-        key.append(i == 0 ? "" : ", ").append(expression(key_[i]));
-        parts += ", (" + expression(key_[i]) + ")::pg_catalog.text AS c" + std::to_string(i);
+    for (std::size_t i = 0; with_key && i < key_.size(); ++i) {
+        key.append(i == 0 ? "" : ", ").append(expression(key_[i], side));
+        parts += ", (" + expression(key_[i], side) + ")::pg_catalog.text AS c" + std::to_string(i);
     }
-    const std::string with = with_key ? ", ROW(" + key + ")::pg_catalog.text AS k" + parts : "";
-    return "SELECT " + hashed("r", "1") + " AS h1, " + hashed("r", "2") + " AS h2" +
-           (with_key
-                ? ", texts.*, " + hashed("k", "3") + " OPERATOR(pg_catalog.&) " + std::to_string(bucket_mask) + " AS b"
-                : "") +
-           " FROM (SELECT ROW(" + row + ")::pg_catalog.text AS r" + with + " FROM (";
+    const std::string bucket = with_key ? ", " + text_hash("ROW(" + key + ")::pg_catalog.text", 3) +
+                                              " OPERATOR(pg_catalog.&) " + std::to_string(bucket_mask) + " AS b"
+                                        : "";
+    return "SELECT " + row_hash(side) + " AS h" + bucket + parts + " FROM (";
 }
 
 // The key as a JSON object, of the texts c0, c1, ...
@@ -99,7 +136,7 @@ std::string Comparison::key_as_json() const {
 
 std::string Comparison::query(Side side, const std::string &head, const std::string &tail, bool with_key) const {
     return head + " FROM (" + hashed_rows(side, with_key) + (side == Side::source ? query_.text() : target_rows_) +
-           "\n) AS q OFFSET 0) AS texts) AS hashes" + tail;
+           "\n) AS q) AS hashes" + tail;
 }
 
 RemoteConnection::Statement Comparison::ask_source(const std::string &head, const std::string &tail, bool with_key) {
@@ -160,7 +197,7 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
 
 Comparison::Sides<std::vector<KeyedRow>> Comparison::rows(const std::vector<int> &buckets) {
     const Sides<std::vector<TextRow>> found =
-        select_both("SELECT " + key_as_json() + ", h1::pg_catalog.text OPERATOR(pg_catalog.||) h2::pg_catalog.text",
+        select_both("SELECT " + key_as_json() + ", h::pg_catalog.text",
                     " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true);
     return {to_keyed(found.source), to_keyed(found.target)};
 }

@@ -10,11 +10,10 @@
 
 namespace pgci {
 
-// Of a number of rows: how many, and the sums of two 64-bit hashes of them.
+// Of a number of rows: how many, and the sum of their 64-bit hashes.
 struct Checksum {
     std::string rows;
-    std::string first;
-    std::string second;
+    std::string sum;
 
     bool operator==(const Checksum &) const = default;
 };
@@ -49,6 +48,9 @@ class Comparison {
 
   private:
     enum class Side { source, target };
+    static const std::string &expression(const ComparedColumn &column, Side side);
+    std::string text_hash(const std::string &text, int seed) const;
+    std::string row_hash(Side side) const;
     std::string hashed_rows(Side side, bool with_key) const;
     std::string key_as_json() const;
     std::string query(Side side, const std::string &head, const std::string &tail, bool with_key) const;
@@ -64,6 +66,7 @@ class Comparison {
     std::string target_rows_;
     const TimeZone &zone_;
     bool encodings_differ_;
+    bool hashes_records_; // else texts
 };
 
 } // namespace pgci

@@ -56,6 +56,22 @@ for my $table (sort keys %columns)
 	}
 }
 
+# What is equal to its type, but not the same: digits, units of an interval, letters to a collation, zeros, spaces.
+my $same_letters = q[CREATE COLLATION same_letters (provider = icu, locale = 'und-u-ks-level2', deterministic = false)];
+on_both("$same_letters; CREATE TABLE equals (id int PRIMARY KEY, n numeric, i interval, t text COLLATE same_letters, f float8, c char(5), "
+	  . 'j jsonb, a numeric[], v varchar(9) COLLATE same_letters)', $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO equals SELECT g, 1.0, '1 mon', 'letters', 0, 'x', '{"a": 1.0}', '{1.0}', 'v' FROM generate_series(1, 20) AS g]);
+my @equals = ('SELECT * FROM equals', undef);
+$destination->safe_psql('postgres', copy_sql(@equals));
+is(verify(@equals), 't|20|20|0|0|0', 'equal values: none differs');
+for my $change ('n = 1.00', q[i = '30 days'], q[t = 'Letters'], q[f = '-0'], q[j = '{"a": 1.00}'], q[a = '{1.00}'], q[v = 'V'])
+{
+	is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET $change WHERE id = 7; " . sister_sql('copy_incremental_verify', @equals)),
+		'f|20|20|0|0|1', "equal values: $change");
+}
+is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET c = 'x ' WHERE id = 7; " . sister_sql('copy_incremental_verify', @equals)),
+	't|20|20|0|0|0', 'char(5) stores no spaces at the end');
+
 # Many differences.
 my @narrow = ('SELECT * FROM narrow', undef);
 $destination->safe_psql('postgres', 'DELETE FROM narrow WHERE id % 2 = 0');

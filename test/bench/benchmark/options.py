@@ -6,7 +6,7 @@ import random
 from .methods import METHODS, OURS
 from .shapes import SHAPES
 
-PARTS = ("speed", "small", "memory")
+PARTS = ("speed", "small", "memory", "proof")
 
 DESCRIPTION = """\
 Measures pg_copy_incremental against a Python job, psql pipes, postgres_fdw and dblink, between two throwaway servers
@@ -81,7 +81,8 @@ def parse_arguments(argv=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", type=comma_list(PARTS), default=["speed", "small"],
                         help="speed: the table; small: a day of 1,000 rows; memory: private memory by number and size "
-                             "of rows, about 3 minutes (default: speed,small)")
+                             "of rows, about 3 minutes; proof: verify and rejects beside the load, about 5 minutes "
+                             "(default: speed,small)")
     parser.add_argument("--shapes", type=cases, dest="cases", default=cases("narrow,wide,narrow_pk,events,narrow@20"),
                         help=f"of {', '.join(SHAPES)}; with @MS through a round trip of that many milliseconds "
                              "(default: narrow,wide,narrow_pk,events,narrow@20)")

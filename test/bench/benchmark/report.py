@@ -120,7 +120,20 @@ def memory_text(where, used):
             + table(["", "rows", "number", "peak MB", "seconds"], rows))
 
 
-def markdown(options, where, measured, small, used):
+def proof_text(options, proved):
+    verified = [[f"{shape}, {options.rows[shape]:,} rows", action, f"{seconds.median:.2f}", factor(ratio)]
+                for shape, actions in proved.verified.items() for action, (seconds, ratio) in actions.items()]
+    rejected = [[kind.title] + [f"{actions['load'][0].median:.2f}"]
+                + [factor(actions[name][1]) for name in actions if name != "load"]
+                for kind, actions in proved.rejected.items()]
+    names = [name for name in next(iter(proved.rejected.values())) if name != "load"]
+    return ("## Proof: verify and rejects beside the load\n\nMethod cursor. Seconds, and their ratio to the load of the "
+            "same round.\n\n" + table(["", "", "seconds", "ratio"], verified) + "\n\n"
+            "A day of 100,000 rows into a target that refuses some, by what refuses them: seconds of the load of a "
+            "clean day, and ratios to it.\n\n" + table(["", "load"] + names, rejected))
+
+
+def markdown(options, where, measured, small, used, proved):
     """The whole page; a part that was not measured is None."""
     sections = ["# Benchmark", conditions_text(options, where)]
     if measured:
@@ -129,4 +142,6 @@ def markdown(options, where, measured, small, used):
         sections.append(small_text(options, small))
     if used:
         sections.append(memory_text(where, used))
+    if proved:
+        sections.append(proof_text(options, proved))
     return "\n\n".join(sections) + "\n"

@@ -1,0 +1,148 @@
+"""The proof part: what verify costs beside the load, and what rows that are put aside cost."""
+
+import random
+import time
+from dataclasses import dataclass
+
+from .measurements import spread
+from .runs import RunFailed, run_pipeline
+from .servers import execute, foreign_server, query
+from .shapes import SHAPES, Shape
+
+VERIFIED_SHAPES = ("narrow", "wide")
+ROWS = 100_000
+BAD_ROWS = 10
+ORDERS = Shape("orders", ROWS, "id bigint, code text, amount numeric, mood mood",
+               "g, 'c' || g % 100, g / 7.0, (ARRAY['sad', 'happy'])[1 + g % 2]::mood")
+
+
+@dataclass(frozen=True)
+class BadRows:
+    """A target that refuses rows: ALTER TABLE's action, and the assignment that spoils a row at the source."""
+    title: str
+    target: str
+    spoil: str
+
+
+KINDS = (
+    BadRows("text that an enum does not have", "ALTER mood SET NOT NULL", "mood = 'angry'"),
+    BadRows("a number out of range", "ALTER amount TYPE numeric(12,2)", "amount = 1e12"),
+    BadRows("NOT NULL", "ALTER code SET NOT NULL", "code = NULL"),
+    BadRows("CHECK", "ADD CHECK (amount > 0)", "amount = -amount"),
+    BadRows("PRIMARY KEY", "ADD PRIMARY KEY (id)", "id = 1"),
+    BadRows("foreign key", "ADD FOREIGN KEY (code) REFERENCES codes", "code = 'other'"),
+    BadRows("trigger", "ENABLE TRIGGER refuse", "amount = -amount"),
+)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Spreads of seconds, and of their ratios to the load of the same round. `verified` is by shape and action,
+    `rejected` by kind of bad rows."""
+    verified: dict
+    rejected: dict
+
+
+def call(function, table, query_text, arguments):
+    return f"SELECT * FROM {function}('{foreign_server(0)}', '{query_text}', NULL, target => '{table}'{arguments})"
+
+
+def load(table, query_text, arguments=""):
+    return call("copy_incremental", table, query_text, ", batch => 2000" + arguments)
+
+
+class Timer:
+    """Times calls in rounds, each in a session of its own, and keeps them by name."""
+
+    def __init__(self, servers):
+        self.servers = servers
+        self.seconds = {}
+
+    def run(self, name, statement, check=None):
+        """Raises RunFailed when `check`, a query, does not give a true value afterwards."""
+        start = time.perf_counter()
+        run_pipeline([self.servers.psql(self.servers.loader(), "-c", statement)])
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        if check and not query(self.servers.destination, check)[0]:
+            raise RunFailed(f"{name}: {check} is not true")
+
+    def ratios(self, yardstick):
+        """(seconds, ratio to the yardstick of the same round) by name, as spreads."""
+        base = self.seconds[yardstick]
+        return {name: (spread(taken), spread([own / other for own, other in zip(taken, base)]))
+                for name, taken in self.seconds.items()}
+
+
+def measure_verify(servers, options, shape, shuffle):
+    """The load, verify of what it has left, and a load with verify => true, by turns."""
+    table = f"verified_{shape}"
+    servers.create_table(table, SHAPES[shape], SHAPES[shape].fill(table, options.rows[shape]))
+    timer = Timer(servers)
+    full = f"SELECT count(*) = {options.rows[shape]} FROM {table}"
+    template = f"SELECT * FROM {table}"
+
+    def load_and_verify():
+        servers.reset(table)
+        timer.run("load", load(table, template), full)
+        timer.run("verify", f"SELECT 1 / matches::int FROM ({call('copy_incremental_verify', table, template, '')}) AS v")
+
+    def verified_load():
+        servers.reset(table)
+        timer.run("load with verify => true", load(table, template, ", verify => true"), full)
+
+    for _ in range(options.rounds):
+        turns = [load_and_verify, verified_load]
+        shuffle(turns)
+        for turn in turns:
+            turn()
+    return timer.ratios("load")
+
+
+def create_orders(servers):
+    execute(servers.source, "CREATE TYPE mood AS ENUM ('sad', 'happy', 'angry')")
+    execute(servers.destination, "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TABLE codes (code text PRIMARY KEY)",
+            "INSERT INTO codes SELECT 'c' || g FROM generate_series(0, 99) AS g", "GRANT SELECT ON codes TO PUBLIC",
+            "ALTER TABLE codes OWNER TO loader",
+            """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN IF NEW.amount < 0 THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$""")
+    servers.create_table("orders", ORDERS, ORDERS.fill("orders", ROWS))
+
+
+def measure_rejects(servers, options, kind, shuffle):
+    """The load of a clean day, the same with on_error => 'reject', and that with bad rows, into the same target."""
+    execute(servers.source, "DROP TABLE IF EXISTS spoilt", "CREATE TABLE spoilt AS TABLE orders",
+            f"UPDATE spoilt SET {kind.spoil} WHERE id % {ROWS // BAD_ROWS} = {ROWS // BAD_ROWS // 2}",
+            "GRANT SELECT ON spoilt TO PUBLIC", "VACUUM (FREEZE, ANALYZE) spoilt")
+    execute(servers.destination, "DROP TABLE orders", ORDERS.definition("orders"), "ALTER TABLE orders OWNER TO loader",
+            "CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION refuse()",
+            "ALTER TABLE orders DISABLE TRIGGER refuse", f"ALTER TABLE orders {kind.target}")
+    timer = Timer(servers)
+    loaded = "SELECT count(*) = {} FROM orders"
+    rejected = ("SELECT count(*) = {} FROM copy_incremental_rejects WHERE run_id = "
+                "(SELECT max(run_id) FROM copy_incremental_runs)")
+    turns = [("load", "orders", "", ROWS), ("reject, clean", "orders", ", on_error => 'reject'", ROWS),
+             ("reject, 10 bad rows", "spoilt", ", on_error => 'reject'", ROWS - BAD_ROWS)]
+    for _ in range(options.rounds):
+        shuffle(turns)
+        for name, table, arguments, rows in turns:
+            servers.reset("orders")
+            timer.run(name, load("orders", f"SELECT * FROM {table}", arguments), loaded.format(rows))
+            if not query(servers.destination, rejected.format(ROWS - rows))[0]:
+                raise RunFailed(f"{kind.title}: {name}: other rejects than {ROWS - rows}")
+    return timer.ratios("load")
+
+
+def measure(servers, options):
+    """Returns Proof. Raises RunFailed on a run that is wrong."""
+    execute(servers.destination, "GRANT EXECUTE ON FUNCTION copy_incremental_verify TO loader")
+    shuffle = random.Random(options.seed).shuffle
+    verified = {}
+    for shape in VERIFIED_SHAPES:
+        verified[shape] = measure_verify(servers, options, shape, shuffle)
+        print(f"proof   {shape}: verified", flush=True)
+    create_orders(servers)
+    rejected = {}
+    for kind in KINDS:
+        rejected[kind] = measure_rejects(servers, options, kind, shuffle)
+        print(f"proof   bad rows, {kind.title}: put aside", flush=True)
+    return Proof(verified, rejected)
