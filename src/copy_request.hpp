@@ -7,7 +7,7 @@
 
 #include "load_mode.hpp"
 #include "method.hpp"
-#include "pg.hpp"
+#include "window.hpp"
 
 namespace pgci {
 
@@ -42,6 +42,10 @@ struct CopyRequest {
     Oid schema = InvalidOid;                    // of the extension
     std::int64_t run_id = 0;                    // of an entry that the ledger has already; 0: the run makes one
     bool commit_batches = false;                // a transaction for every batch
+
+    // What the run copies, and what the ledger calls it: the day or the range, grown by lookback. Raises 22008, 22023
+    // for what is no window.
+    std::optional<Window> window(const TimeZone &zone) const;
 };
 
 } // namespace pgci

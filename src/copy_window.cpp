@@ -32,12 +32,6 @@ void show_progress(void *argument) {
         errcontext("copying %s into %s, batch " INT64_FORMAT, progress->window, progress->target, progress->batch);
 }
 
-Window make_window(const CopyRequest &request, const TimeZone &zone) {
-    Window window = request.data_interval != nullptr ? Window::of_range(request.data_interval, zone)
-                                                     : Window::of_day(*request.day, zone);
-    return request.lookback > 0 ? window.grown_back(request.lookback, zone) : window;
-}
-
 ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSession &source,
                              const RemoteConnection::Statement &declare) {
     ProgressFacts facts{.target = key.target, .run_id = run_id};
@@ -50,8 +44,7 @@ ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSessi
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
     if (request.method == Method::copy) check_copy(request);
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
-    std::optional<Window> window;
-    if (request.day || request.data_interval != nullptr) window = make_window(request, zone);
+    const std::optional<Window> window = request.window(zone);
     const WindowText *const text = window ? &window->text() : nullptr;
     Progress progress{.window = window ? window->name().c_str() : "the whole result"};
     const ErrorContext context(show_progress, &progress);

@@ -167,7 +167,7 @@ std::vector<TextRow> describe_transformed(const CopyRequest &request, const std:
 } // namespace
 
 std::vector<TextRow> describe_columns(const CopyRequest &request) {
-    ResolvedRequest resolved(request);
+    ResolvedRequest resolved(request, TargetUse::look);
     const std::vector<SourceColumn> &columns = resolved.columns();
     const std::vector<std::string> types = resolved.source().type_names(columns);
     return request.transform ? describe_transformed(request, columns, types, resolved.target())

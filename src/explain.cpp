@@ -38,7 +38,7 @@ class Explanation {
 std::string version_text(int number) { return std::to_string(number / 10000) + "." + std::to_string(number % 10000); }
 
 void explain_request(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
-    explanation.add("source", resolved.source_identity() + ", PostgreSQL " +
+    explanation.add("source", resolved.key().source + ", PostgreSQL " +
                                   version_text(resolved.source().connection().server_version()));
     const std::optional<Window> &window = resolved.window();
     explanation.add("window",
@@ -134,11 +134,7 @@ void explain_source(Explanation &explanation, ResolvedRequest &resolved, const S
 }
 
 void explain_earlier_run(Explanation &explanation, const CopyRequest &request, const ResolvedRequest &resolved) {
-    const RunKey key{.target = resolved.target().oid(),
-                     .source = resolved.source_identity(),
-                     .query_hash = hash_query(request.query_template),
-                     .window = resolved.window()};
-    const std::optional<EarlierRun> earlier = Ledger(request.schema).find_earlier(key);
+    const std::optional<EarlierRun> earlier = Ledger(request.schema).find_earlier(resolved.key());
     if (!earlier) return;
     explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));
     if (request.mode == Mode::append)
@@ -148,7 +144,7 @@ void explain_earlier_run(Explanation &explanation, const CopyRequest &request, c
 } // namespace
 
 std::vector<TextRow> explain_run(const CopyRequest &request) {
-    ResolvedRequest resolved(request);
+    ResolvedRequest resolved(request, TargetUse::look);
     Explanation explanation;
     explain_request(explanation, request, resolved);
     if (const std::optional<LoadPlan> plan = explain_plan(explanation, request, resolved)) {

@@ -16,21 +16,22 @@ static void check_may_connect() {
     });
 }
 
-ResolvedRequest::ResolvedRequest(const CopyRequest &request)
+ResolvedRequest::ResolvedRequest(const CopyRequest &request, TargetUse use)
     : zone_(TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr)) {
     check_may_connect();
-    if (request.data_interval != nullptr) window_ = Window::of_range(request.data_interval, zone_);
-    if (request.day) window_ = Window::of_day(*request.day, zone_);
-    const WindowText *const text = window_ ? &window_->text() : nullptr;
+    key_.query_hash = hash_query(request.query_template);
+    key_.window = request.window(zone_);
+    const WindowText *const text = key_.window ? &key_.window->text() : nullptr;
     query_.emplace(request.query_template, text);
     if (request.replace_where) slice_ = slice_condition(*request.replace_where, text);
     if (request.transform) check_transform(*request.transform);
-    if (OidIsValid(request.target)) target_ = Target::open(request.target, TargetUse::look);
+    if (OidIsValid(request.target)) target_ = Target::open(request.target, use);
     const ConnectionOptions options = resolve_source(request.src_conninfo);
-    source_identity_ = options.identity();
+    key_.source = options.identity();
     source_.emplace(options, zone_, CurTransactionContext);
     columns_ = source_->describe(*query_);
-    if (!target_) target_ = Target::find(*query_, columns_, *source_, TargetUse::look);
+    if (!target_) target_ = Target::find(*query_, columns_, *source_, use);
+    key_.target = target_->oid();
 }
 
 } // namespace pgci

@@ -142,7 +142,7 @@ Comparison make_comparison(SourceSession &source, const SourceQuery &query, cons
 }
 
 std::vector<TextRow> verify_window(const CopyRequest &request) {
-    ResolvedRequest resolved(request);
+    ResolvedRequest resolved(request, TargetUse::look);
     const std::vector<std::string> key = key_of(request, resolved);
     Comparison comparison = compare(resolved, key);
     const auto [source, target] = comparison.checksums();
@@ -154,7 +154,7 @@ std::vector<TextRow> verify_window(const CopyRequest &request) {
 }
 
 std::vector<TextRow> find_different_rows(const CopyRequest &request) {
-    ResolvedRequest resolved(request);
+    ResolvedRequest resolved(request, TargetUse::look);
     const std::vector<std::string> key = key_of(request, resolved);
     Comparison comparison = compare(resolved, key);
     if (const auto [source, target] = comparison.checksums(); source == target) return {};

@@ -34,6 +34,11 @@ like($run, qr/^\d+$/, 'start returns a number');
 is(results("SELECT copy_incremental_wait($run)", $row->($run), 'SELECT count(*) FROM job'), 't succeeded 1000 t 1000', 'wait, and what the ledger says');
 is(results("SELECT copy_incremental_wait($run, '0')", "SELECT copy_incremental_cancel($run)"), 't f', 'after its end');
 
+# lookback: the entry is of the larger window, as the run is.
+$run = results(start('SELECT * FROM job WHERE day >= $1 AND day < $2', '2018-07-01', mode => "'upsert'", lookback => 3));
+is(results("SELECT copy_incremental_wait($run)", "SELECT status, rows_read, data_interval FROM copy_incremental_runs WHERE run_id = $run"),
+	't succeeded|1000|["2018-06-28 00:00:00+00","2018-07-02 00:00:00+00")', 'lookback: the window of the entry');
+
 # The session that started it may go; another one sees it, waits for it, sees its progress.
 $hold->();
 $run = results(start($waits, '2018-07-02', batch => 100));
