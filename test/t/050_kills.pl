@@ -1,4 +1,4 @@
-# Kills, lost sources, cancels and full disks at random moments of a run, in every mode: the target is as it was, or
+# Kills, lost sources, cancels and full disks at random moments of a run, in every mode and by every method: the target is as it was, or
 # holds the whole batches that the ledger speaks of; the same call again makes it equal to the source.
 #
 # A moment is a row, drawn at random: there the run is made to wait in a trigger of the target (before the row, after
@@ -32,7 +32,9 @@ my %before = (
 	skip => "day <> '$day' OR id % 5 = 0",
 	upsert => "day <> '$day' OR id % 5 <= 2",
 	replace => "day <> '$day' OR id % 3 = 0");
-my @modes = ((sort keys %before), map { "batches_$_" } qw(skip upsert replace));
+# By copy_incremental_batches(), or by a method other than cursor, where the name says so.
+my @modes = ((sort keys %before), (map { "batches_$_" } qw(skip upsert replace)), qw(copy_append copy_replace bulk_append));
+sub plain { my ($mode) = @_; return $mode =~ s/^(batches|copy|bulk)_//r; }
 
 $source->safe_psql('postgres', <<~SQL);
 	CREATE TABLE rows (id int PRIMARY KEY, day date NOT NULL, v int, pad text);
@@ -55,7 +57,7 @@ $destination->safe_psql('postgres', <<~SQL);
 	SQL
 for my $mode (@modes)
 {
-	(my $plain = $mode) =~ s/^batches_//;
+	my $plain = plain($mode);
 	my $is_before = $before{$plain};
 	my $stale = $plain eq 'skip' ? 'v' : "CASE WHEN day = '$day' THEN -v ELSE v END";
 	# Rows that the source no longer has; only replace takes them away.
@@ -63,12 +65,15 @@ for my $mode (@modes)
 	$destination->safe_psql('postgres', <<~SQL);
 		CREATE TABLE $mode (LIKE truth INCLUDING ALL);
 		CREATE TABLE before_$mode AS SELECT id, day, $stale AS v, pad FROM truth WHERE $is_before UNION ALL $gone;
-		CREATE TRIGGER before BEFORE INSERT ON $mode FOR EACH ROW WHEN (is_moment('before', new.id))
-		  EXECUTE FUNCTION wait_here();
 		CREATE TRIGGER after AFTER INSERT OR UPDATE ON $mode FOR EACH ROW WHEN (is_moment('after', new.id))
 		  EXECUTE FUNCTION wait_here();
 		CREATE CONSTRAINT TRIGGER commit AFTER INSERT OR UPDATE ON $mode DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 		  WHEN (is_moment('commit', new.id)) EXECUTE FUNCTION wait_here();
+		SQL
+	next if $mode =~ /^bulk/;    # which takes no such trigger
+	$destination->safe_psql('postgres', <<~SQL);
+		CREATE TRIGGER before BEFORE INSERT ON $mode FOR EACH ROW WHEN (is_moment('before', new.id))
+		  EXECUTE FUNCTION wait_here();
 		SQL
 }
 
@@ -76,11 +81,12 @@ for my $mode (@modes)
 sub call
 {
 	my ($mode) = @_;
-	(my $plain = $mode) =~ s/^batches_//;
+	my $plain = plain($mode);
 	my %argument = (target => "'$mode'", mode => "'$plain'", batch => $batch);
 	$argument{replace_where} = q('day = $1') if $plain eq 'replace';
+	$argument{method} = "'$1'" if $mode =~ /^(copy|bulk)_/;
 	my $sql = copy_sql("SELECT * FROM rows WHERE day = \$1 AND passes('$mode', id) ORDER BY id", $day, %argument);
-	$sql =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/ if $mode ne $plain;
+	$sql =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/ if $mode =~ /^batches/;
 	return $sql;
 }
 
@@ -123,14 +129,17 @@ sub draw_moments
 {
 	my ($round, @of) = @_;
 	my $i = $round * 3;
-	return map { $_ => { kind => $of[ $i++ % @of ], row => 5 * int(rand($all / 5)) + 3 } } @modes;
+	my %moment = map { $_ => { kind => $of[ $i++ % @of ], row => 5 * int(rand($all / 5)) + 3 } } @modes;
+	$moment{$_}{kind} =~ s/before/after/ for grep { /^bulk/ } @modes;
+	return %moment;
 }
 
 sub start_run
 {
 	my ($mode, $moment) = @_;
 	my ($kind, $row) = @{$moment}{qw(kind row)};
-	return start_client($destination, "run $mode", "SET test.$kind = '$row'", call($mode));
+	# At the source, a run waits for the slowest of the others.
+	return start_client($destination, "run $mode", "SET test.$kind = '$row'; SET lock_timeout = '1h'", call($mode));
 }
 
 # Starts a run for every mode and returns once each has come to its moment.
@@ -236,7 +245,7 @@ sub exact_after
 		my $loaded = ($status // '') eq 'succeeded';
 		my $deleted = $mode =~ /replace/ ? rows_of_day($mode) : 0;
 		my ($code, $printed, $said) = end_of_client(start_client($destination, 'again', call($mode)));
-		is($code, $mode eq 'append' && $loaded ? '55000' : '00000', "$name: again") or diag($said);
+		is($code, plain($mode) eq 'append' && $loaded ? '55000' : '00000', "$name: again") or diag($said);
 		my $checksums = join ';', map { sprintf $checksum, $_ } (sprintf $of_day, $mode), "TABLE $mode";
 		is($destination->safe_psql('postgres', $checksums), "$source_day\n$whole{$mode}", "$name: again: exact");
 		next if $code ne '00000';
