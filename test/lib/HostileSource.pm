@@ -365,7 +365,8 @@ sub execute
 	elsif ($sql =~ /^COPY/)
 	{
 		$self->{point} = 'copy';
-		push @$unit, HostileSource::message('H', pack 'Cn*', 1, 2, 1, 1);
+		my @formats = map { 1 } $self->columns(1);
+		push @$unit, HostileSource::message('H', pack 'Cn*', 1, scalar @formats, @formats);
 		my @rows = map { HostileSource::tuple($self->row_values($_, 1)) } 1 .. $self->{rows};
 		my $header = "PGCOPY\n\377\r\n\0" . pack 'NN', 0, 0;
 		# As the server does it: the header comes with the first row.
