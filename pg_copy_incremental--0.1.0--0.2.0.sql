@@ -28,16 +28,26 @@ CREATE TABLE copy_incremental_runs (
 );
 
 CREATE INDEX copy_incremental_runs_key ON copy_incremental_runs (target, query_hash, source);
+COMMENT ON INDEX copy_incremental_runs_key IS 'has a window been loaded?';
 
 COMMENT ON TABLE copy_incremental_runs IS
 'the ledger: what was copied from where, one row per run, committed with the rows themselves; users see their own runs';
 COMMENT ON SEQUENCE copy_incremental_runs_run_id_seq IS 'run_id of copy_incremental_runs';
+COMMENT ON COLUMN copy_incremental_runs.run_id IS 'the run''s number; gaps are runs that were rolled back';
+COMMENT ON COLUMN copy_incremental_runs.username IS 'who called';
+COMMENT ON COLUMN copy_incremental_runs.target IS 'the table that was written';
 COMMENT ON COLUMN copy_incremental_runs.data_interval IS 'the window, half-open; NULL is a whole result';
 COMMENT ON COLUMN copy_incremental_runs.source IS 'the foreign server, or host:port/dbname; never a password';
 COMMENT ON COLUMN copy_incremental_runs.query_hash IS 'hash of query_template';
+COMMENT ON COLUMN copy_incremental_runs.mode IS 'append, skip, upsert or replace';
+COMMENT ON COLUMN copy_incremental_runs.method IS 'cursor, bulk or copy';
+COMMENT ON COLUMN copy_incremental_runs.rows_read IS 'rows that came from the source';
 COMMENT ON COLUMN copy_incremental_runs.rows_written IS 'rows inserted or updated';
 COMMENT ON COLUMN copy_incremental_runs.rows_deleted IS 'rows that mode replace deleted';
 COMMENT ON COLUMN copy_incremental_runs.bytes IS 'size of the values received, in bytes';
+COMMENT ON COLUMN copy_incremental_runs.batches IS 'batches written; method copy has one';
+COMMENT ON COLUMN copy_incremental_runs.started_at IS 'clock time of the begin';
+COMMENT ON COLUMN copy_incremental_runs.ended_at IS 'clock time of the end, before the commit; NULL while it runs';
 COMMENT ON COLUMN copy_incremental_runs.status IS
 'succeeded; failed, crashed: nothing of it was written; skipped: had nothing to do, by on_rerun; running: a run of copy_incremental_start(); partial: batches of copy_incremental_batches() that are committed, the rest is not; forgotten: see copy_incremental_forget()';
 COMMENT ON COLUMN copy_incremental_runs.sqlstate IS 'of the error that a failed run ended in';
@@ -46,6 +56,7 @@ COMMENT ON COLUMN copy_incremental_runs.message IS 'the primary message of that 
 ALTER TABLE copy_incremental_runs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_runs ON copy_incremental_runs FOR SELECT
     USING (username OPERATOR(pg_catalog.=) current_user);
+COMMENT ON POLICY own_runs ON copy_incremental_runs IS 'users see their own';
 GRANT SELECT ON copy_incremental_runs TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('copy_incremental_runs', '');
@@ -65,15 +76,24 @@ CREATE TABLE copy_incremental_rejects (
 );
 
 CREATE INDEX copy_incremental_rejects_run_id ON copy_incremental_rejects (run_id);
+COMMENT ON INDEX copy_incremental_rejects_run_id IS 'the rows that a run put aside';
 
 COMMENT ON TABLE copy_incremental_rejects IS
 'rows that runs with on_error => ''reject'' put aside; users see those of their own runs';
 COMMENT ON COLUMN copy_incremental_rejects.run_id IS 'of copy_incremental_runs';
+COMMENT ON COLUMN copy_incremental_rejects.username IS 'who called';
+COMMENT ON COLUMN copy_incremental_rejects.batch IS 'the batch that the row was in, counted from 1';
 COMMENT ON COLUMN copy_incremental_rejects.source_row IS 'the row as it came from the source, an object of texts';
+COMMENT ON COLUMN copy_incremental_rejects.sqlstate IS 'of the error that the row gave';
+COMMENT ON COLUMN copy_incremental_rejects.message IS 'the primary message of that error';
+COMMENT ON COLUMN copy_incremental_rejects.detail IS 'its detail';
+COMMENT ON COLUMN copy_incremental_rejects.constraint_name IS 'the constraint that the row broke';
+COMMENT ON COLUMN copy_incremental_rejects.column_name IS 'the column that the error names';
 
 ALTER TABLE copy_incremental_rejects ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rejects ON copy_incremental_rejects FOR SELECT
     USING (username OPERATOR(pg_catalog.=) current_user);
+COMMENT ON POLICY own_rejects ON copy_incremental_rejects IS 'users see their own';
 GRANT SELECT ON copy_incremental_rejects TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('copy_incremental_rejects', '');
@@ -297,6 +317,23 @@ SELECT p.pid, nullif(p.leader_pid, 0)::pg_catalog.int4 AS leader_pid, p.run_id, 
 
 COMMENT ON VIEW copy_incremental_progress IS
 'the runs of this database that are under way, each in its process: rows, bytes and batches so far, and what the estimate of the source''s planner makes of them: percent, and eta, the time that is left. For \watch';
+
+COMMENT ON COLUMN copy_incremental_progress.pid IS 'the process that copies';
+COMMENT ON COLUMN copy_incremental_progress.leader_pid IS 'the process that launched it; NULL for a session of its own';
+COMMENT ON COLUMN copy_incremental_progress.run_id IS 'as in copy_incremental_runs';
+COMMENT ON COLUMN copy_incremental_progress.username IS 'who called';
+COMMENT ON COLUMN copy_incremental_progress.target IS 'the table that is written';
+COMMENT ON COLUMN copy_incremental_progress.data_interval IS 'the window, half-open; NULL is a whole result';
+COMMENT ON COLUMN copy_incremental_progress.rows_read IS 'rows that came from the source so far';
+COMMENT ON COLUMN copy_incremental_progress.rows_written IS 'rows inserted or updated so far';
+COMMENT ON COLUMN copy_incremental_progress.bytes IS 'size of the values received so far, in bytes';
+COMMENT ON COLUMN copy_incremental_progress.batches IS 'batches written so far';
+COMMENT ON COLUMN copy_incremental_progress.started_at IS 'when the rows began to come';
+COMMENT ON COLUMN copy_incremental_progress.seconds IS 'since then';
+COMMENT ON COLUMN copy_incremental_progress.estimated_rows IS 'what the source''s planner expects';
+COMMENT ON COLUMN copy_incremental_progress.percent IS 'rows_read of estimated_rows, 100 at most';
+COMMENT ON COLUMN copy_incremental_progress.rows_per_second IS 'rows_read in a second, since the rows began to come';
+COMMENT ON COLUMN copy_incremental_progress.eta IS 'the time that is left, by estimated_rows';
 
 GRANT SELECT ON copy_incremental_progress TO PUBLIC;
 

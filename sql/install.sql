@@ -27,6 +27,10 @@ SELECT d.classid::regclass, count(*), count(obj_description(d.objid, d.classid::
  WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.classid <> 'pg_type'::regclass
    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_copy_incremental')
  GROUP BY 1 ORDER BY 1::text;
+SELECT attrelid::regclass, attname AS column_without_comment FROM pg_attribute
+ WHERE attrelid IN (SELECT oid FROM pg_class WHERE relname LIKE 'copy_incremental%' AND relkind IN ('r', 'v'))
+   AND attnum > 0 AND col_description(attrelid, attnum) IS NULL
+ ORDER BY attrelid, attnum;
 SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'pg_copy_incremental';
 SELECT superuser, trusted, relocatable FROM pg_available_extension_versions
  WHERE name = 'pg_copy_incremental' AND installed;

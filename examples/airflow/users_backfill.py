@@ -1,6 +1,6 @@
 """All days from `first_day` to `last_day`, both included, in one call; trigger it by hand with these two parameters.
 
-Each day is a transaction of its own. Days that an
+Four days at once, in background workers of the destination server, each day in a transaction of its own. Days that an
 earlier run has copied are left out, so a run that failed half way is simply started again. Airflow's own backfill of
 users_daily does the same with a task a day.
 """
@@ -33,7 +33,7 @@ with DAG(
         sql="""
             CALL copy_incremental_backfill('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
                                            %(first_day)s, %(last_day)s, 2000, target => 'public.users',
-                                           mode => 'replace', time_zone => 'UTC',
+                                           mode => 'replace', time_zone => 'UTC', jobs => 4,
                                            replace_where => 'created_at >= $1 AND created_at < $2')
         """,
         parameters={"first_day": "{{ params.first_day }}", "last_day": "{{ params.last_day }}"},

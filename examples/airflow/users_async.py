@@ -1,0 +1,52 @@
+"""The users of a day, every night, without a worker slot while the rows travel. Airflow 2 and Airflow 3.
+
+`start` returns at once: the load goes on in a background worker of the destination server. `wait` is a sensor in mode
+reschedule: it looks once a minute, and there is no process between two looks. It fails with the error of the load if
+that fails. To load the day again then, clear `start`, and with it `wait`. To stop a load, call
+`copy_incremental_cancel(run_id)`: killing the sensor does not stop it.
+"""
+
+from datetime import datetime, timedelta
+
+try:
+    from airflow.sdk import DAG  # Airflow 3
+except ImportError:
+    from airflow import DAG
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.common.sql.sensors.sql import SqlSensor
+from airflow.timetables.trigger import CronTriggerTimetable
+
+
+def run_id(cursor):
+    return cursor.fetchone()[0]
+
+
+with DAG(
+    "users_async",
+    start_date=datetime(2018, 7, 1),
+    schedule=CronTriggerTimetable("15 1 * * *", timezone="UTC", interval=timedelta(days=1)),
+    catchup=False,
+    default_args={"conn_id": "dwh"},
+):
+    start = SQLExecuteQueryOperator(
+        task_id="start",
+        autocommit=True,
+        retries=3,
+        sql="""
+            SELECT copy_incremental_start('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
+                                          %(day)s, 2000, target => 'public.users', mode => 'replace',
+                                          replace_where => 'created_at >= $1 AND created_at < $2',
+                                          time_zone => 'UTC')
+        """,
+        parameters={"day": "{{ data_interval_start | ds }}"},
+        handler=run_id,
+    )
+    wait = SqlSensor(
+        task_id="wait",
+        mode="reschedule",
+        poke_interval=60,
+        timeout=2 * 60 * 60,
+        sql="SELECT copy_incremental_wait({{ ti.xcom_pull(task_ids='start') }}, '0')",
+    )
+    start >> wait

@@ -1,0 +1,49 @@
+"""A task for each day of the last week that no run has copied, four at once. Airflow 2 and Airflow 3.
+
+The ledger says which days are missing; Airflow maps a task over them, so each day has its own log and its own retries.
+Where no day is missing, nothing runs. `users_backfill` does the same in one task.
+"""
+
+from datetime import datetime, timedelta
+
+try:
+    from airflow.sdk import DAG  # Airflow 3
+except ImportError:
+    from airflow import DAG
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.timetables.trigger import CronTriggerTimetable
+
+
+def a_task_for_each(cursor):
+    return [{"day": str(day)} for (day,) in cursor]
+
+
+def rows_copied(cursor):
+    return cursor.fetchone()[0]
+
+
+with DAG(
+    "users_missing",
+    start_date=datetime(2018, 7, 1),
+    schedule=CronTriggerTimetable("40 3 * * *", timezone="UTC", interval=timedelta(days=1)),
+    catchup=False,
+    default_args={"conn_id": "dwh", "retries": 3, "retry_delay": timedelta(minutes=5)},
+):
+    missing = SQLExecuteQueryOperator(
+        task_id="missing",
+        sql="SELECT day FROM copy_incremental_missing('public.users', %(last)s::date - 6, %(last)s::date) AS day",
+        parameters={"last": "{{ data_interval_start | ds }}"},
+        hook_params={"options": "-c TimeZone=UTC"},  # the days of copy_incremental_missing are the session's
+        handler=a_task_for_each,
+    )
+    SQLExecuteQueryOperator.partial(
+        task_id="users",
+        max_active_tis_per_dag=4,
+        sql="""
+            SELECT copy_incremental('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
+                                    %(day)s, 2000, target => 'public.users', mode => 'replace',
+                                    replace_where => 'created_at >= $1 AND created_at < $2', time_zone => 'UTC')
+        """,
+        handler=rows_copied,
+    ).expand(parameters=missing.output)
