@@ -2,8 +2,7 @@
 
 #include "function_arguments.hpp"
 #include "guard.hpp"
-#include "ledger.hpp"
-#include "run_control.hpp"
+#include "request_rules.hpp"
 
 namespace pgci {
 
@@ -118,55 +117,6 @@ int batch_value(const FunctionArguments &arguments) {
     return rows;
 }
 
-// Of the function that was called, and with it of all objects of the extension.
-Oid extension_schema(FunctionCallInfo fcinfo) {
-    return pg_call([=] { return get_func_namespace(fcinfo->flinfo->fn_oid); });
-}
-
-// Arguments that would be ignored are refused.
-void check_fit(const CopyRequest &request) {
-    const std::string mode(mode_name(request.mode));
-    const bool has_window = request.day || request.data_interval != nullptr;
-    const auto refuse = [](const std::string &message, const char *hint) {
-        raise(sqlstate::invalid_parameter, message, hint);
-    };
-    if (request.replace_where && request.mode != Mode::replace && !request.verify)
-        refuse("replace_where has no meaning in mode " + mode, "Use it with mode => 'replace', or verify => true.");
-    if (request.lookback > 0 && request.mode != Mode::replace && request.mode != Mode::upsert)
-        refuse("lookback has no meaning in mode " + mode, "Use it with mode => 'replace' or 'upsert'.");
-    if (request.lookback > 0 && !has_window)
-        refuse("lookback has no meaning without a window", "Pass a day, or leave lookback out.");
-    if (request.on_error == OnError::reject && request.method != Method::cursor)
-        raise(sqlstate::feature_not_supported, "on_error => 'reject' needs method cursor", "Use method => 'cursor'.");
-    if (request.reject_limit && request.on_error != OnError::reject)
-        refuse("reject_limit has no meaning without on_error => 'reject'", "Pass both, or neither.");
-    if (request.verify && request.transform)
-        refuse("verify cannot be used with transform", "What the transform should have written is not known.");
-    if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
-        refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
-    if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
-        refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
-    // These need the INSERT of method cursor.
-    const auto refuse_method = [&](const std::string &what) {
-        raise(sqlstate::feature_not_supported,
-              "method " + std::string(method_name(request.method)) + " does not support " + what,
-              "Use method => 'cursor'.");
-    };
-    if (request.method != Method::cursor && (request.mode == Mode::skip || request.mode == Mode::upsert))
-        refuse_method("mode " + mode);
-    if (request.method != Method::cursor && request.transform) refuse_method("a transform");
-    if (request.mode == Mode::replace && has_window && !request.replace_where)
-        refuse("mode replace needs replace_where",
-               "Pass the condition of the target's slice, such as replace_where => 'created_at >= $1 AND created_at < "
-               "$2'.");
-}
-
-DayRange days_value(const FunctionArguments &arguments) {
-    arguments.require("first_day");
-    arguments.require("last_day");
-    return {DatumGetDateADT(arguments.value("first_day")), DatumGetDateADT(arguments.value("last_day"))};
-}
-
 int jobs_value(const FunctionArguments &arguments) {
     constexpr int most_jobs = 64;
     arguments.require("jobs");
@@ -186,8 +136,16 @@ Reprocess reprocess_value(const FunctionArguments &arguments) {
     refuse_word("reprocess", value, "missing, failed, all");
 }
 
+} // namespace
+
+DayRange read_days(const FunctionArguments &arguments) {
+    arguments.require("first_day");
+    arguments.require("last_day");
+    return {DatumGetDateADT(arguments.value("first_day")), DatumGetDateADT(arguments.value("last_day"))};
+}
+
 // The regclass '-' is 0, which must not pass for no target.
-Oid target_value(const FunctionArguments &arguments) {
+Oid read_target(const FunctionArguments &arguments) {
     if (arguments.is_null("target")) return InvalidOid;
     const Oid relation = DatumGetObjectId(arguments.value("target"));
     if (!OidIsValid(relation))
@@ -196,9 +154,7 @@ Oid target_value(const FunctionArguments &arguments) {
     return relation;
 }
 
-} // namespace
-
-CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     const FunctionArguments arguments(fcinfo);
     CopyRequest request;
     request.src_conninfo = arguments.required_text("src_conninfo");
@@ -214,7 +170,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
         request.day = DatumGetDateADT(arguments.value("first_day"));
     }
     request.batch = batch_value(arguments);
-    request.target = target_value(arguments);
+    request.target = read_target(arguments);
     request.mode = mode_value(arguments);
     request.replace_where = arguments.optional_text("replace_where");
     request.key_columns = key_columns_value(arguments);
@@ -227,8 +183,9 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
     request.verify = verify_value(arguments);
     request.on_error = on_error_value(arguments);
     request.reject_limit = reject_limit_value(arguments);
+    request.commit_batches = commit_batches;
     // Without a mode nothing is written, and what the arguments say is how to tell the rows.
-    if (arguments.has("mode")) check_fit(request);
+    if (arguments.has("mode")) check_rules(request);
     request.schema = extension_schema(fcinfo);
     return request;
 }
@@ -236,7 +193,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo) {
 BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo) {
     const FunctionArguments arguments(fcinfo);
     CopyRequest copy = read_copy_arguments(fcinfo);
-    BackfillRequest request{.copy = std::move(copy), .days = days_value(arguments)};
+    BackfillRequest request{.copy = std::move(copy), .days = read_days(arguments)};
     request.jobs = jobs_value(arguments);
     request.reprocess = reprocess_value(arguments);
     if (request.jobs > 1) request.call = pack_call(fcinfo);
@@ -245,74 +202,6 @@ BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo) {
         raise(sqlstate::invalid_parameter, "reprocess => 'all' in mode append would double the days that are there",
               "Use mode replace or upsert, or reprocess => 'missing'; or on_rerun => 'run' if the rows are gone.");
     return request;
-}
-
-std::int64_t start_run(FunctionCallInfo fcinfo) {
-    // What is wrong with the arguments is found before a worker is launched.
-    return start_run(read_copy_arguments(fcinfo).schema, pack_call(fcinfo));
-}
-
-bool wait_for_run(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
-    arguments.require("run_id");
-    std::optional<std::int64_t> milliseconds;
-    if (!arguments.is_null("timeout")) {
-        const Interval *const timeout = DatumGetIntervalP(arguments.value("timeout"));
-        constexpr std::int64_t month = 30;
-        const std::int64_t days = timeout->day + month * timeout->month;
-        milliseconds = days * (USECS_PER_DAY / 1000) + timeout->time / 1000;
-        if (*milliseconds < 0)
-            raise(sqlstate::invalid_parameter, "timeout must not be negative", "NULL waits as long as it takes.");
-    }
-    return wait_for_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), milliseconds,
-                        pack_call(fcinfo));
-}
-
-bool cancel_run(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
-    arguments.require("run_id");
-    return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")));
-}
-
-void check_may_commit(FunctionCallInfo fcinfo) {
-    const bool may_commit = fcinfo->context != nullptr && IsA(fcinfo->context, CallContext) &&
-                            !reinterpret_cast<const CallContext *>(fcinfo->context)->atomic;
-    if (may_commit) return;
-    const Oid procedure = fcinfo->flinfo->fn_oid;
-    const std::string name = pg_call([=] { return get_func_name(procedure); });
-    raise(sqlstate::invalid_transaction, name + "() cannot be called inside a transaction block",
-          "Use autocommit (psycopg: connection.autocommit = True; Airflow: autocommit=True) and one statement per "
-          "string; or use copy_incremental(), which is one transaction.",
-          name == "copy_incremental_backfill" ? "It commits after every day." : "It commits after every batch.");
-}
-
-std::int64_t forget_windows(FunctionCallInfo fcinfo) {
-    FunctionArguments(fcinfo).require("target");
-    if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2) && PG_GETARG_DATEADT(2) < PG_GETARG_DATEADT(1))
-        raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
-    const TimeZone zone = TimeZone::resolve(nullptr);
-    std::optional<TimestampTz> start;
-    std::optional<TimestampTz> end;
-    if (!PG_ARGISNULL(1)) start = Window::of_day(PG_GETARG_DATEADT(1), zone).start();
-    if (!PG_ARGISNULL(2)) end = Window::of_day(PG_GETARG_DATEADT(2), zone).end();
-    const Oid target = PG_GETARG_OID(0);
-    return Ledger(extension_schema(fcinfo)).forget(target, start, end);
-}
-
-std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
-    arguments.require("target");
-    const Oid target = target_value(arguments);
-    const DayRange days = days_value(arguments);
-    pg_call([=] {
-        const AclResult allowed = pg_class_aclcheck(target, GetUserId(), ACL_SELECT | ACL_INSERT);
-        if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_TABLE, get_rel_name(target));
-    });
-    std::vector<DateADT> missing;
-    for (const std::size_t place :
-         Ledger(extension_schema(fcinfo)).find_uncovered(target, days.windows(TimeZone::resolve(nullptr))))
-        missing.push_back(days.day(place));
-    return missing;
 }
 
 } // namespace pgci

@@ -2,32 +2,23 @@
 #pragma once
 
 #include "backfill_request.hpp"
+#include "function_arguments.hpp"
 
 namespace pgci {
 
 // Reads the arguments that the function has, by their names; those that it lacks keep their defaults. Raises 22004 for a
 // NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the others, 0A000 for what
 // the method cannot do.
-CopyRequest read_copy_arguments(FunctionCallInfo fcinfo);
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = false);
 
 // The arguments of copy_incremental_backfill(). Raises what read_copy_arguments and DayRange raise, and 22023 for
 // reprocess => 'all' that would double days.
 BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo);
 
-// copy_incremental_start(), _wait(run_id, timeout), _cancel(run_id), by run_control. The wait's timeout is an interval,
-// whose NULL is no limit; a negative one is 22023.
-std::int64_t start_run(FunctionCallInfo fcinfo);
-bool wait_for_run(FunctionCallInfo fcinfo);
-bool cancel_run(FunctionCallInfo fcinfo);
+// Arguments "first_day" and "last_day"; raises 22004 for a NULL.
+DayRange read_days(const FunctionArguments &arguments);
 
-// Raises 2D000 where a procedure must not commit: inside a transaction block, or called by a function.
-void check_may_commit(FunctionCallInfo fcinfo);
-
-// copy_incremental_forget(target, first_day, last_day): days of the session's TimeZone, NULL for no bound.
-std::int64_t forget_windows(FunctionCallInfo fcinfo);
-
-// copy_incremental_missing(target, first_day, last_day): days of the session's TimeZone, in their order. Raises 22004,
-// 22008, 22023 for the arguments, 42501 without a right to read or write the target.
-std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo);
+// Argument "target"; 0 for a NULL, 42P01 for the regclass of no table.
+Oid read_target(const FunctionArguments &arguments);
 
 } // namespace pgci

@@ -1,15 +1,8 @@
 #include "copy_load.hpp"
 
 #include "copy_writer.hpp"
-#include "guard.hpp"
 
 namespace pgci {
-
-void check_copy(const CopyRequest &request) {
-    if (!request.commit_batches) return;
-    raise(sqlstate::feature_not_supported, "method copy does not support copy_incremental_batches()",
-          "Use method => 'cursor'.", "A COPY is written as a whole.");
-}
 
 void load_by_copy(LoadRun &run) {
     const CopyPlan plan = plan_copy(run.plan.map, run.target, run.plan.statements.insert);

@@ -42,7 +42,6 @@ ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSessi
 }
 
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
-    if (request.method == Method::copy) check_copy(request);
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
     const std::optional<Window> window = request.window(zone);
     const WindowText *const text = window ? &window->text() : nullptr;

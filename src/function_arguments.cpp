@@ -50,4 +50,8 @@ std::string FunctionArguments::required_text(const char *name) const {
     return *optional_text(name);
 }
 
+Oid extension_schema(FunctionCallInfo fcinfo) {
+    return pg_call([=] { return get_func_namespace(fcinfo->flinfo->fn_oid); });
+}
+
 } // namespace pgci

@@ -33,4 +33,7 @@ class FunctionArguments {
     std::vector<std::string> names_;
 };
 
+// The schema of the function that was called, and with it of all objects of the extension.
+Oid extension_schema(FunctionCallInfo fcinfo);
+
 } // namespace pgci

@@ -1,123 +1,15 @@
 #include "ledger.hpp"
 
-#include <array>
 #include <numeric>
 
 #include "compat.hpp"
 #include "guard.hpp"
-#include "settings.hpp"
-#include "spi.hpp"
+#include "owner_statement.hpp"
 #include "sql_text.hpp"
 
 namespace pgci {
 
 namespace {
-
-// Beside those of pg_advisory_lock (1 and 2) and of others that are known; see LOCKTAG_ADVISORY.
-constexpr int advisory_class = 71;
-constexpr int life_class = 72;
-
-std::string hexadecimal(std::uint64_t number) {
-    char text[17];
-    snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
-    return text;
-}
-
-std::uint64_t hash(const std::string &text, std::uint64_t seed) {
-    return DatumGetUInt64(
-        hash_any_extended(reinterpret_cast<const unsigned char *>(text.data()), static_cast<int>(text.size()), seed));
-}
-
-// An argument of a statement, or NULL.
-struct Parameter {
-    Oid type;
-    Datum value;
-    bool is_null = false;
-};
-
-Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }
-Parameter text_parameter(std::string_view value) {
-    const char *const text = value.data();
-    const int length = static_cast<int>(value.size());
-    return {TEXTOID, pg_call([=] { return PointerGetDatum(cstring_to_text_with_len(text, length)); })};
-}
-// The starts or the ends of windows.
-Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const) {
-    std::vector<Datum> values;
-    values.reserve(windows.size());
-    for (const Window &window : windows) values.push_back(TimestampTzGetDatum((window.*bound)()));
-    Datum *const elements = values.data();
-    const int count = static_cast<int>(values.size());
-    return {TIMESTAMPTZARRAYOID, pg_call([=] {
-                return PointerGetDatum(construct_array(elements, count, TIMESTAMPTZOID, sizeof(TimestampTz),
-                                                       FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-            })};
-}
-Parameter timestamp_parameter(std::optional<TimestampTz> value) {
-    return {TIMESTAMPTZOID, TimestampTzGetDatum(value.value_or(0)), !value};
-}
-
-// Of a result: the number and the text of the first row, and the numbers of all rows, as far as the statement returns
-// them.
-struct Row {
-    bool found = false;
-    std::int64_t number = 0;
-    char *text = nullptr;
-    std::int64_t *numbers = nullptr;
-    std::size_t count = 0;
-};
-
-// Runs a statement of ours as the owner of the ledger, with only pg_catalog to find names in, so that nothing of the
-// calling user's can get in between. An error restores user and settings by aborting the transaction.
-template <std::size_t N>
-Row run_as(Oid owner, const std::string &statement, const std::array<Parameter, N> &parameters, std::int64_t *processed,
-           bool latest_snapshot = false) {
-    const char *const sql = statement.c_str();
-    return pg_call([&] {
-        Row row;
-        Oid user = InvalidOid;
-        int security = 0;
-        const MemoryContext caller = CurrentMemoryContext;
-        GetUserIdAndSecContext(&user, &security);
-        const int settings = NewGUCNestLevel();
-        SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-        set_for_level("search_path", "pg_catalog, pg_temp");
-        set_for_level("row_security", "off");
-        Oid types[N];
-        Datum values[N];
-        char nulls[N];
-        for (std::size_t i = 0; i < N; ++i) {
-            types[i] = parameters[i].type;
-            values[i] = parameters[i].value;
-            nulls[i] = parameters[i].is_null ? 'n' : ' ';
-        }
-        spi_connect();
-        const SPIPlanPtr plan = spi_prepare(sql, static_cast<int>(N), types);
-        // A run that committed while this transaction waited must be seen, whatever the isolation level.
-        const int code =
-            SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
-                                 InvalidSnapshot, false, true, 0);
-        if (code < 0) raise_spi("SPI_execute", code);
-        if (processed != nullptr) *processed = static_cast<std::int64_t>(SPI_processed);
-        if (SPI_tuptable != nullptr && SPI_processed > 0) {
-            bool is_null = false;
-            row.found = true;
-            row.count = SPI_processed;
-            row.numbers = static_cast<std::int64_t *>(
-                MemoryContextAllocHuge(caller, sizeof(std::int64_t) * static_cast<Size>(SPI_processed)));
-            for (std::size_t i = 0; i < row.count; ++i)
-                row.numbers[i] =
-                    DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
-            row.number = row.numbers[0];
-            if (SPI_tuptable->tupdesc->natts > 1)
-                row.text = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
-        }
-        spi_finish();
-        SetUserIdAndSecContext(user, security);
-        AtEOXact_GUC(true, settings);
-        return row;
-    });
-}
 
 std::optional<TimestampTz> start_of(const RunKey &key) {
     return key.window ? std::optional(key.window->start()) : std::nullopt;
@@ -139,7 +31,7 @@ std::string windows_relation(int n) {
            std::to_string(n + 1) + ") WITH ORDINALITY AS w(s, e, n)) AS w";
 }
 
-std::vector<std::size_t> places(const Row &row) {
+std::vector<std::size_t> places(const OwnerResult &row) {
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < row.count; ++i) found.push_back(static_cast<std::size_t>(row.numbers[i]) - 1);
     return found;
@@ -151,42 +43,12 @@ std::string of_key() {
            interval(4);
 }
 
-std::array<Parameter, 5> key_parameters(const RunKey &key) {
+std::vector<Parameter> key_parameters(const RunKey &key) {
     return {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
             timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
 }
 
 } // namespace
-
-std::string hash_query(const std::string &query_template) {
-    return hexadecimal(hash(query_template, 0)) + hexadecimal(hash(query_template, 1));
-}
-
-RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
-    std::string text = std::to_string(key.target) + " " + key.query_hash + " " + key.source;
-    if (key.window) text += " " + std::to_string(key.window->start()) + " " + std::to_string(key.window->end());
-    const std::uint64_t number = hash(text, 0);
-    SET_LOCKTAG_ADVISORY(tag_, MyDatabaseId, static_cast<uint32>(number >> 32), static_cast<uint32>(number),
-                         advisory_class);
-    pg_call([&] {
-        had_to_wait_ = LockAcquire(&tag_, ExclusiveLock, spans_transactions, true) == LOCKACQUIRE_NOT_AVAIL;
-        if (had_to_wait_) (void)LockAcquire(&tag_, ExclusiveLock, spans_transactions, false);
-    });
-}
-
-RunLock::~RunLock() {
-    // The end of the transaction releases the other kind.
-    if (spans_transactions_) (void)LockRelease(&tag_, ExclusiveLock, true);
-}
-
-RunLife::RunLife(std::int64_t run_id) {
-    const auto number = static_cast<std::uint64_t>(run_id);
-    SET_LOCKTAG_ADVISORY(tag_, MyDatabaseId, static_cast<uint32>(number >> 32), static_cast<uint32>(number),
-                         life_class);
-    pg_call([this] { (void)LockAcquire(&tag_, ExclusiveLock, true, false); });
-}
-
-RunLife::~RunLife() { (void)LockRelease(&tag_, ExclusiveLock, true); }
 
 Ledger::Ledger(Oid schema) {
     table_ = pg_call([=] { return get_relname_relid("copy_incremental_runs", schema); });
@@ -203,13 +65,13 @@ Ledger::Ledger(Oid schema) {
 }
 
 std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
-    const Row row =
-        run_as<5>(owner_,
-                  "SELECT (status = 'partial')::integer::bigint, format('run %s of %s wrote %s rows', run_id, "
-                  "ended_at, rows_written) FROM " +
-                      name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
-                  key_parameters(key), nullptr, true);
-    if (!row.found) return std::nullopt;
+    const OwnerResult row =
+        run_as_owner(owner_,
+                     "SELECT (status = 'partial')::integer::bigint, format('run %s of %s wrote %s rows', run_id, "
+                     "ended_at, rows_written) FROM " +
+                         name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+                     key_parameters(key), true);
+    if (!row.found()) return std::nullopt;
     return EarlierRun{row.number != 0, row.text};
 }
 
@@ -220,10 +82,10 @@ bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
 bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(key, true) != last_written(key, false); }
 
 TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
-    return run_as<5>(owner_,
-                     "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
-                         " AND status NOT IN ('failed', 'crashed', 'skipped')",
-                     key_parameters(key), nullptr, latest_snapshot)
+    return run_as_owner(owner_,
+                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
+                            " AND status NOT IN ('failed', 'crashed', 'skipped')",
+                        key_parameters(key), latest_snapshot)
         .number;
 }
 
@@ -232,7 +94,7 @@ std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string
     if (run_id == 0) run_id = draw_run_id();
     const Oid user = GetUserId();
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
-    run_as<9>(
+    run_as_owner(
         owner_,
         "INSERT INTO " + name_ +
             " (username, target, source, query_hash, data_interval, mode, method, run_id) OVERRIDING SYSTEM VALUE "
@@ -240,66 +102,65 @@ std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string
             interval(5) + ", $7, $8, $9)",
         {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
          text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
-         text_parameter(mode), text_parameter(method), int8_parameter(run_id)},
-        nullptr);
+         text_parameter(mode), text_parameter(method), int8_parameter(run_id)});
     return run_id;
 }
 
 std::int64_t Ledger::draw_run_id() const {
-    return run_as<1>(owner_, "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name_)}, nullptr)
-        .number;
+    return run_as_owner(owner_, "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name_)}).number;
 }
 
 void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const {
-    run_as<7>(owner_,
-              "UPDATE " + name_ +
-                  " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
-                  "ended_at = clock_timestamp() WHERE run_id = $1",
-              {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
-               int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes),
-               int8_parameter(statistics.batches), text_parameter(status)},
-              nullptr);
+    run_as_owner(
+        owner_,
+        "UPDATE " + name_ +
+            " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
+            "ended_at = clock_timestamp() WHERE run_id = $1",
+        {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
+         int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes), int8_parameter(statistics.batches),
+         text_parameter(status)});
 }
 
 void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
                             const RunFailure &failure) const {
     const Oid user = GetUserId();
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
-    run_as<11>(owner_,
-               "INSERT INTO " + name_ +
-                   " (username, target, source, query_hash, data_interval, mode, method, started_at, ended_at, status, "
-                   "sqlstate, message) VALUES ($1::name, $2::oid, $3, $4, " +
-                   interval(5) + ", $7, $8, $9, clock_timestamp(), 'failed', $10, $11)",
-               {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
-                text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
-                text_parameter(mode), text_parameter(method), timestamp_parameter(started_at),
-                text_parameter(failure.sqlstate()), text_parameter(failure.message)},
-               nullptr);
+    run_as_owner(
+        owner_,
+        "INSERT INTO " + name_ +
+            " (username, target, source, query_hash, data_interval, mode, method, started_at, ended_at, status, "
+            "sqlstate, message) VALUES ($1::name, $2::oid, $3, $4, " +
+            interval(5) + ", $7, $8, $9, clock_timestamp(), 'failed', $10, $11)",
+        {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
+         text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
+         text_parameter(mode), text_parameter(method), timestamp_parameter(started_at),
+         text_parameter(failure.sqlstate()), text_parameter(failure.message)});
 }
 
 void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
-    run_as<3>(owner_,
-              "UPDATE " + name_ +
-                  " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3 WHERE run_id = $1",
-              {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message)}, nullptr);
+    run_as_owner(
+        owner_,
+        "UPDATE " + name_ +
+            " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3 WHERE run_id = $1",
+        {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
 }
 
 void Ledger::end_skipped(std::int64_t run_id) const {
-    run_as<1>(owner_,
-              "UPDATE " + name_ +
-                  " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1 AND status = 'running'",
-              {int8_parameter(run_id)}, nullptr);
+    run_as_owner(owner_,
+                 "UPDATE " + name_ +
+                     " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1 AND status = 'running'",
+                 {int8_parameter(run_id)});
 }
 
 RunState Ledger::find_run(std::int64_t run_id) const {
     // The role, which may be dropped, and "status sqlstate message".
-    const Row row =
-        run_as<1>(owner_,
-                  "SELECT coalesce(to_regrole(quote_ident(username))::oid::bigint, 0), concat_ws(' ', status, "
-                  "coalesce(sqlstate, '00000'), message) FROM " +
-                      name_ + " WHERE run_id = $1",
-                  {int8_parameter(run_id)}, nullptr, true);
-    if (!row.found)
+    const OwnerResult row =
+        run_as_owner(owner_,
+                     "SELECT coalesce(to_regrole(quote_ident(username))::oid::bigint, 0), concat_ws(' ', status, "
+                     "coalesce(sqlstate, '00000'), message) FROM " +
+                         name_ + " WHERE run_id = $1",
+                     {int8_parameter(run_id)}, true);
+    if (!row.found())
         raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
               "The run_id is what copy_incremental_start() returned.");
     const auto role = static_cast<Oid>(row.number);
@@ -320,23 +181,23 @@ RunState Ledger::find_run(std::int64_t run_id) const {
 }
 
 void Ledger::mark_crashed() const {
-    run_as<1>(
+    run_as_owner(
         owner_,
         "UPDATE " + name_ +
             " AS r SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background "
             "worker ended before the run did' WHERE status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
             "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
             "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id)",
-        {int8_parameter(life_class)}, nullptr);
+        {int8_parameter(RunLife::lock_class)});
 }
 
 int Ledger::find_process(std::int64_t run_id) const {
     return static_cast<int>(
-        run_as<2>(owner_,
-                  "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
-                  "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
-                  "l.classid::bigint << 32 | l.objid::bigint = $1",
-                  {int8_parameter(run_id), int8_parameter(life_class)}, nullptr)
+        run_as_owner(owner_,
+                     "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
+                     "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
+                     "l.classid::bigint << 32 | l.objid::bigint = $1",
+                     {int8_parameter(run_id), int8_parameter(RunLife::lock_class)})
             .number);
 }
 
@@ -358,39 +219,32 @@ std::vector<std::size_t> Ledger::find_windows(const RunKey &key, const std::vect
                "status IN "
                "('failed', 'crashed', 'partial')";
     return places(
-        run_as<5>(owner_, sql + " ORDER BY n",
-                  {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
-                   timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)},
-                  nullptr));
+        run_as_owner(owner_, sql + " ORDER BY n",
+                     {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
+                      timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)}));
 }
 
 std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Window> &windows) const {
-    return places(run_as<3>(owner_,
-                            "SELECT n FROM " + windows_relation(2) +
-                                " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name_ +
-                                " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
-                            {int8_parameter(target), timestamps_parameter(windows, &Window::start),
-                             timestamps_parameter(windows, &Window::end)},
-                            nullptr));
+    return places(run_as_owner(
+        owner_,
+        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name_ +
+            " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
+        {int8_parameter(target), timestamps_parameter(windows, &Window::start),
+         timestamps_parameter(windows, &Window::end)}));
 }
 
 void Ledger::reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const {
     const Oid user = GetUserId();
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
-    const auto optional_text = [](const std::string &text) {
-        Parameter parameter = text_parameter(text);
-        parameter.is_null = text.empty();
-        return parameter;
-    };
     const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
-    run_as<9>(owner_,
-              "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
-                  ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
-                  "constraint_name, column_name) VALUES ($1, $2::name, $3, $4::jsonb, $5, $6, $7, $8, $9)",
-              {int8_parameter(run_id), text_parameter(username), int8_parameter(batch), text_parameter(row),
-               text_parameter(failure.sqlstate()), text_parameter(failure.message), optional_text(failure.detail),
-               optional_text(failure.constraint), optional_text(failure.column)},
-              nullptr);
+    run_as_owner(owner_,
+                 "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
+                     ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
+                     "constraint_name, column_name) VALUES ($1, $2::name, $3, $4::jsonb, $5, $6, $7, $8, $9)",
+                 {int8_parameter(run_id), text_parameter(username), int8_parameter(batch), text_parameter(row),
+                  text_parameter(failure.sqlstate()), text_parameter(failure.message),
+                  optional_text_parameter(failure.detail), optional_text_parameter(failure.constraint),
+                  optional_text_parameter(failure.column)});
 }
 
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
@@ -398,16 +252,15 @@ std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::o
     const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
     const bool all_users =
         pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table_, user); });
-    std::int64_t forgotten = 0;
     const std::string of_user = all_users ? "$4 IS NOT NULL" : "username = $4::name";
-    run_as<4>(owner_,
-              "UPDATE " + name_ +
-                  " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
-                  "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
-                  of_user,
-              {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), text_parameter(username)},
-              &forgotten);
-    return forgotten;
+    return run_as_owner(
+               owner_,
+               "UPDATE " + name_ +
+                   " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
+                   "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
+                   of_user,
+               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), text_parameter(username)})
+        .processed;
 }
 
 } // namespace pgci

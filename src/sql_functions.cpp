@@ -5,6 +5,7 @@
 #include "background_worker.hpp"
 #include "batch.hpp"
 #include "batch_reader.hpp"
+#include "control_arguments.hpp"
 #include "copy_arguments.hpp"
 #include "copy_window.hpp"
 #include "describe.hpp"
@@ -62,9 +63,8 @@ Datum copy_incremental_range(PG_FUNCTION_ARGS) {
 
 Datum copy_incremental_batches(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::CopyRequest request = pgci::read_copy_arguments(fcinfo);
+        const pgci::CopyRequest request = pgci::read_copy_arguments(fcinfo, true);
         pgci::check_may_commit(fcinfo);
-        request.commit_batches = true;
         pgci::copy_window(request);
         return Datum{0};
     });

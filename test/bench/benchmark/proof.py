@@ -66,11 +66,11 @@ class Timer:
         if check and not query(self.servers.destination, check)[0]:
             raise RunFailed(f"{name}: {check} is not true")
 
-    def ratios(self, yardstick):
-        """(seconds, ratio to the yardstick of the same round) by name, as spreads."""
-        base = self.seconds[yardstick]
+    def ratios(self):
+        """(seconds, ratio to the load of the same round) by name, as spreads; the load comes first."""
+        base = self.seconds["load"]
         return {name: (spread(taken), spread([own / other for own, other in zip(taken, base)]))
-                for name, taken in self.seconds.items()}
+                for name, taken in sorted(self.seconds.items(), key=lambda item: (item[0] != "load", item[0]))}
 
 
 def measure_verify(servers, options, shape, shuffle):
@@ -95,7 +95,7 @@ def measure_verify(servers, options, shape, shuffle):
         shuffle(turns)
         for turn in turns:
             turn()
-    return timer.ratios("load")
+    return timer.ratios()
 
 
 def create_orders(servers):
@@ -129,7 +129,7 @@ def measure_rejects(servers, options, kind, shuffle):
             timer.run(name, load("orders", f"SELECT * FROM {table}", arguments), loaded.format(rows))
             if not query(servers.destination, rejected.format(ROWS - rows))[0]:
                 raise RunFailed(f"{kind.title}: {name}: other rejects than {ROWS - rows}")
-    return timer.ratios("load")
+    return timer.ratios()
 
 
 def measure(servers, options):
