@@ -2,8 +2,9 @@
 # shellcheck shell=bash disable=SC2034
 
 SANITIZER_FLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
-# Relations and catalogue entries vanish as soon as nobody holds them, so that a stale pointer is seen.
-SANITIZER_DEFINES='-DRELCACHE_FORCE_RELEASE -DCATCACHE_FORCE_RELEASE'
+# With RELEASE_CACHES=1 relations and catalogue entries vanish as soon as nobody holds them, so that a stale pointer is
+# seen. A short call takes seconds then.
+SANITIZER_DEFINES=${RELEASE_CACHES:+-DRELCACHE_FORCE_RELEASE -DCATCACHE_FORCE_RELEASE}
 
 # Set PG_CONFIG to a server built with sanitizers, of the installed package's version where the archive has its source,
 # else of the release's; build it if the cache has none. The cache is PGCI_CACHE, by default a folder of this user's in
@@ -11,7 +12,7 @@ SANITIZER_DEFINES='-DRELCACHE_FORCE_RELEASE -DCATCACHE_FORCE_RELEASE'
 make_sanitized_server() {
     local version cache=${PGCI_CACHE:-/var/tmp/pg_copy_incremental-$EUID} folder
     version=$(dpkg-query -W -f='${Version}' "postgresql-$PG_MAJOR")
-    folder=$cache/postgresql-$version-sanitizers
+    folder=$cache/postgresql-$version-sanitizers${RELEASE_CACHES:+-released}
     PG_CONFIG=$folder/server/bin/pg_config
     # Programs do not free what ends with their process. Frames of a server stay on its stack, whose depth it measures.
     export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1
