@@ -12,7 +12,7 @@ use Time::HiRes qw(usleep);
 
 use Exporter 'import';
 our @EXPORT = qw(one_line start_servers start_source copy_sql sister_sql fails_with copies source_sessions wait_until on_both columns_as_text
-  table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours start_client end_of_client);
+  table_texts same_rows open_session start_call end_of_call poll_session kills_were_ours start_client end_of_client usage);
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
@@ -210,6 +210,16 @@ sub end_of_call
 	$session->{stderr} = '';
 	my ($sqlstate) = $said =~ /(?:ERROR|FATAL):  (\w{5}): /;
 	return ($sqlstate // 'no error', $said);
+}
+
+# Number of open sockets, pipes and epoll descriptors of a process, and its private memory in kB. How many files of
+# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched.
+sub usage
+{
+	my ($pid) = @_;
+	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
+	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
+	return (scalar @files, $memory);
 }
 
 # Starts a psql that runs these statements, each in a transaction of its own, until one fails. Its backend is found by

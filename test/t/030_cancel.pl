@@ -69,7 +69,19 @@ my %state = (
 		there => "query ~ '^FETCH' AND now() - xact_start > '200 ms'" },
 	'a trigger sleeping' => {
 		call => copy_into('slow', 'TABLE good', batch => 100),
-		here => "wait_event = 'PgSleep'" });
+		here => "wait_event = 'PgSleep'" },
+	'COPY computing' => {
+		call => copy_into('target', 'SELECT count(*)::int AS id FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b', method => "'copy'"),
+		there => "query ~ '^COPY' AND state = 'active' AND wait_event IS NULL" },
+	'COPY of a long result' => {
+		call => copy_into('target', 'SELECT generate_series(1, 1000000000) AS id', method => "'copy'"),
+		there => "query ~ '^COPY' AND now() - xact_start > '200 ms'" },
+	'COPY with a trigger sleeping' => {
+		call => copy_into('slow', 'TABLE good', method => "'copy'"),
+		here => "wait_event = 'PgSleep'" },
+	'writing batch after batch by method bulk' => {
+		call => copy_into('target', 'SELECT generate_series(1, 1000000000) AS id', batch => 100, method => "'bulk'"),
+		there => "query ~ '^FETCH' AND now() - xact_start > '200 ms'" });
 
 # Starts the call of a state in a session and waits until it is in that state.
 sub reach

@@ -40,24 +40,16 @@ my @paths = (
 	[ 'template error', '42601', copy_sql('SELECT FROM WHERE', undef, src_conninfo => $fast) ],
 	[ 'connection refused', '08001', copy_sql($all, undef, src_conninfo => $refused) ],
 	[ 'wrong password', '08001', copy_sql($all, undef, src_conninfo => $wrong) ],
-	[ 'source error', '22012', copy_sql('SELECT 1 / (id - 250) AS id FROM rows', undef, src_conninfo => $fast,
-			batch => 100, target => "'rows'") ],
 	[ 'column mismatch', '42804', copy_sql('SELECT id AS other FROM rows', undef, src_conninfo => $fast) ],
-	[ 'constraint in batch 3', '23514', copy_sql($all, undef, src_conninfo => $fast, batch => 100) ],
-	[ 'conversion in batch 3', '22P02',
-		copy_sql(q(SELECT id, (CASE id WHEN 250 THEN 'unknown there' ELSE 'good' END)::mood AS note FROM rows), undef,
-			src_conninfo => $fast, batch => 100, target => "'moods'") ]);
+	map {
+		my %by = (src_conninfo => $fast, batch => 100, method => "'$_'");
+		([ "source error, method $_", '22012', copy_sql('SELECT 1 / (id - 250) AS id FROM rows', undef, %by, target => "'rows'") ],
+			[ "constraint in batch 3, method $_", '23514', copy_sql($all, undef, %by) ],
+			[ "conversion in batch 3, method $_", '22P02',
+				copy_sql(q(SELECT id, (CASE id WHEN 250 THEN 'unknown there' ELSE 'good' END)::mood AS note FROM rows), undef, %by, target => "'moods'") ])
+	} 'cursor', 'copy', 'bulk');
 
 my ($session, $pid) = open_session($destination);
-
-# Number of open sockets, pipes and epoll descriptors of the backend, and its private memory in kB. How many files of
-# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched.
-sub usage
-{
-	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
-	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
-	return (scalar @files, $memory);
-}
 
 # Calls so often, each in an EXCEPTION block that takes this SQLSTATE and no other.
 sub in_blocks
@@ -82,7 +74,7 @@ sub as_statements
 sub no_growth
 {
 	my ($name, $files, $memory) = @_;
-	my ($files_after, $memory_after) = usage();
+	my ($files_after, $memory_after) = usage($pid);
 	is($files_after, $files, "$name: as many open descriptors as before");
 	cmp_ok($memory_after - $memory, '<=', 1024, "$name: private memory has grown by 1 MB at most");
 	note(sprintf '%s: private memory %d kB, grown by %d kB', $name, $memory_after, $memory_after - $memory);
@@ -106,14 +98,14 @@ for my $path (@paths)
 	my $begin = time;
 	$session->query_safe('BEGIN');
 	in_blocks($call, $sqlstate, 50);
-	my @before = usage();
+	my @before = usage($pid);
 	in_blocks($call, $sqlstate, $times);
 	no_growth("$name, $times in one transaction", @before);
 	$session->query_safe('COMMIT');
 	no_sessions("$name, $times in one transaction");
 
 	as_statements($call, $sqlstate, 50);
-	@before = usage();
+	@before = usage($pid);
 	is(as_statements($call, $sqlstate, 100), 100, "$name, 100 statements: all fail alike");
 	no_growth("$name, 100 statements", @before);
 	no_sessions("$name, 100 statements");
@@ -121,35 +113,41 @@ for my $path (@paths)
 }
 is($session->query_safe('SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM moods)'), '0|0', 'nothing is written');
 
-my $good = copy_sql($all, undef, src_conninfo => $fast, batch => 100, target => "'good'");
-$session->query_safe('BEGIN');
-in_blocks($good, undef, 50);
-my @before = usage();
-in_blocks($good, undef, 300);
-no_growth('300 good calls in one transaction', @before);
-$session->query_safe('COMMIT');
-as_statements($good, '', 50);
-@before = usage();
-is(as_statements($good, '', 300), 0, '300 good statements: none fails');
-no_growth('300 good statements', @before);
-no_sessions('good calls');
-is($session->query_safe('SELECT count(*) FROM good'), 400 * 700, 'their rows are there');
+for my $method ('cursor', 'copy', 'bulk')
+{
+	my $good = copy_sql($all, undef, src_conninfo => $fast, batch => 100, target => "'good'", method => "'$method'");
+	$session->query_safe('TRUNCATE good; BEGIN');
+	in_blocks($good, undef, 50);
+	my @before = usage($pid);
+	in_blocks($good, undef, 300);
+	no_growth("300 good calls in one transaction, method $method", @before);
+	$session->query_safe('COMMIT');
+	as_statements($good, '', 50);
+	@before = usage($pid);
+	is(as_statements($good, '', 300), 0, "300 good statements, method $method: none fails");
+	no_growth("300 good statements, method $method", @before);
+	no_sessions("good calls, method $method");
+	is($session->query_safe('SELECT count(*) FROM good'), 400 * 700, "method $method: their rows are there");
+}
 $session->quit;
 
-# The memory of one long run is bounded by the batch.
-($session, $pid) = open_session($destination);
-start_call($session, copy_sql(q(SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 200000) AS g), undef,
-		src_conninfo => $fast, target => "'good'"));
-my ($peak, $samples) = (0, 0);
-until ($session->{stdout} =~ /^200000$/m)
+# The memory of one long run is bounded by the batch, or, where there is none, by a row.
+for my $method ('cursor', 'copy', 'bulk')
 {
-	$session->{run}->pump_nb;
-	my ($files, $memory) = usage();
-	$peak = $memory if $memory > $peak;
-	$samples++;
-	usleep(2000);
+	($session, $pid) = open_session($destination);
+	start_call($session, copy_sql(q(SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 200000) AS g), undef,
+			src_conninfo => $fast, target => "'good'", method => "'$method'"));
+	my ($peak, $samples) = (0, 0);
+	until ($session->{stdout} =~ /^200000$/m)
+	{
+		$session->{run}->pump_nb;
+		my ($files, $memory) = usage($pid);
+		$peak = $memory if $memory > $peak;
+		$samples++;
+		usleep(2000);
+	}
+	note("200,000 narrow rows, batch 2000, method $method: private memory at most $peak kB in $samples samples");
+	cmp_ok($peak, '<', 16 * 1024, "a long run at batch 2000 stays under 16 MB of private memory, method $method");
+	$session->quit;
 }
-note("200,000 narrow rows, batch 2000: private memory at most $peak kB in $samples samples");
-cmp_ok($peak, '<', 16 * 1024, 'a long run at batch 2000 stays under 16 MB of private memory');
-$session->quit;
 done_testing();

@@ -18,9 +18,12 @@ $destination->safe_psql('postgres', <<~'SQL');
 	SQL
 
 my $copy = copy_sql('TABLE rows', undef);
-# Hardly ends by itself.
-my $long = copy_sql('SELECT generate_series(1, 1000000000) AS id', undef, target => "'slow'", batch => 100);
-my $computes = copy_sql('SELECT 1 AS id FROM pg_sleep(600)', undef, target => "'slow'");
+# Hardly end by themselves.
+my @works = map {
+	my %into = (target => "'slow'", batch => 100, method => "'$_'");
+	([ "sending, method $_", copy_sql('SELECT generate_series(1, 1000000000) AS id', undef, %into) ],
+		[ "computing, method $_", copy_sql('SELECT 1 AS id FROM pg_sleep(600)', undef, %into) ])
+} 'cursor', 'copy';
 
 sub nothing_then_exact
 {
@@ -40,7 +43,7 @@ sub begin_run
 	my ($session, $pid) = open_session($destination);
 	start_call($session, $call);
 	my ($at_source) = open_session($source);
-	poll_session($at_source, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader' AND query ~ '^FETCH'", 1)
+	poll_session($at_source, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader' AND query ~ '^(FETCH|COPY)'", 1)
 	  or die 'the run did not begin';
 	my $serving = $at_source->query_safe("SELECT pid FROM pg_stat_activity WHERE usename = 'etl_reader'");
 	$at_source->quit;
@@ -55,7 +58,7 @@ my %loss = (
 	'immediate stop' => sub { $source->stop('immediate') });
 for my $loss (sort keys %loss)
 {
-	for my $work ([ 'sending', $long ], [ 'computing', $computes ])
+	for my $work (@works)
 	{
 		my $name = "source: $loss while $work->[0]";
 		my ($session, $pid, $serving) = begin_run($work->[1]);
@@ -73,7 +76,7 @@ for my $loss (sort keys %loss)
 }
 
 # This server loses the backend, and with it all others.
-for my $work ([ 'sending', $long ], [ 'computing', $computes ])
+for my $work (@works)
 {
 	my $name = "destination: backend killed, source $work->[0]";
 	my ($session, $pid, $serving) = begin_run($work->[1]);
@@ -109,6 +112,6 @@ $source->safe_psql('postgres', 'ALTER ROLE etl_reader CONNECTION LIMIT -1');
 nothing_then_exact('no connection free');
 
 $_->stop for $source, $destination;
-kills_were_ours($source, 2, 'the source lost the killed processes and no other');
-kills_were_ours($destination, 2, 'the destination lost the killed processes and no other');
+kills_were_ours($source, scalar @works, 'the source lost the killed processes and no other');
+kills_were_ours($destination, scalar @works, 'the destination lost the killed processes and no other');
 done_testing();

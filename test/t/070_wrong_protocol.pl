@@ -6,7 +6,6 @@ use warnings;
 
 use HostileSource;
 use List::Util qw(sum0);
-use PostgreSQL::Test::Utils qw(slurp_file);
 use TwoServers;
 use Test::More;
 
@@ -198,14 +197,6 @@ sub call
 my ($session, $pid) = open_session($destination);
 $session->query_safe("SET statement_timeout = '60s'");
 
-# Open sockets, pipes and epoll descriptors of the backend, and its private memory in kB.
-sub usage
-{
-	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
-	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
-	return (scalar @files, $memory);
-}
-
 # Runs a call; returns its SQLSTATE and what psql wrote to stderr.
 sub outcome
 {
@@ -219,7 +210,7 @@ sub outcome
 
 is($session->query_safe('BEGIN; ' . call('good') . '; SELECT count(*), sum(id) FROM rows; ROLLBACK'), "12\n13|78",
 	'the hostile source plays a good one');
-my ($files_before) = usage();
+my ($files_before) = usage($pid);
 
 my (%good, %all);
 my $internal = 0;
@@ -233,7 +224,7 @@ for my $case (@cases)
 	$session->query('RESET ROLE') if $scenario->{as_caller};
 	my $content = $session->query_safe('SELECT count(*), sum(id), (SELECT count(*) FROM copy_incremental_runs), (SELECT count(*) FROM typed) FROM rows');
 	my $left = $hostile->is_left_alone ? 0 : $hostile->connections;
-	my ($files) = usage();
+	my ($files) = usage($pid);
 	my $clear = $state =~ /^($sqlstate)$/ && $said =~ $message && ($said !~ /$broken|$failed/ || $said =~ /HINT:/);
 	my $ok = ok($clear && $content eq '1|0|0|0' && $left == 0 && $files == $files_before, "$number $name: $sqlstate")
 	  or diag("wanted $message, got $state; target: $content; connections: $left; descriptors $files_before, then $files: "
@@ -256,19 +247,21 @@ my $times = ($ENV{PG_TEST_EXTRA} // '') =~ /\bleaks\b/ ? 1000 : 15;
 my %again = map { $_ => 1 } 'B55 an int4 of 1 MB', 'B57 a jsonb of version 2', 'B53 a text that is not UTF-8', 'B69 a row of too few fields',
   'B69 no RowDescription', 'B70 a message of type %', 'B71 an error, then success', 'B72 99 rows announced, 5 sent',
   'B73 a detail of 20 MB', 'B74 CopyIn in answer to fetch', 'B74 nothing in answer to declare', 'B75 client_encoding is LATIN1 from fetch 2 on',
-  'B76 authentication code 99', 'F13 an end after the second batch', 'F13 a reset instead of the answer to commit';
+  'B76 authentication code 99', 'B57 a jsonb of version 2, method copy', 'B75 client_encoding is LATIN1 from describe on, method copy',
+  'F13 a reset instead of the answer to commit, method copy', 'F13 an end after the second batch', 'F13 a reset instead of the answer to commit';
 for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
 {
 	my $name = "$case->[0] $case->[1]";
 	my $target = $case->[2]{target} // 'rows';
-	my $call = call($name, target => "'$target'") =~ s/'/''/gr;
+	my $method = $case->[2]{method} // 'cursor';
+	my $call = call($name, target => "'$target'", method => "'$method'") =~ s/'/''/gr;
 	my $repeat = $name =~ /20 MB/ ? 5 : $times;
 	my $run = sub { outcome("SELECT '$call' FROM generate_series(1, $_[0]) \\gexec"); };
 	$run->(5);
-	my @before = usage();
+	my @before = usage($pid);
 	my (undef, $said) = $run->($repeat);
 	my $failed = () = $said =~ /ERROR:  ($case->[3]): /g;
-	my @after = usage();
+	my @after = usage($pid);
 	ok($failed == $repeat && $after[0] == $before[0] && $after[1] - $before[1] <= 1024 && $hostile->is_left_alone, "$repeat times $name")
 	  or diag("$failed failed; descriptors $before[0], then $after[0]; memory $before[1] kB, then $after[1] kB");
 	note(sprintf '%d times %s: memory + %d kB', $repeat, $name, $after[1] - $before[1]);

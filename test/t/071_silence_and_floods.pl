@@ -42,6 +42,28 @@ my @cases = (
 	[ 'F18', 'wide rows', { fetch => $after_description->(flood(row(pack('N', 1), 'wide' x 25_000))) }, 1, '08P01' ],
 	[ 'F18', 'COPY data', { fetch => sub { return ((grep { /^[12]/ } @_), message('H', pack 'Cn', 0, 0), flood(copy_data("x\n"))) } }, 1, '08P01' ]);
 
+# Method copy: the same where the messages are the same, and its own.
+my $in_stream = sub { my (@more) = @_; return sub { return ((grep { /^[12H]/ } @_), (grep { /^d/ } @_)[0], @more) } };
+my $copied_row = copy_data(substr $one_row, 5);
+my $noise = 'noise ' x 100;
+push @cases, map { [ $_->[0], "$_->[1], method copy", { %{ $_->[2] }, method => 'copy' }, @$_[ 3, 4 ] ] }
+  (grep { !grep { /^(declare|fetch)/ } keys %{ $_->[2] } } @cases),
+  [ 'F11', 'silent in answer to COPY', { copy => sub { return silence() } } ],
+  [ 'F11', 'silent after a row', { copy => $in_stream->(silence()) } ],
+  [ 'F11', 'silent in mid-row', { copy => $in_stream->(substr($copied_row, 0, 9), silence()) } ],
+  [ 'F11', 'silent before the end', { copy => replace_first('C', silence()) } ],
+  [ 'F11', 'a row a second', { copy => $in_stream->(trickle($copied_row)) } ],
+  [ 'F11', 'a notice a second', { copy => $in_stream->(trickle(notice())) } ],
+  [ 'F17', 'notices', { copy => $in_stream->(flood(notice(M => $noise))) }, 1 ],
+  [ 'F17', 'notices of 1 MB', { copy => $in_stream->(flood(notice(M => 'noise ' x 200_000))) }, 1 ],
+  [ 'F17', 'notifications', { copy => $in_stream->(flood(notify($noise))) }, 1 ],
+  [ 'F17', 'the same parameter', { copy => $in_stream->(flood(parameter('application_name', $noise))) }, 1 ],
+  [ 'F17', 'other parameters', { copy => $in_stream->(flood(sub { parameter('name' . $_[0], 'noise ' x 4000) })) }, 'unbounded' ],
+  [ 'F17', 'results', { copy => sub { return flood(complete('COPY 1')) } }, 1, '08P01' ],
+  # They might be the rows of a table without an end.
+  [ 'F18', 'rows', { copy => $in_stream->(flood($copied_row)) }, 1 ],
+  [ 'F18', 'wide rows', { copy => $in_stream->(flood(copy_data(substr row(pack('N', 1), 'wide' x 25_000), 5))) }, 1 ];
+
 my $hostile = start_hostile_source(good => {}, map { ("$_->[0] $_->[1]" => $_->[2]) } @cases);
 
 my $destination = PostgreSQL::Test::Cluster->new('destination');
@@ -82,7 +104,7 @@ sub ends
 	my ($memory_before, $log_before) = (memory($pid), -s $destination->logfile);
 	my $timeout = $way eq 'timeout' ? '300ms' : $own_end ? '30s' : 0;
 	$session->query_safe("SET statement_timeout = '$timeout'");
-	start_call($session, call("$number $name"));
+	start_call($session, call("$number $name", method => "'" . ($scenario->{method} // 'cursor') . "'"));
 	# Whatever the state is, the run is connecting or waiting for the source before this much time has passed.
 	my $until = time + ($is_flood && $is_flood ne 'unbounded' && $way ne 'terminate' ? $seconds : 0.3);
 	my $peak = 0;

@@ -24,13 +24,14 @@ $source->safe_psql('postgres', <<~SQL);
 $destination->safe_psql('postgres', 'CREATE TABLE rows (id int, note text, amount numeric, at timestamptz, list int[])');
 my $truth = $source->safe_psql('postgres', my $checksum = 'SELECT count(*), sum(hashtextextended(r::text, 0)) FROM rows AS r');
 
-# The call over the proxy, with this fault.
+# The call over the proxy, with this fault, by this method.
 sub call
 {
-	my ($fault) = @_;
+	my ($fault, $method) = @_;
 	my $conninfo = sprintf "host=127.0.0.1 port=%d dbname=postgres user=etl_reader password=%s sslmode=disable application_name='%s'",
 	  $proxy->port, $TwoServers::password, $fault;
-	return copy_sql('TABLE rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", batch => 25, target => "'rows'");
+	return copy_sql('TABLE rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", batch => 25, target => "'rows'",
+		method => "'$method'");
 }
 
 my ($session, $pid) = open_session($destination);
@@ -46,64 +47,68 @@ sub outcome
 	return ($state // '00000', "$said$out");
 }
 
-my (%good, %all);
+my (%good, %all, $method);
 
 # A run with a fault must end in one of these SQLSTATEs with the target as before; or copy everything.
 sub survives
 {
 	my ($number, $fault, $wanted) = @_;
-	my ($state, $said) = outcome(call($fault));
+	my ($state, $said) = outcome(call($fault, $method));
 	my $content = $session->query_safe($checksum);
 	$session->query_safe('TRUNCATE rows') if $content ne '0|';
-	my $ok = ok($state =~ /^($wanted)$/ && $content eq ($state eq '00000' ? $truth : '0|'), "$number $fault: $wanted")
+	my $ok = ok($state =~ /^($wanted)$/ && $content eq ($state eq '00000' ? $truth : '0|'), "$number $fault: $wanted, method $method")
 	  or diag("got $state; target: $content: $said");
 	$all{$number}++;
 	$good{$number}++ if $ok;
 	return $state;
 }
 
-is(survives('F15', 'pass', '00000'), '00000', 'the proxy as such does no harm');
-$session->query_safe("SET statement_timeout = '60s'");
-for my $n (1 .. 40)
+for ('cursor', 'copy')
 {
-	survives('F12', "reset $n", '08006|08001');
-	survives('F13', "$_ $n", '08006|08001') for 'cut', 'half';
-}
-$session->query_safe("SET statement_timeout = '200ms'");
-survives('F14', "hole $_", '57014') for grep { $is_long || $_ % 4 == 1 } 1 .. 40;
-ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), 'no session is left at the source');
+	$method = $_;
+	is(survives('F15', 'pass', '00000'), '00000', "method $method: the proxy as such does no harm");
+	$session->query_safe("SET statement_timeout = '60s'");
+	for my $n (1 .. 40)
+	{
+		survives('F12', "reset $n", '08006|08001');
+		survives('F13', "$_ $n", '08006|08001') for 'cut', 'half';
+	}
+	$session->query_safe("SET statement_timeout = '200ms'");
+	survives('F14', "hole $_", '57014') for grep { $is_long || $_ % 4 == 1 } 1 .. 40;
+	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), "method $method: no session is left at the source");
 
-$session->query_safe('SET statement_timeout = 0');
-my $begin = time;
-for my $fault ('split', 'latency 200', 'slow 1000')
-{
-	survives('F15', $fault, '00000');
-	note(sprintf '%s: %.1f s', $fault, time - $begin);
-	$begin = time;
-}
+	$session->query_safe('SET statement_timeout = 0');
+	my $begin = time;
+	for my $fault ('split', 'latency 200', 'slow 1000')
+	{
+		survives('F15', $fault, '00000');
+		note(sprintf '%s, method %s: %.1f s', $fault, $method, time - $begin);
+		$begin = time;
+	}
 
-# One bit of what the source sends after the handshake is wrong. What breaks the framing, or gives a value that no type
-# takes, is an error; a value that is another one is not to be seen, except by TLS.
-$session->query_safe("SET statement_timeout = '300ms'");
-my $flips = $is_long ? 2000 : 150;
-my (%states, $changed);
-for (1 .. $flips)
-{
-	my $fault = 'flip ' . int rand 60_000;
-	my ($state, $said) = outcome(call($fault));
-	my $content = $session->query_safe($checksum);
-	$session->query_safe('TRUNCATE rows') if $content ne '0|';
-	$states{$state}++;
-	$changed++ if $state eq '00000' && $content ne $truth;
-	my $ok = $state !~ /^XX/ && ($state eq '00000' || $content eq '0|');
-	$all{F16}++;
-	$ok ? $good{F16}++ : fail("F16 $fault (SEED=$seed): $state, target $content: $said");
+	# One bit of what the source sends after the handshake is wrong. What breaks the framing, or gives a value that no type
+	# takes, is an error; a value that is another one is not to be seen, except by TLS.
+	$session->query_safe("SET statement_timeout = '300ms'");
+	my $flips = $is_long ? 2000 : 150;
+	my (%states, $changed);
+	for (1 .. $flips)
+	{
+		my $fault = 'flip ' . int rand 60_000;
+		my ($state, $said) = outcome(call($fault, $method));
+		my $content = $session->query_safe($checksum);
+		$session->query_safe('TRUNCATE rows') if $content ne '0|';
+		$states{$state}++;
+		$changed++ if $state eq '00000' && $content ne $truth;
+		my $ok = $state !~ /^XX/ && ($state eq '00000' || $content eq '0|');
+		$all{F16}++;
+		$ok ? $good{F16}++ : fail("F16 $fault, method $method (SEED=$seed): $state, target $content: $said");
+	}
+	is($session->query_safe('SELECT pg_backend_pid()'), $pid, "method $method: it is still the same backend");
+	$session->query_safe('SET statement_timeout = 0');
+	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), "method $method: no session is left at the source");
+	is(survives('F15', 'pass', '00000'), '00000', "method $method: the next run is exact");
+	note("SEED=$seed, method $method: $flips flips of a bit: " . join(', ', map { "$_ $states{$_}" } sort keys %states) . "; a changed value: " . ($changed // 0));
 }
-is($session->query_safe('SELECT pg_backend_pid()'), $pid, 'it is still the same backend');
-$session->query_safe('SET statement_timeout = 0');
-ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), 'no session is left at the source');
-is(survives('F15', 'pass', '00000'), '00000', 'the next run is exact');
-note("SEED=$seed: $flips flips of a bit: " . join(', ', map { "$_ $states{$_}" } sort keys %states) . "; a changed value: " . ($changed // 0));
 diag(sprintf 'bad network: %d of %d cases right: %s', sum0(values %good), sum0(values %all),
 	join ', ', map { sprintf '%s %d of %d', $_, $good{$_} // 0, $all{$_} } sort keys %all);
 $session->quit;

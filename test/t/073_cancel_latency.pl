@@ -13,7 +13,7 @@ my $is_long = ($ENV{PG_TEST_EXTRA} // '') =~ /\blatency\b/;
 my ($source, $destination) = start_servers(destination => "restart_after_crash = on\n");
 my $hostile = start_hostile_source(
 	mute => { startup => sub { return silence() } },
-	noisy => { fetch => sub { return flood(notice(M => 'noise ' x 100)) } });
+	noisy => { fetch => sub { return flood(notice(M => 'noise ' x 100)) }, copy => sub { return flood(notice(M => 'noise ' x 100)) } });
 
 $destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE target (id int, note text);
@@ -24,20 +24,26 @@ $destination->safe_psql('postgres', <<~'SQL');
 
 sub hostile_call
 {
-	my ($scenario) = @_;
+	my ($scenario, %argument) = @_;
 	my $conninfo = $hostile->conninfo($scenario, 'connect_timeout=60');
-	return copy_sql('SELECT id, note FROM rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", target => "'target'");
+	return copy_sql('SELECT id, note FROM rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", target => "'target'", %argument);
 }
 
 my $endless = 'SELECT generate_series(1, 1000000000) AS id';
+my $computing = 'SELECT count(*)::int AS id FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b';
+my %copy = (method => "'copy'");
 my %state = (
 	'connecting' => hostile_call('mute'),
 	'flood of notices' => hostile_call('noisy'),
-	'query running' => copy_sql('SELECT count(*)::int AS id FROM generate_series(1, 100000) AS a, generate_series(1, 100000) AS b', undef,
-		target => "'target'"),
+	'query running' => copy_sql($computing, undef, target => "'target'"),
 	'fetching' => copy_sql($endless, undef, target => "'target'", batch => 1000000),
 	'writing batches' => copy_sql($endless, undef, target => "'target'", batch => 100),
-	'pipeline full' => copy_sql($endless, undef, target => "'slow'", batch => 100));
+	'pipeline full' => copy_sql($endless, undef, target => "'slow'", batch => 100),
+	'COPY, query running' => copy_sql($computing, undef, target => "'target'", %copy),
+	'COPY' => copy_sql($endless, undef, target => "'target'", %copy),
+	'COPY, target waiting' => copy_sql($endless, undef, target => "'slow'", %copy),
+	'COPY, flood of notices' => hostile_call('noisy', %copy),
+	'bulk, writing batches' => copy_sql($endless, undef, target => "'target'", batch => 100, method => "'bulk'"));
 my ($at_source) = open_session($source);
 my ($at_destination) = open_session($destination);
 my $sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'";
@@ -87,10 +93,10 @@ my $kills = $is_long ? 20 : 1;
 my @orphaned;
 for my $i (1 .. $kills)
 {
-	my $name = $i % 2 ? 'query running' : 'fetching';
+	my $name = ('query running', 'fetching', 'COPY, query running', 'COPY')[ $i % 4 ];
 	my ($session, $pid) = open_session($destination);
 	start_call($session, $state{$name});
-	poll_session($at_source, "$sessions AND query ~ '^FETCH'", 1) or die 'the run did not begin';
+	poll_session($at_source, "$sessions AND query ~ '^(FETCH|COPY)'", 1) or die 'the run did not begin';
 	my $begin = time;
 	kill 'KILL', $pid;
 	usleep(1000) while $at_source->query_safe($sessions) > 0;

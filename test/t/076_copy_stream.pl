@@ -121,5 +121,26 @@ is($session->query_safe('SELECT pg_backend_pid()'), $pid, 'it is still the same 
 is($session->query_safe('BEGIN; ' . call('good') . '; SELECT count(*), sum(id) FROM rows; ROLLBACK'), "12\n13|78", 'the same session copies all the same');
 diag(sprintf 'method copy: %d of %d cases right: %s', sum0(values %good), scalar @cases,
 	join ', ', map { sprintf '%s %d of %d', $_, $good{$_} // 0, $all{$_} } sort keys %all);
+
+# Paths of errors again and again; PG_TEST_EXTRA=leaks makes it a thousand times each.
+my $times = ($ENV{PG_TEST_EXTRA} // '') =~ /\bleaks\b/ ? 1000 : 15;
+my %again = map { $_ => 1 } 'B53 a text that is not UTF-8', 'B58 another signature', 'B60 no trailer', 'B69 no CopyOut', 'B70 a message of type %',
+  'B71 an error in mid-stream', 'B72 COPY 99', 'B74 CopyIn', 'B74 rows instead of COPY', 'B75 client_encoding changes', 'F13 an end in mid-message';
+for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
+{
+	my $name = "$case->[0] $case->[1]";
+	my $call = call($name) =~ s/'/''/gr;
+	my $run = sub { $session->query("SELECT '$call' FROM generate_series(1, $_[0]) \\gexec"); };
+	$run->(5);
+	$session->{stderr} = '';
+	my @before = usage($pid);
+	$run->($times);
+	my $failed = () = $session->{stderr} =~ /ERROR:  ($case->[3]): /g;
+	$session->{stderr} = '';
+	my @after = usage($pid);
+	ok($failed == $times && $after[0] == $before[0] && $after[1] - $before[1] <= 1024 && $hostile->is_left_alone, "$times times $name")
+	  or diag("$failed failed; descriptors $before[0], then $after[0]; memory $before[1] kB, then $after[1] kB");
+	note(sprintf '%d times %s: memory + %d kB', $times, $name, $after[1] - $before[1]);
+}
 $session->quit;
 done_testing();
