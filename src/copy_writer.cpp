@@ -1,5 +1,6 @@
 #include "copy_writer.hpp"
 
+#include "batch_reader.hpp"
 #include "compat.hpp"
 #include "guard.hpp"
 #include "settings.hpp"
@@ -10,21 +11,48 @@ namespace pgci {
 
 namespace {
 
-// COPY FROM's callback has no argument of its own. A run inside of a run is refused before it comes here.
-SourceCopy *data_of_run = nullptr;
-
+// What COPY FROM reads. It holds rows back until they are 1,000, or until their lines have 64 kB; binary rows have no
+// line, so that any number of bytes would be held. They are given lengths here by which it holds max_batch_bytes.
 class DataOfRun {
   public:
-    explicit DataOfRun(SourceCopy &data) { data_of_run = &data; }
-    ~DataOfRun() { data_of_run = nullptr; }
+    explicit DataOfRun(SourceCopy &data) : data_(data) { current = this; }
+    ~DataOfRun() { current = nullptr; }
     DataOfRun(const DataOfRun &) = delete;
     DataOfRun &operator=(const DataOfRun &) = delete;
-};
 
-int read_data(void *buffer, int, int size) {
-    return DatumGetInt32(
-        sql_boundary([=] { return Int32GetDatum(data_of_run->read(static_cast<char *>(buffer), size)); }));
-}
+    // COPY FROM's callback has no argument of its own. A run inside of a run is refused before it comes here.
+    static int read_data(void *buffer, int, int size) {
+        return DatumGetInt32(
+            sql_boundary([=] { return Int32GetDatum(current->read(static_cast<char *>(buffer), size)); }));
+    }
+
+    // From now on, rows come in binary.
+    void weigh_rows(CopyFromState copy) {
+        if (copy->opts.binary) copy_ = copy;
+    }
+
+  private:
+    int read(char *buffer, int size) {
+        const std::int64_t before = data_.rows();
+        const int bytes = data_.read(buffer, size);
+        if (copy_ == nullptr) return bytes;
+        // Of the rows that end with these bytes.
+        bytes_ += bytes;
+        const std::int64_t rows = data_.rows() - before;
+        constexpr std::int64_t held_by_copy = 65536;
+        constexpr std::int64_t copies = 2; // as values, and as a tuple
+        const std::int64_t length = bytes_ / std::max<std::int64_t>(rows, 1) * copies * held_by_copy / max_batch_bytes;
+        copy_->line_buf.len = static_cast<int>(std::min(length, held_by_copy));
+        if (rows > 0) bytes_ = 0;
+        return bytes;
+    }
+
+    static inline DataOfRun *current = nullptr;
+
+    SourceCopy &data_;
+    CopyFromState copy_ = nullptr;
+    std::int64_t bytes_ = 0; // since a row began
+};
 
 [[noreturn]] void refuse(Relation relation, const char *detail) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -143,14 +171,15 @@ CopyFromState CopyWriter::begin() {
     List *const names = column_names(copy_);
     add_target(state, relation_, names);
     const CopyFromState copy =
-        BeginCopyFrom(state, relation_, nullptr, nullptr, false, read_data, names, copy_options(copy_));
+        BeginCopyFrom(state, relation_, nullptr, nullptr, false, DataOfRun::read_data, names, copy_options(copy_));
     free_parsestate(state);
     return copy;
 }
 
 std::int64_t CopyWriter::write(SourceCopy &data, const RunProgress &progress) {
-    const DataOfRun current(data);
+    DataOfRun current(data);
     const CopyFromState copy = pg_call([this] { return begin(); });
+    current.weigh_rows(copy);
     progress.show({});
     const auto written = pg_call([=, this] {
         PushActiveSnapshot(GetTransactionSnapshot());

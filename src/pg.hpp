@@ -41,6 +41,7 @@ extern "C" {
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/copy.h"
+#include "commands/copyfrom_internal.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"

@@ -260,11 +260,17 @@ sub poll_session
 	return 0;
 }
 
-# Polls a query until it returns this value; false after three minutes.
+# Polls a query until it returns this value; false after three minutes. A psql that a starting server turns away may be
+# gone before it has read the query, which IPC::Run takes for an error.
 sub wait_until
 {
 	my ($node, $sql, $value) = @_;
-	return $node->poll_query_until('postgres', $sql, $value // 't');
+	my $found;
+	until (eval { $found = $node->poll_query_until('postgres', $sql, $value // 't'); 1 })
+	{
+		die $@ unless $@ =~ /Broken pipe/;
+	}
+	return $found;
 }
 
 # After a test that killed server processes with signal 9: the server, which must be stopped, lost so many processes and

@@ -70,7 +70,7 @@ for my $loss (sort keys %loss)
 		like($said, qr/HINT:  Nothing was written; run again\./, "$name: hint");
 		$session->quit;
 		$source->start unless $source->{_pid};
-		ok($source->poll_query_until('postgres', 'SELECT 1', 1), "$name: the source is up again");
+		ok(wait_until($source, 'SELECT 1', 1), "$name: the source is up again");
 		nothing_then_exact($name);
 	}
 }

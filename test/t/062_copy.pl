@@ -315,6 +315,7 @@ ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename 
 is($destination->safe_psql('postgres', 'DO $do$ BEGIN PERFORM ' . (copy_call('SELECT 7777 AS id, 1 / 0 AS name', undef, target => "'big'") =~ s/^SELECT //r)
 	. '; EXCEPTION WHEN division_by_zero THEN NULL; END $do$;' . copy_call('TABLE countries', undef, target => "'big'")), 7, 'an error that is caught, and a run after it');
 
+# In FROM, all numbers would be made before the first is sent.
 my $endless = copy_call(q(SELECT generate_series(1, 1000000000) AS id, 'x' AS name), undef, target => "'big'");
 my ($watch) = open_session($destination);
 for my $end ([ 'cancel', '57014' ], [ 'terminate', '57P01' ])

@@ -98,7 +98,7 @@ sub outcome
 	my $took = time - $begin;
 	my ($state) = end_of_client($client);
 	eval { $watcher->quit };
-	$destination->poll_query_until('postgres', 'SELECT 1', 1);
+	wait_until($destination, 'SELECT 1', 1);
 	my $rows = $destination->safe_psql('postgres', 'SELECT count(*) FROM rows');
 	$destination->safe_psql('postgres', 'TRUNCATE rows, copy_incremental_runs');
 	return sprintf '%s, %.0f s%s%s%s', @done == 3 ? 'HANGS, killed' : $state eq '00000' ? "accepted, $rows rows" : $state, $took,

@@ -43,7 +43,7 @@ sub nothing_then_exact
 		"$name: nothing is written");
 	check($number, $destination->safe_psql('postgres', "$copy; SELECT count(*), count(DISTINCT id), sum(id) FROM rows; TRUNCATE rows") eq
 		"20000\n20000|20000|200010000", "$name: the next run is exact");
-	check($number, $source->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"),
+	check($number, wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"),
 		"$name: no session is left at the source");
 	return;
 }
@@ -53,7 +53,7 @@ sub begin_run
 {
 	my ($session, $pid) = open_session($destination);
 	start_call($session, $long);
-	$destination->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'PgSleep'")
+	wait_until($destination, "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'PgSleep'")
 	  or die 'the run did not begin';
 	return ($session, $pid);
 }

@@ -112,7 +112,7 @@ for my $case ([ 'terminated', '2018-07-08', 0 ], [ 'killed', '2018-07-09', 1 ])
 	my $pid = results("SELECT pid FROM pg_stat_activity WHERE backend_type = 'copy_incremental' AND query LIKE '%run $run'");
 	ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory']), "$name: the run waits");
 	$kills ? kill('KILL', $pid) : results("SELECT pg_terminate_backend($pid)");
-	$destination->poll_query_until('postgres', 'SELECT true') if $kills;
+	wait_until($destination, 'SELECT true') if $kills;
 	ok(wait_until($destination, "SELECT ($workers) = 0"), "$name: the worker is gone");
 	is(results($row->($run)), 'running 0 t', "$name: the ledger does not know yet");
 	fails_with($destination, "SELECT copy_incremental_wait($run)", '57P02', qr/run $run crashed/, "$name: wait does");
