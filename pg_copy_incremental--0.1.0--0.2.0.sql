@@ -102,11 +102,13 @@ SELECT pg_catalog.pg_extension_config_dump('copy_incremental_rejects', '');
 DO $upgrade$
 DECLARE
     grants text[] := ARRAY(
-        SELECT pg_catalog.format('GRANT EXECUTE ON FUNCTION copy_incremental TO %s%s', CASE grantee WHEN 0 THEN 'PUBLIC'
+        SELECT pg_catalog.format('GRANT EXECUTE ON FUNCTION copy_incremental TO %s%s',
+                 CASE WHEN grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
                  ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) END,
                  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
           FROM pg_catalog.pg_proc, LATERAL pg_catalog.aclexplode(proacl)
-         WHERE pg_proc.oid = 'copy_incremental'::pg_catalog.regproc AND grantee <> proowner);
+         WHERE pg_proc.oid OPERATOR(pg_catalog.=) 'copy_incremental'::pg_catalog.regproc
+           AND grantee OPERATOR(pg_catalog.<>) proowner);
     statement text;
 BEGIN
     DROP FUNCTION copy_incremental(text, text, date, integer, regclass, text, text, text[], text, text, text, text);
@@ -284,7 +286,8 @@ REVOKE ALL ON FUNCTION copy_incremental_cancel(bigint) FROM PUBLIC;
 
 -- The numbers of progress.cpp. A user sees the runs of those whose activity he may see.
 CREATE VIEW copy_incremental_progress AS
-SELECT p.pid, nullif(p.leader_pid, 0)::pg_catalog.int4 AS leader_pid, p.run_id, a.usename AS username,
+SELECT p.pid, CASE WHEN p.leader_pid OPERATOR(pg_catalog.<>) 0 THEN p.leader_pid::pg_catalog.int4 END AS leader_pid,
+       p.run_id, a.usename AS username,
        p.relid::pg_catalog.regclass AS target,
        CASE WHEN p.has_window OPERATOR(pg_catalog.=) 1 THEN pg_catalog.tstzrange(
            '2000-01-01 00:00+00'::pg_catalog.timestamptz OPERATOR(pg_catalog.+)

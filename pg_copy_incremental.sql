@@ -269,7 +269,8 @@ REVOKE ALL ON FUNCTION copy_incremental_cancel(bigint) FROM PUBLIC;
 
 -- The numbers of progress.cpp. A user sees the runs of those whose activity he may see.
 CREATE VIEW copy_incremental_progress AS
-SELECT p.pid, nullif(p.leader_pid, 0)::pg_catalog.int4 AS leader_pid, p.run_id, a.usename AS username,
+SELECT p.pid, CASE WHEN p.leader_pid OPERATOR(pg_catalog.<>) 0 THEN p.leader_pid::pg_catalog.int4 END AS leader_pid,
+       p.run_id, a.usename AS username,
        p.relid::pg_catalog.regclass AS target,
        CASE WHEN p.has_window OPERATOR(pg_catalog.=) 1 THEN pg_catalog.tstzrange(
            '2000-01-01 00:00+00'::pg_catalog.timestamptz OPERATOR(pg_catalog.+)
