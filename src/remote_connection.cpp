@@ -53,6 +53,15 @@ std::string redacted_message(const PGconn *connection, const ConnectionOptions &
     raise(report);
 }
 
+// Each wait takes a descriptor of its own while it lasts, and says nothing helpful where it gets none.
+bool has_descriptor_to_wait() {
+    return pg_call([] {
+        const bool acquired = AcquireExternalFD();
+        if (acquired) ReleaseExternalFD();
+        return acquired;
+    });
+}
+
 } // namespace
 
 RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory)
@@ -66,11 +75,11 @@ RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryConte
 void RemoteConnection::connect(const ConnectionOptions &options) {
     const int timeout = connect_timeout(options);
     const auto deadline = Clock::now() + std::chrono::seconds(timeout);
-    if (!pg_call([] { return AcquireExternalFD(); }))
+    link_->has_descriptor = pg_call([] { return AcquireExternalFD(); });
+    if (!link_->has_descriptor || !has_descriptor_to_wait())
         raise(sqlstate::out_of_descriptors, "could not connect to source server",
               "Raise the server's limit on open files and, with it, max_files_per_process.",
               "There are too many open files on the server.");
-    link_->has_descriptor = true;
     PGconn *const connection = link_->connection = start_connection(options.options);
     if (connection == nullptr) throw std::bad_alloc();
     PQsetNoticeReceiver(connection, collect_notice, this);
