@@ -24,15 +24,11 @@ $destination->safe_psql('postgres', join ';', @tables[ 0, 1 ], <<~'SQL');
 	CREATE TABLE orders (id int, placed_at timestamptz, region text, amount numeric);
 	CREATE TABLE customers (id int PRIMARY KEY, region text);
 	INSERT INTO customers VALUES (0, 'north'), (1, 'south'), (2, 'west');
-	CREATE ROLE etl LOGIN;
-	GRANT SELECT, DELETE ON users TO etl;
-	GRANT INSERT ON orders TO etl;
-	GRANT SELECT ON customers TO etl;
 	SQL
 
 my @blocks = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 6, 'the blocks of SQL that this test knows');
-my ($first, $set_up, @calls) = @blocks;
+is(scalar @blocks, 7, 'the blocks of SQL that this test knows');
+my ($first, $at_source, $set_up, @calls) = @blocks;
 
 is($destination->safe_psql('postgres', $first), 24, 'the first screen');
 
@@ -40,8 +36,14 @@ $destination->safe_psql('postgres', 'DROP SERVER src CASCADE');
 $set_up =~ s/db\.example\.com/127.0.0.1/;
 $set_up =~ s/'5432'/'$port'/;
 $set_up =~ s/'shop'/'postgres'/;
-$set_up =~ s/'secret'/'$TwoServers::password'/;
+$source->safe_psql('postgres', 'DROP OWNED BY etl_reader; DROP ROLE etl_reader');
+$source->safe_psql('postgres', "$at_source; GRANT SELECT ON orders TO etl_reader");
 $destination->safe_psql('postgres', $set_up);
+$destination->safe_psql('postgres', <<~'SQL');
+	GRANT SELECT, DELETE ON users TO etl;
+	GRANT INSERT ON orders TO etl;
+	GRANT SELECT ON customers TO etl;
+	SQL
 pass('getting started: the set-up');
 
 my @rows = map { $destination->safe_psql('postgres', $_, extra_params => [ '-U', 'etl' ]) } @calls;

@@ -29,7 +29,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 	CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NEW; END';
 	CREATE TRIGGER sleep BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION sleep();
 	CREATE TABLE paced (id int);
-	CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END';
+	CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END';
 	CREATE TRIGGER pause BEFORE INSERT ON paced FOR EACH ROW WHEN (NEW.id % 100 = 0) EXECUTE FUNCTION pause();
 	CREATE TABLE nothing (id int, v text);
 	CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
