@@ -213,13 +213,14 @@ sub end_of_call
 }
 
 # Number of open sockets, pipes and epoll descriptors of a process, and its private memory in kB. How many files of
-# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched.
+# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched. A
+# sanitizer keeps memory that was freed, so it is 0 there.
 sub usage
 {
 	my ($pid) = @_;
 	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
 	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
-	return (scalar @files, $memory);
+	return (scalar @files, $ENV{ASAN_OPTIONS} ? 0 : $memory);
 }
 
 # Starts a psql that runs these statements, each in a transaction of its own, until one fails. Its backend is found by

@@ -6,7 +6,6 @@ use warnings;
 
 use HostileSource;
 use List::Util qw(max sum0);
-use PostgreSQL::Test::Utils qw(slurp_file);
 use TwoServers;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -89,8 +88,7 @@ my ($watcher) = open_session($destination);
 sub memory
 {
 	my ($pid) = @_;
-	my $map = eval { slurp_file("/proc/$pid/smaps_rollup") } // '';
-	return $map =~ /^Anonymous: +(\d+) kB/m ? $1 : 0;
+	return eval { (usage($pid))[1] } // 0;
 }
 
 my (%good, %all, @late, $most_memory, $most_log);

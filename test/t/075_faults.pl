@@ -11,7 +11,7 @@ use Time::HiRes qw(time usleep);
 
 my $hostile = start_hostile_source(mute => { startup => sub { return silence() } });
 my $config = "max_prepared_transactions = 5\n";
-my ($source, $destination) = start_servers(destination => $config . "max_files_per_process = 64\n",
+my ($source, $destination) = start_servers(destination => $config . "max_files_per_process = 100\n",
 	source => "wal_level = replica\nmax_wal_senders = 3\n");
 $source->safe_psql('postgres', 'CREATE TABLE rows AS SELECT generate_series(1, 20000) AS id; CREATE TABLE other AS TABLE rows');
 $destination->safe_psql('postgres', <<~'SQL');
@@ -72,8 +72,10 @@ for ('cursor', 'copy')
 	$method = $_;
 	%method = (method => "'$method'");
 	$copy = copy_sql('TABLE rows', undef, %method);
-	# Hardly ends by itself.
-	$long = copy_sql('SELECT r.id FROM other AS r, generate_series(1, 100000)', undef, target => "'slow'", batch => 100, %method);
+	# Hardly ends by itself. COPY sends ahead without bound: were the source not slow too, it would wait for this server to
+	# read, and see no conflict, and this server would read for minutes what a lost source had sent.
+	$long = copy_sql('SELECT r.id FROM other AS r, generate_series(1, 100000)' . ($method eq 'copy' ? ' WHERE pg_sleep(0.001) IS NOT NULL' : ''),
+		undef, target => "'slow'", batch => 100, %method);
 
 	# F7: the postmaster is killed; F8: it is told to stop.
 	{
@@ -179,7 +181,9 @@ for ('cursor', 'copy')
 		my ($session, $pid) = open_session($destination);
 		my $conninfo = $hostile->conninfo('mute', 'connect_timeout=120');
 		start_call($session, copy_sql('TABLE rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", %method));
-		poll_session((open_session($destination))[0], "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND wait_event_type = 'Extension'", 1);
+		my ($watcher) = open_session($destination);
+		poll_session($watcher, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND wait_event_type = 'Extension'", 1);
+		$watcher->quit;
 		$destination->safe_psql('postgres', 'CREATE DATABASE passing');
 		$destination->safe_psql('postgres', 'DROP DATABASE passing');
 		check('F36', $destination->safe_psql('postgres', "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid") eq 'Extension',
