@@ -96,9 +96,10 @@ sub rows_are
 }
 
 # append: the second says that the first did it.
-for my $how (sort keys %target)
+my %append = (%target, 'by method copy' => { method => q('copy') });
+for my $how (sort keys %append)
 {
-	my %into = %{ $target{$how} };
+	my %into = %{ $append{$how} };
 	for my $case ([ error => '55000', '' ], [ skip => '00000', '0' ], [ run => '00000', '500' ])
 	{
 		my ($on_rerun, $sqlstate, $out) = @$case;

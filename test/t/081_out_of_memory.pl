@@ -72,6 +72,11 @@ my %calls = (
 			transform => "'SELECT id, moment, upper(note) AS note FROM batch'"), '00000' ],
 	'mode replace' => [ copy_sql("SELECT * FROM rows $where", '2018-07-29', src_conninfo => $fast, batch => 9,
 			mode => "'replace'", replace_where => '$$moment >= $1 AND moment < $2$$', time_zone => "'UTC'"), '00000' ],
+	'method copy, mode replace' => [ copy_sql("SELECT * FROM rows $where", '2018-07-29', src_conninfo => $fast, method => "'copy'",
+			mode => "'replace'", replace_where => '$$moment >= $1 AND moment < $2$$', time_zone => "'UTC'"), '00000' ],
+	'method copy, error of the target' => [ copy_sql('SELECT * FROM rows', undef, src_conninfo => $fast, method => "'copy'",
+			target => "'few'"), '23514' ],
+	'method bulk' => [ copy_sql('SELECT * FROM rows', undef, src_conninfo => $fast, batch => 9, method => "'bulk'"), '00000' ],
 	'copy_incremental_range()' => [ "SELECT copy_incremental_range($fast, 'SELECT * FROM rows WHERE moment >= ''{start}''',"
 		. " '[2018-07-29 00:00+00, 2018-07-30 00:00+00)', 30)", '00000' ],
 	'CALL copy_incremental_batches()' => [ "CALL copy_incremental_batches($fast, 'SELECT * FROM rows', NULL, 20, mode => 'skip')",
@@ -96,13 +101,6 @@ sub outcome
 	my ($sqlstate) = $session->{stderr} =~ /ERROR:  (\w{5}): /;
 	$session->{stderr} = '';
 	return $sqlstate // '00000';
-}
-
-sub usage
-{
-	my @sockets = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
-	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
-	return (scalar @sockets, $memory);
 }
 
 # Lets the first, second, ... allocation of a kind fail until there are no more. `wanted` matches the SQLSTATEs that may
@@ -145,11 +143,11 @@ for my $name (sort grep { $_ ne 'statement_timeout' } keys %calls)
 	is(outcome("BEGIN; $call") , $own, "$name: as it goes without a fault") unless $call =~ /^CALL/;
 	outcome('ROLLBACK');
 	sweep($name, 'bad_alloc', 4, '53200');    # fills the caches
-	my @before = usage();
+	my @before = usage($pid);
 	sweep($name, 'bad_alloc', 1, '53200');
 	sweep($name, 'logic_error', 3, 'XX000');
 	sweep($name, 'number', 5, 'XX000');
-	my ($sockets, $memory) = usage();
+	my ($sockets, $memory) = usage($pid);
 	is($sockets, $before[0], "$name: as many open descriptors as before");
 	cmp_ok($memory - $before[1], '<=', 1024, "$name: private memory has grown by 1 MB at most");
 	sweep($name, 'libpq', 1, '53200|08001|08P01') unless $name =~ /_forget/;
