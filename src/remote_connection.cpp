@@ -1,7 +1,6 @@
 #include "remote_connection.hpp"
 
-#include <charconv>
-
+#include "connect_failure.hpp"
 #include "credential_rules.hpp"
 #include "guard.hpp"
 #include "remote_text.hpp"
@@ -12,46 +11,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int default_connect_timeout = 10; // seconds
-constexpr long longest_wait = 1000;         // milliseconds, should a wake-up be lost
-constexpr int most_notices = 100;           // a run
+constexpr long longest_wait = 1000; // milliseconds, should a wake-up be lost
+constexpr int most_notices = 100;   // a run
 constexpr std::size_t longest_notice = 1024;
-
-int connect_timeout(const ConnectionOptions &options) {
-    const std::string_view text = options.value_or("connect_timeout", "");
-    if (text.empty()) return default_connect_timeout;
-    int seconds = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
-        raise(sqlstate::invalid_parameter, "connection option \"connect_timeout\" must be a whole number of seconds");
-    return seconds;
-}
-
-// libpq's text about a failed connection, without the password should it be in there.
-std::string redacted_message(const PGconn *connection, const ConnectionOptions &options) {
-    std::string text = sanitize(PQerrorMessage(connection), 1024);
-    const std::string_view password = options.value_or("password", "");
-    if (!password.empty() && text.find(password) != std::string::npos)
-        return "The reason is not shown because the password is a part of it.";
-    return text;
-}
-
-[[noreturn]] void raise_connection_failed(const PGconn *connection, const ConnectionOptions &options, bool timed_out) {
-    ErrorReport report{.code = sqlstate::connection_failed,
-                       .message = "could not connect to source server",
-                       .hint = "Check host, port and pg_hba.conf of the source, and the user's password.",
-                       .context = "on source server " + options.display_name()};
-    if (timed_out) {
-        report.detail = "The connection was not established within connect_timeout.";
-    } else if (!options.server.empty() || options.names_are_plain()) {
-        report.detail = redacted_message(connection, options);
-    } else {
-        report.detail = "The reason is not shown because a part of the connection string looks like a piece of a "
-                        "password.";
-        report.hint += " In a URI, characters such as @ / # ? % of a password must be percent-encoded.";
-    }
-    raise(report);
-}
 
 // Each wait takes a descriptor of its own while it lasts, and says nothing helpful where it gets none.
 bool has_descriptor_to_wait() {
