@@ -72,6 +72,16 @@ for my $change ('n = 1.00', q[i = '30 days'], q[t = 'Letters'], q[f = '-0'], q[j
 is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET c = 'x ' WHERE id = 7; " . sister_sql('copy_incremental_verify', @equals)),
 	't|20|20|0|0|0', 'char(5) stores no spaces at the end');
 
+# Parallel workers see what this transaction has written, and hash as their leader does.
+my $parallel = 'SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0';
+my $plan = $destination->safe_psql('postgres', "BEGIN; $parallel; EXPLAIN SELECT sum(hash_record_extended(n, 1)) FROM narrow AS n");
+like($plan, qr/Workers Planned/, 'parallel: such a query has workers');
+is($destination->safe_psql('postgres', "BEGIN; $parallel; " . sister_sql('copy_incremental_verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')),
+	"t|$rows|$rows|0|0|0", 'parallel: equal');
+is($destination->safe_psql('postgres', "BEGIN; $parallel; UPDATE narrow SET note = 'other' WHERE id = 7; "
+	  . sister_sql('copy_incremental_verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')), "f|$rows|$rows|0|0|1",
+	'parallel: a row that this transaction has changed');
+
 # Many differences.
 my @narrow = ('SELECT * FROM narrow', undef);
 $destination->safe_psql('postgres', 'DELETE FROM narrow WHERE id % 2 = 0');
