@@ -41,7 +41,8 @@ UniqueIndex describe_index(Oid oid) {
 // The indexes of a table, in memory of the transaction.
 List *usable_indexes(Oid table) {
     List *result = NIL;
-    const Relation relation = relation_open(table, NoLock);
+    // A run has locked it; who only looks at it has not.
+    const Relation relation = relation_open(table, AccessShareLock);
     const List *const indexes = RelationGetIndexList(relation);
     for (int i = 0; i < list_length(indexes); ++i) {
         const UniqueIndex index = describe_index(list_nth_oid(indexes, i));
@@ -50,7 +51,7 @@ List *usable_indexes(Oid table) {
         *kept = index;
         result = lappend(result, kept);
     }
-    relation_close(relation, NoLock);
+    relation_close(relation, AccessShareLock);
     return result;
 }
 
