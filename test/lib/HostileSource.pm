@@ -14,7 +14,7 @@ use warnings;
 use File::Temp;
 use IO::Socket::INET;
 use POSIX ();
-use Socket qw(SOL_SOCKET SO_LINGER);
+use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER TCP_NODELAY);
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
@@ -165,6 +165,8 @@ sub serve
 {
 	my ($socket, $scenarios, $file) = @_;
 	open(my $mark, '>', $file) or die $!;
+	# As PostgreSQL does it; what waits to be sent when a process ends with input unread is lost.
+	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);
 	my $self = bless { socket => $socket, in => '', unit => [], times => {}, place => 0, pid => $$ }, __PACKAGE__ . '::Session';
 	$SIG{PIPE} = 'IGNORE';
 	my %option;
