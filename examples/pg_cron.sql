@@ -1,10 +1,18 @@
 -- A nightly load by pg_cron, without Airflow or any other scheduler.
 --
--- Run it in the database where pg_cron lives (cron.database_name) as the role that loads; the load runs in the database
--- of the fourth argument, here dwh, as the same role. It needs, from a superuser:
+-- On Debian, once: apt-get install postgresql-15-cron, a file /etc/postgresql/15/main/conf.d/pg_cron.conf with
+--   shared_preload_libraries = 'pg_cron'
+--   cron.use_background_workers = on    # no password is needed to connect to its own server
+-- a restart (pg_ctlcluster 15 main restart), and in database postgres (cron.database_name says another), as superuser:
+--   CREATE EXTENSION pg_cron;
 --   GRANT USAGE ON SCHEMA cron TO etl;
 --   GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO etl;
--- With cron.use_background_workers = on pg_cron needs no password to connect to its own server.
+-- In database dwh, role etl needs what README.md's "Getting started" grants, and for what is below:
+--   GRANT EXECUTE ON PROCEDURE copy_incremental_backfill TO etl;
+--   GRANT SELECT, DELETE ON users TO etl;
+--
+-- Run this file as etl in the database of pg_cron: psql -h localhost -U etl -d postgres -f pg_cron.sql. The loads run in
+-- the database of the fourth argument, here dwh, as the same role.
 --
 -- Times are in cron.timezone, GMT unless it was set, and so is the day: now() in that zone, never current_date, which
 -- is in the session's. pg_cron starts a job once at a time, does not repeat a job that failed, and does not catch up
