@@ -130,7 +130,8 @@ void BulkWriter::finish() {
 void check_bulk(const Target &target) {
     const Oid oid = target.oid();
     const char *const obstacle = pg_call([=]() -> const char * {
-        const Relation relation = table_open(oid, NoLock);
+        // A run has locked it; who only looks at it has not.
+        const Relation relation = relation_open(oid, AccessShareLock);
         const TriggerDesc *const triggers = relation->trigdesc;
         const char *found = nullptr;
         if (relation->rd_rel->relkind != RELKIND_RELATION)
@@ -141,7 +142,7 @@ void check_bulk(const Target &target) {
             found = "a target with rules";
         else if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
             found = "a target whose row-level security applies to you";
-        table_close(relation, NoLock);
+        relation_close(relation, AccessShareLock);
         return found;
     });
     if (obstacle != nullptr)

@@ -141,11 +141,12 @@ List *copy_options(const CopyPlan &plan) {
 
 void check_copy_target(const Target &target, const LoadPlan &load, const CopyPlan &copy) {
     pg_call([&] {
-        const Relation relation = relation_open(target.oid(), NoLock);
+        // A run has locked it; who only looks at it has not.
+        const Relation relation = relation_open(target.oid(), AccessShareLock);
         check_kind(relation);
         check_unsent_columns(relation, column_names(copy));
         if (load.statements.counts_outside) check_rows_tell_writer(relation);
-        relation_close(relation, NoLock);
+        relation_close(relation, AccessShareLock);
     });
 }
 
