@@ -4,25 +4,31 @@
 
 namespace pgci {
 
+void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows) {
+    pg_call([&] { InitMaterializedSRF(fcinfo, 0); });
+    const auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    const AttInMetadata *const input = pg_call([&] { return TupleDescGetAttInMetadata(result->setDesc); });
+    for (const TextRow &row : rows) {
+        std::vector<char *> values;
+        for (const std::optional<std::string> &value : row)
+            values.push_back(value ? const_cast<char *>(value->c_str()) : nullptr);
+        pg_call([&] {
+            const HeapTuple tuple = BuildTupleFromCStrings(const_cast<AttInMetadata *>(input), values.data());
+            tuplestore_puttuple(result->setResult, tuple);
+            heap_freetuple(tuple);
+        });
+    }
+}
+
 void return_dates(FunctionCallInfo fcinfo, const std::vector<DateADT> &dates) {
     pg_call([&] {
-        auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-        if (result == nullptr || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0)
-            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                            errmsg("set-valued function called in context that cannot accept a set")));
-        const MemoryContext previous = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
-        result->returnMode = SFRM_Materialize;
-        result->setDesc = CreateTemplateTupleDesc(1);
-        TupleDescInitEntry(result->setDesc, 1, "day", DATEOID, -1, 0);
-        result->setResult =
-            tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+        InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+        const auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
         for (const DateADT date : dates) {
-            const Datum value = DateADTGetDatum(date);
-            const bool is_null = false;
-            tuplestore_putvalues(result->setResult, result->setDesc, const_cast<Datum *>(&value),
-                                 const_cast<bool *>(&is_null));
+            Datum value = DateADTGetDatum(date);
+            bool is_null = false;
+            tuplestore_putvalues(result->setResult, result->setDesc, &value, &is_null);
         }
-        MemoryContextSwitchTo(previous);
     });
 }
 

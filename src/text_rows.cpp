@@ -51,20 +51,4 @@ std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::
     return rows;
 }
 
-void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows) {
-    pg_call([&] { InitMaterializedSRF(fcinfo, 0); });
-    const auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    const AttInMetadata *const input = pg_call([&] { return TupleDescGetAttInMetadata(result->setDesc); });
-    for (const TextRow &row : rows) {
-        std::vector<char *> values;
-        for (const std::optional<std::string> &value : row)
-            values.push_back(value ? const_cast<char *>(value->c_str()) : nullptr);
-        pg_call([&] {
-            const HeapTuple tuple = BuildTupleFromCStrings(const_cast<AttInMetadata *>(input), values.data());
-            tuplestore_puttuple(result->setResult, tuple);
-            heap_freetuple(tuple);
-        });
-    }
-}
-
 } // namespace pgci

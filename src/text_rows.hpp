@@ -1,4 +1,4 @@
-// Rows of texts: the result of a query here, and what a function that returns a set gives back.
+// Rows of texts: the result of a query here.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,5 @@ using TextRow = std::vector<std::optional<std::string>>;
 // if `newest` also what this transaction wrote since.
 std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters = {},
                                  bool newest = false);
-
-// Returns the rows from a function whose result is a set of rows, through the input functions of its columns.
-void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows);
 
 } // namespace pgci

@@ -26,6 +26,9 @@ use POSIX ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time usleep);
 
+use ForkingServer;
+
+use parent -norequire, 'ForkingServer';
 use Exporter 'import';
 our @EXPORT = qw(start_faulty_proxy);
 
@@ -33,47 +36,7 @@ our @EXPORT = qw(start_faulty_proxy);
 sub start_faulty_proxy
 {
 	my ($source_port, $file) = @_;
-	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 100) or die $!;
-	my $pid = fork // die $!;
-	if ($pid == 0)
-	{
-		setpgrp;
-		$SIG{CHLD} = 'IGNORE';
-		$SIG{TERM} = 'DEFAULT';
-		while (1)
-		{
-			my $client = $listener->accept or next;
-			my $child = fork;
-			if (defined $child && $child == 0) { serve($client, $source_port, $file); POSIX::_exit(0); }
-			close $client;
-		}
-	}
-	my $port = $listener->sockport;
-	close $listener;
-	return bless { pid => $pid, port => $port }, __PACKAGE__;
-}
-
-sub port { return $_[0]{port}; }
-
-sub DESTROY
-{
-	my ($self) = @_;
-	local ($?, $!);
-	if (kill -15, $self->{pid}) { waitpid $self->{pid}, 0; }
-	return;
-}
-
-# Sends bytes; the connection's end ends the process, too.
-sub put
-{
-	my ($socket, $bytes) = @_;
-	while (length $bytes)
-	{
-		my $sent = syswrite $socket, $bytes;
-		POSIX::_exit(0) unless $sent;
-		substr($bytes, 0, $sent) = '';
-	}
-	return;
+	return __PACKAGE__->new(sub { serve($_[0], $source_port, $file); });
 }
 
 sub serve
@@ -84,7 +47,7 @@ sub serve
 	setsockopt($_, IPPROTO_TCP, TCP_NODELAY, 1) for $client, $source;
 	sysread($client, my $startup, 65536) or POSIX::_exit(0);
 	my ($action, $number) = $startup =~ /application_name\0(\w+) ?(\d*)/;
-	put($source, $startup);
+	ForkingServer::put($source, $startup);
 
 	my ($pending, $count, $bits, $in_session) = ('', 0, 0, 0);
 	my ($fetches, $asked, $in_flight, @delayed) = (undef, '', 0);
@@ -96,14 +59,14 @@ sub serve
 		{
 			my (undef, $message) = @{ shift @delayed };
 			--$in_flight if is_end_of_fetch($message);
-			put($client, $message);
+			ForkingServer::put($client, $message);
 		}
 		for my $socket ($select->can_read(@delayed ? max(0, $delayed[0][0] - time) : undef))
 		{
 			sysread($socket, my $bytes, 65536) or POSIX::_exit(0);
 			if ($socket == $client)
 			{
-				put($source, $bytes);
+				ForkingServer::put($source, $bytes);
 				next unless $fetches;
 				$asked .= $bytes;
 				while ($asked =~ s/^.*?FETCH FORWARD (\d+) FROM//s) { print $fetches "$1 " . ++$in_flight . "\n"; }
@@ -137,7 +100,7 @@ sub harm
 	my ($client, $action, $number, $message, $count) = @_;
 	if ($action =~ /^(cut|reset|half)$/ && $count == $number)
 	{
-		put($client, substr $message, 0, length($message) / 2) if $action eq 'half';
+		ForkingServer::put($client, substr $message, 0, length($message) / 2) if $action eq 'half';
 		setsockopt($client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)) if $action eq 'reset';
 		close $client;
 		POSIX::_exit(0);
@@ -145,12 +108,12 @@ sub harm
 	if ($action eq 'hole' && $count >= $number) { return; }
 	if ($action eq 'slow')
 	{
-		for my $byte (unpack '(a100)*', $message) { put($client, $byte); usleep(1_000_000 * length($byte) / $number); }
+		for my $byte (unpack '(a100)*', $message) { ForkingServer::put($client, $byte); usleep(1_000_000 * length($byte) / $number); }
 		return;
 	}
-	if ($action eq 'split') { put($client, $_) for split //, $message; return; }
+	if ($action eq 'split') { ForkingServer::put($client, $_) for split //, $message; return; }
 	usleep(1000 * $number) if $action eq 'latency' && $message =~ /^[ZR]/;    # once for each round trip
-	put($client, $message);
+	ForkingServer::put($client, $message);
 	return;
 }
 

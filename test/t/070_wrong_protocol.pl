@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use HostileSource;
+use ProtocolMessages;
 use List::Util qw(sum0);
 use TwoServers;
 use Test::More;
@@ -197,17 +198,6 @@ sub call
 my ($session, $pid) = open_session($destination);
 $session->query_safe("SET statement_timeout = '60s'");
 
-# Runs a call; returns its SQLSTATE and what psql wrote to stderr.
-sub outcome
-{
-	my ($sql) = @_;
-	my $out = $session->query($sql);
-	my $said = $session->{stderr};
-	$session->{stderr} = '';
-	my ($state) = $said =~ /ERROR:  (\w{5}): /;
-	return ($state // '00000', "$said$out");
-}
-
 is($session->query_safe('BEGIN; ' . call('good') . '; SELECT count(*), sum(id) FROM rows; ROLLBACK'), "12\n13|78",
 	'the hostile source plays a good one');
 my ($files_before) = usage($pid);
@@ -220,7 +210,7 @@ for my $case (@cases)
 	$session->query('SET ROLE caller') if $scenario->{as_caller};
 	my $target = $scenario->{target} // 'rows';
 	my $method = $scenario->{method} // 'cursor';
-	my ($state, $said) = outcome(call("$number $name", target => "'$target'", method => "'$method'"));
+	my ($state, $said) = outcome_of($session, call("$number $name", target => "'$target'", method => "'$method'"));
 	$session->query('RESET ROLE') if $scenario->{as_caller};
 	my $content = $session->query_safe('SELECT count(*), sum(id), (SELECT count(*) FROM copy_incremental_runs), (SELECT count(*) FROM typed) FROM rows');
 	my $left = $hostile->is_left_alone ? 0 : $hostile->connections;
@@ -256,7 +246,7 @@ for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
 	my $method = $case->[2]{method} // 'cursor';
 	my $call = call($name, target => "'$target'", method => "'$method'") =~ s/'/''/gr;
 	my $repeat = $name =~ /20 MB/ ? 5 : $times;
-	my $run = sub { outcome("SELECT '$call' FROM generate_series(1, $_[0]) \\gexec"); };
+	my $run = sub { outcome_of($session, "SELECT '$call' FROM generate_series(1, $_[0]) \\gexec"); };
 	$run->(5);
 	my @before = usage($pid);
 	my (undef, $said) = $run->($repeat);

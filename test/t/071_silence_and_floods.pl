@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use HostileSource;
+use ProtocolMessages;
 use List::Util qw(max sum0);
 use TwoServers;
 use Test::More;

@@ -36,24 +36,13 @@ sub call
 
 my ($session, $pid) = open_session($destination);
 
-# Runs a call; returns its SQLSTATE and what was said.
-sub outcome
-{
-	my ($sql) = @_;
-	my $out = $session->query($sql);
-	my $said = $session->{stderr};
-	$session->{stderr} = '';
-	my ($state) = $said =~ /ERROR:  (\w{5}): /;
-	return ($state // '00000', "$said$out");
-}
-
 my (%good, %all, $method);
 
 # A run with a fault must end in one of these SQLSTATEs with the target as before; or copy everything.
 sub survives
 {
 	my ($number, $fault, $wanted) = @_;
-	my ($state, $said) = outcome(call($fault, $method));
+	my ($state, $said) = outcome_of($session, call($fault, $method));
 	my $content = $session->query_safe($checksum);
 	$session->query_safe('TRUNCATE rows') if $content ne '0|';
 	my $ok = ok($state =~ /^($wanted)$/ && $content eq ($state eq '00000' ? $truth : '0|'), "$number $fault: $wanted, method $method")
@@ -94,7 +83,7 @@ for ('cursor', 'copy')
 	for (1 .. $flips)
 	{
 		my $fault = 'flip ' . int rand 60_000;
-		my ($state, $said) = outcome(call($fault, $method));
+		my ($state, $said) = outcome_of($session, call($fault, $method));
 		my $content = $session->query_safe($checksum);
 		$session->query_safe('TRUNCATE rows') if $content ne '0|';
 		$states{$state}++;

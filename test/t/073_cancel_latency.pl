@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use HostileSource;
+use ProtocolMessages;
 use TwoServers;
 use Test::More;
 use Time::HiRes qw(time usleep);

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use HostileSource;
+use ProtocolMessages;
 use List::Util qw(max);
 use PostgreSQL::Test::Utils qw(slurp_file);
 use TwoServers;

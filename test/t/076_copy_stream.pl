@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use HostileSource;
+use ProtocolMessages;
 use List::Util qw(sum0);
 use TwoServers;
 use Test::More;
@@ -104,10 +105,7 @@ for my $case (@cases)
 	my ($number, $name, undef, $sqlstate, $message, $timeout) = @$case;
 	$timeout //= '60s';
 	$session->query_safe("SET statement_timeout = '$timeout'");
-	$session->query(call("$number $name"));
-	my $said = $session->{stderr};
-	$session->{stderr} = '';
-	my ($state) = $said =~ /ERROR:  (\w{5}): /;
+	my ($state, $said) = outcome_of($session, call("$number $name"));
 	$session->query_safe('SET statement_timeout = 0');
 	my $content = $session->query_safe('SELECT count(*), sum(id), (SELECT count(*) FROM copy_incremental_runs) FROM rows');
 	$session->query_safe('TRUNCATE rows, copy_incremental_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0';

@@ -1,0 +1,57 @@
+# A server of a test's own: a process on a port of 127.0.0.1, with a child for each connection, until the test ends.
+package ForkingServer;
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use POSIX ();
+
+# $serve->($socket) runs in the child, whose end is that of the connection.
+sub new
+{
+	my ($class, $serve) = @_;
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 100) or die $!;
+	my $pid = fork // die $!;
+	if ($pid == 0)
+	{
+		setpgrp;
+		$SIG{CHLD} = 'IGNORE';
+		$SIG{TERM} = 'DEFAULT';
+		while (1)
+		{
+			my $socket = $listener->accept or next;
+			my $child = fork;
+			if (defined $child && $child == 0) { $serve->($socket); POSIX::_exit(0); }
+			close $socket;
+		}
+	}
+	my $port = $listener->sockport;
+	close $listener;
+	return bless { pid => $pid, port => $port }, $class;
+}
+
+sub port { return $_[0]{port}; }
+
+sub DESTROY
+{
+	my ($self) = @_;
+	local ($?, $!);
+	if (kill -15, $self->{pid}) { waitpid $self->{pid}, 0; }
+	return;
+}
+
+# Sends bytes; the end of the connection ends the process, too.
+sub put
+{
+	my ($socket, $bytes) = @_;
+	while (length $bytes)
+	{
+		my $sent = syswrite $socket, $bytes;
+		POSIX::_exit(0) unless $sent;
+		substr($bytes, 0, $sent) = '';
+	}
+	return;
+}
+
+1;

@@ -1,0 +1,236 @@
+# A session of HostileSource.pm: what it answers to a run, unless its scenario has it otherwise.
+package HostileSession;
+
+use strict;
+use warnings;
+
+use ForkingServer;
+use POSIX ();
+use ProtocolMessages;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+
+# Serves a connection to its end; $file is there as long.
+sub serve
+{
+	my ($socket, $scenarios, $file) = @_;
+	open(my $mark, '>', $file) or die $!;
+	# As PostgreSQL does it; what waits to be sent when a process ends with input unread is lost.
+	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);
+	my $self = bless { socket => $socket, in => '', unit => [], times => {}, place => 0, pid => $$ }, __PACKAGE__;
+	$SIG{PIPE} = 'IGNORE';
+	my %option;
+	while (1)
+	{
+		my ($length) = unpack 'N', $self->get(4);
+		my ($code, $rest) = unpack 'Na*', $self->get($length - 4);
+		POSIX::_exit(0) if $code == 80877102;    # CancelRequest
+		if ($code == 80877103 || $code == 80877104) { $self->put('N'); next; }
+		%option = split /\0/, $rest;
+		last;
+	}
+	$self->{scenario} = $scenarios->{ $option{database} } // {};
+	$self->{rows} = $self->{scenario}{rows} // 12;
+	my %setting = (client_encoding => 'UTF8', server_encoding => 'UTF8', standard_conforming_strings => 'on',
+		server_version => '15.20', DateStyle => 'ISO, MDY', TimeZone => 'UTC', integer_datetimes => 'on');
+	$self->answer('startup', message('R', pack 'N', 0), (map { parameter($_, $setting{$_}) } sort keys %setting),
+		message('K', pack('NN', $$, 4711)), ready('I'));
+	while (1)
+	{
+		my ($type, $length) = unpack 'aN', $self->get(5);
+		$self->take($type, $self->get($length - 4));
+	}
+}
+
+sub put { my ($self, $bytes) = @_; ForkingServer::put($self->{socket}, $bytes); return; }
+
+sub get
+{
+	my ($self, $length) = @_;
+	while (length $self->{in} < $length)
+	{
+		sysread($self->{socket}, $self->{in}, 65536, length $self->{in}) or POSIX::_exit(0);
+	}
+	return substr $self->{in}, 0, $length, '';
+}
+
+sub wait_for_end
+{
+	my ($self) = @_;
+	1 while sysread $self->{socket}, my $bytes, 65536;
+	POSIX::_exit(0);
+}
+
+# Sends the answer of a point, as the scenario has it.
+sub answer
+{
+	my ($self, $point, @messages) = @_;
+	my $times = ++$self->{times}{$point};
+	my $change = $self->{scenario}{"$point $times"} // $self->{scenario}{$point};
+	my $bytes = '';
+	for my $message ($change ? $change->(@messages) : @messages)
+	{
+		if (ref $message) { $self->put($bytes); $bytes = ''; $message->($self); }
+		else { $bytes .= $message; }
+	}
+	$self->put($bytes);
+	return;
+}
+
+sub end_unit
+{
+	my ($self, @last) = @_;
+	my $point = $self->{point} // 'describe';
+	my @messages = (@{ $self->{unit} }, @last);
+	($self->{unit}, $self->{point}) = ([], undef);
+	$self->answer($point, @messages) if @messages;
+	return;
+}
+
+# One message of the client. The answers to Parse, Bind, Describe and Execute go out with the next Sync or Flush.
+sub take
+{
+	my ($self, $type, $body) = @_;
+	my $unit = $self->{unit};
+	if ($type eq 'Q')
+	{
+		my ($sql) = $body =~ /^([^\0]*)/;
+		push @$unit, complete('BEGIN') if $sql =~ s/^(BEGIN[^;]*);\s*(?=\S)//;
+		$self->{point} = 'begin' if @$unit;
+		$self->execute($sql, 0, 1);
+		$self->end_unit($self->status);
+	}
+	elsif ($type eq 'P')
+	{
+		(my $name, $self->{sql}) = split /\0/, $body, 3;
+		push @$unit, message('1');
+	}
+	elsif ($type eq 'B')
+	{
+		$body =~ s/^[^\0]*\0[^\0]*\0//;
+		$self->{format} = result_format($body);
+		push @$unit, message('2');
+	}
+	elsif ($type eq 'D')
+	{
+		if ($body =~ /^S/)
+		{
+			my %parameters = map { $_ => 1 } $self->{sql} =~ /\$(\d)/g;
+			push @$unit, message('t', pack 'n N*', scalar keys %parameters, (25) x keys %parameters),
+			  description($self->columns(0));
+		}
+		else { push @$unit, $self->{sql} =~ /^(FETCH|SELECT|EXPLAIN)/ ? description($self->shown($self->{format}))
+			  : message('n'); }
+	}
+	elsif ($type eq 'E') { $self->execute($self->{sql}, $self->{format}, 0); }
+	elsif ($type eq 'C') { push @$unit, message('3'); }
+	elsif ($type eq 'S') { $self->end_unit($self->status); }
+	elsif ($type eq 'H') { $self->end_unit; }
+	elsif ($type eq 'X') { POSIX::_exit(0); }
+	return;
+}
+
+sub status { my ($self) = @_; return ready($self->{in_transaction} ? 'T' : 'I'); }
+
+# The format of the result columns that Bind asks for.
+sub result_format
+{
+	my ($body) = @_;
+	my $at = 2 + 2 * unpack 'n', $body;
+	my $values = unpack 'n', substr $body, $at;
+	$at += 2;
+	for (1 .. $values)
+	{
+		my $length = unpack 'l>', substr $body, $at;
+		$at += 4 + ($length > 0 ? $length : 0);
+	}
+	my ($count, $format) = unpack 'nn', substr $body, $at;
+	return $count ? $format : 0;
+}
+
+sub columns
+{
+	my ($self, $format) = @_;
+	return map { [ @$_, $format ] } @{ $self->{scenario}{columns} // [ [ 'id', 23 ], [ 'note', 25 ] ] };
+}
+
+# The columns that a statement returns.
+sub shown
+{
+	my ($self, $format) = @_;
+	return [ 'QUERY PLAN', 114, $format ] if $self->{sql} =~ /^EXPLAIN/;
+	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
+}
+
+sub row_values
+{
+	my ($self, $id, $format) = @_;
+	return $self->{scenario}{values} ? @{ $self->{scenario}{values} } : ($format ? pack('N', $id) : $id, "row $id");
+}
+
+# The answer to a statement; the simple protocol wants the row description, too.
+sub execute
+{
+	my ($self, $sql, $format, $describe) = @_;
+	my $unit = $self->{unit};
+	if ($sql =~ /pg_cancel_backend/)
+	{
+		$self->{point} = 'cancel';
+		push @$unit, description([ 'pg_cancel_backend', 16, 0 ]), row('t'), complete('SELECT 1');
+	}
+	elsif ($sql =~ /pg_backend_pid/)
+	{
+		# One column of the settings' query is called by what it is, the others are of no interest.
+		my $more = () = $sql =~ /set_config\(/g;
+		$self->{in_transaction} = 1;
+		$self->{point} = 'begin';
+		push @$unit, description(map { [ "column$_", 25, 0 ] } 1 .. 3 + $more) if $describe;
+		push @$unit, row($self->{pid}, 'hostile', '0' x 16, ('x') x $more), complete('SELECT 1');
+	}
+	elsif ($sql =~ /^EXPLAIN/)
+	{
+		$self->{point} = 'explain';
+		push @$unit, row(qq([\n  {\n    "Plan": {\n      "Plan Rows": $self->{rows}\n    }\n  }\n])), complete('EXPLAIN');
+	}
+	elsif ($sql =~ /^(FETCH)(?: FORWARD)? (\d+)|^(SELECT) id, note FROM/)
+	{
+		my ($command, $count) = ($1 // $3, $2 // $self->{rows});
+		$self->{point} = lc $command;
+		push @$unit, description($self->columns($format)) if $describe;
+		my $last = $self->{place} + $count > $self->{rows} ? $self->{rows} : $self->{place} + $count;
+		push @$unit, map { row($self->row_values($_, $format)) } $self->{place} + 1 .. $last;
+		push @$unit, complete("$command " . ($last - $self->{place}));
+		$self->{place} = $last if $command eq 'FETCH';
+	}
+	elsif ($sql =~ /^COPY/)
+	{
+		$self->{point} = 'copy';
+		my @formats = map { 1 } $self->columns(1);
+		push @$unit, message('H', pack 'Cn*', 1, scalar @formats, @formats);
+		my @rows = map { tuple($self->row_values($_, 1)) } 1 .. $self->{rows};
+		my $header = "PGCOPY\n\377\r\n\0" . pack 'NN', 0, 0;
+		# As the server does it: the header comes with the first row.
+		push @$unit, map { copy_data($_) } $header . (shift(@rows) // ''), @rows, pack('n', 65535);
+		push @$unit, message('c'), complete("COPY $self->{rows}");
+	}
+	elsif ($sql =~ /pg_class/)
+	{
+		$self->{point} = 'lookup';
+		push @$unit, row('public', 'rows'), complete('SELECT 1');
+	}
+	elsif ($sql =~ /^(DECLARE|COMMIT|BEGIN|CLOSE|SET|ROLLBACK|ABORT|DEALLOCATE|START TRANSACTION)/)
+	{
+		my $command = $1;
+		$self->{point} = lc $command;
+		$self->{place} = 0 if $command eq 'DECLARE';
+		$self->{in_transaction} = $command =~ /BEGIN|START/ || $self->{in_transaction} && $command !~ /COMMIT|ROLLBACK|ABORT/;
+		push @$unit, complete($command eq 'DECLARE' ? 'DECLARE CURSOR' : $command);
+	}
+	else
+	{
+		$self->{point} = 'other';
+		push @$unit, error(C => '0A000', M => "no answer to: $sql");
+	}
+	return;
+}
+
+1;

@@ -1,0 +1,108 @@
+# Sessions of a test that stay open: calls that another session watches, cancels or kills meanwhile.
+package Sessions;
+
+use strict;
+use warnings;
+
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use Exporter 'import';
+our @EXPORT = qw(open_session start_call end_of_call outcome_of poll_session start_client end_of_client usage);
+
+# A psql that lives on after an error and prints SQLSTATEs, and the process id of its backend.
+sub open_session
+{
+	my ($node) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	$session->set_query_timer_restart;
+	# query_safe takes a warning for a failure.
+	$session->query_safe('SET client_min_messages = error');
+	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
+}
+
+# Sends SQL in such a session, and does not wait for its end.
+sub start_call
+{
+	my ($session, $sql) = @_;
+	$session->query_until(qr/call begins\n/, "\\echo call begins\n$sql;\n");
+	return;
+}
+
+# Waits for the error that ends the call; returns its SQLSTATE and all that psql wrote to stderr. After FATAL psql has
+# ended; else the session can be used again.
+sub end_of_call
+{
+	my ($session) = @_;
+	pump_until($session->{run}, $session->{timeout}, \$session->{stderr}, qr/^.*(ERROR|FATAL):  \w{5}: .*\n/m);
+	my $fatal = $session->{stderr} =~ /^.*FATAL:  /m;
+	$fatal ? $session->{run}->finish : $session->query('SELECT 1');    # the rest of the message
+	my $said = $session->{stderr};
+	$session->{stderr} = '';
+	my ($sqlstate) = $said =~ /(?:ERROR|FATAL):  (\w{5}): /;
+	return ($sqlstate // 'no error', $said);
+}
+
+# Number of open sockets, pipes and epoll descriptors of a process, and its private memory in kB. How many files of
+# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched. A
+# sanitizer keeps memory that was freed, so it is 0 there.
+sub usage
+{
+	my ($pid) = @_;
+	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
+	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
+	return (scalar @files, $ENV{ASAN_OPTIONS} ? 0 : $memory);
+}
+
+# Runs SQL in such a session; returns its SQLSTATE, 00000 for success, and all that psql wrote.
+sub outcome_of
+{
+	my ($session, $sql) = @_;
+	my $out = $session->query($sql);
+	my $said = $session->{stderr};
+	$session->{stderr} = '';
+	my ($state) = $said =~ /ERROR:  (\w{5}): /;
+	return ($state // '00000', "$said$out");
+}
+
+# Starts a psql that runs these statements, each in a transaction of its own, until one fails. Its backend is found by
+# its application_name. To be given to end_of_client.
+sub start_client
+{
+	my ($node, $application_name, @statements) = @_;
+	my %client = (out => '', err => '');
+	my $connection = $node->connstr('postgres') . " application_name='$application_name'";
+	$client{run} = IPC::Run::start(
+		[ qw(psql -XAtq -v VERBOSITY=verbose -v ON_ERROR_STOP=1 -d), $connection, map { ('-c', $_) } @statements ],
+		'<', \undef, '>', \$client{out}, '2>', \$client{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%client;
+}
+
+# Waits for the end of such a psql; returns the SQLSTATE ('00000' for success, 'lost' without an answer), and what it
+# printed to stdout and to stderr.
+sub end_of_client
+{
+	my ($client) = @_;
+	my $done = $client->{run}->finish;
+	chomp(my $out = $client->{out});
+	my ($sqlstate) = $client->{err} =~ /(?:ERROR|FATAL):  (\w{5}): /;
+	return ($done ? '00000' : $sqlstate // 'lost', $out, $client->{err});
+}
+
+# Polls a query in an open session until it returns this value, much faster than wait_until; false after three minutes.
+sub poll_session
+{
+	my ($session, $sql, $value) = @_;
+	$value //= 't';
+	for my $attempt (1 .. 180 * 50)
+	{
+		return 1 if $session->query_safe($sql) eq $value;
+		usleep(20_000);
+	}
+	return 0;
+}
+
+1;
