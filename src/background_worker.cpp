@@ -154,7 +154,7 @@ RunKey check_without_long_waits(const CopyRequest &request) {
         set_for_level("lock_timeout", "5s");
         return settings;
     });
-    const RunKey key = check_request(request);
+    RunKey key = check_request(request);
     pg_call([=] { AtEOXact_GUC(true, level); });
     return key;
 }

@@ -49,8 +49,7 @@ std::string fit_numeric(const std::string &number, int typmod) {
 std::string integer_text(const std::string &value, Oid from, const StoredType &into) {
     if (is_integer(from)) return value;
     if (from == NUMERICOID) return "pg_catalog.round(" + value + ", 0)";
-    const std::string cast = value + "::" + qualified_type(into.type, -1);
-    if (!is_float(from)) return cast;
+    if (!is_float(from)) return value + "::" + qualified_type(into.type, -1);
     return "CASE WHEN pg_catalog.abs(" + value + "::pg_catalog.float8) OPERATOR(pg_catalog.<) 9.2e18 THEN " + value +
            "::pg_catalog.int8::pg_catalog.text ELSE " + value + as_text + " END";
 }

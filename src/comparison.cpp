@@ -29,12 +29,14 @@ std::string bucket_list(const std::vector<int> &buckets) {
 
 Comparison::Buckets to_buckets(const std::vector<TextRow> &rows) {
     Comparison::Buckets buckets;
+    buckets.reserve(rows.size());
     for (const TextRow &row : rows) buckets.push_back({std::stoi(*row[0]), {*row[1], *row[2]}});
     return buckets;
 }
 
 std::vector<KeyedRow> to_keyed(const std::vector<TextRow> &rows) {
     std::vector<KeyedRow> keyed;
+    keyed.reserve(rows.size());
     for (const TextRow &row : rows) keyed.push_back({*row[0], *row[1]});
     return keyed;
 }
