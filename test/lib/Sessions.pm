@@ -47,13 +47,13 @@ sub end_of_call
 
 # Number of open sockets, pipes and epoll descriptors of a process, and its private memory in kB. How many files of
 # tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched. A
-# sanitizer keeps memory that was freed, so it is 0 there.
+# sanitizer and valgrind keep memory that was freed, so it is 0 there.
 sub usage
 {
 	my ($pid) = @_;
 	my @files = grep { (readlink($_) // '') =~ /^\w+:/ } glob "/proc/$pid/fd/*";
 	my ($memory) = slurp_file("/proc/$pid/smaps_rollup") =~ /^Anonymous: +(\d+) kB/m;
-	return (scalar @files, $ENV{ASAN_OPTIONS} ? 0 : $memory);
+	return (scalar @files, $ENV{ASAN_OPTIONS} || $ENV{VALGRIND} ? 0 : $memory);
 }
 
 # Runs SQL in such a session; returns its SQLSTATE, 00000 for success, and all that psql wrote.
