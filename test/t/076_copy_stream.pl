@@ -128,7 +128,8 @@ for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
 {
 	my $name = "$case->[0] $case->[1]";
 	my $call = call($name) =~ s/'/''/gr;
-	my $run = sub { $session->query("SELECT '$call' FROM generate_series(1, $_[0]) \\gexec"); };
+	# In portions, each of which has its own time.
+	my $run = sub { $session->query("SELECT '$call' FROM generate_series(1, 5) \\gexec") for 1 .. $_[0] / 5; };
 	$run->(5);
 	$session->{stderr} = '';
 	my @before = usage($pid);
