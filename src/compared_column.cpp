@@ -1,5 +1,6 @@
 #include "compared_column.hpp"
 
+#include "conversion.hpp"
 #include "guard.hpp"
 #include "sql_text.hpp"
 
@@ -8,12 +9,6 @@ namespace pgci {
 namespace {
 
 constexpr const char *as_text = "::pg_catalog.text";
-
-// A type by a name that both servers know, if they know it by the same number.
-std::string qualified_type(Oid type, int typmod) {
-    return pg_call(
-        [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
-}
 
 struct StoredType {
     Oid type;
@@ -49,7 +44,7 @@ std::string fit_numeric(const std::string &number, int typmod) {
 std::string integer_text(const std::string &value, Oid from, const StoredType &into) {
     if (is_integer(from)) return value;
     if (from == NUMERICOID) return "pg_catalog.round(" + value + ", 0)";
-    if (!is_float(from)) return value + "::" + qualified_type(into.type, -1);
+    if (!is_float(from)) return value + "::" + qualified_type_name(into.type);
     return "CASE WHEN pg_catalog.abs(" + value + "::pg_catalog.float8) OPERATOR(pg_catalog.<) 9.2e18 THEN " + value +
            "::pg_catalog.int8::pg_catalog.text ELSE " + value + as_text + " END";
 }
@@ -73,7 +68,7 @@ std::string convert(const std::string &value, Oid from, const StoredType &into) 
     case VARBITOID:
         return value;
     default:
-        return value + "::" + qualified_type(into.type, into.typmod);
+        return value + "::" + qualified_type_name(into.type, into.typmod);
     }
 }
 

@@ -1,9 +1,9 @@
 // The arguments of the functions around runs: start, wait, cancel, forget, missing.
 #pragma once
 
-#include "pg.hpp"
-
 #include <vector>
+
+#include "pg.hpp"
 
 namespace pgci {
 

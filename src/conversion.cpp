@@ -51,9 +51,9 @@ std::string type_text(Oid type, int typmod) {
         [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID); });
 }
 
-std::string qualified_type_name(Oid type) {
+std::string qualified_type_name(Oid type, int typmod) {
     return pg_call(
-        [=] { return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
+        [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
 }
 
 Conversion find_conversion(Oid from, const TargetColumn &into) {

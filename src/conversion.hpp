@@ -19,7 +19,7 @@ Conversion find_conversion(Oid from, const TargetColumn &into);
 // A type's name here, with its modifier.
 std::string type_text(Oid type, int typmod);
 
-// The same without a modifier, as SQL that names the type whatever search_path is.
-std::string qualified_type_name(Oid type);
+// The same as SQL that names the type whatever search_path is; without a modifier unless one is given.
+std::string qualified_type_name(Oid type, int typmod = -1);
 
 } // namespace pgci

@@ -4,7 +4,6 @@
 
 #include "compat.hpp"
 #include "guard.hpp"
-#include "owner_statement.hpp"
 #include "sql_text.hpp"
 
 namespace pgci {
@@ -46,6 +45,11 @@ std::string of_key() {
 std::vector<Parameter> key_parameters(const RunKey &key) {
     return {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
             timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
+}
+
+// The name of the calling user.
+Parameter user_parameter() {
+    return text_parameter(pg_call([] { return GetUserNameFromId(GetUserId(), false); }));
 }
 
 } // namespace
@@ -92,18 +96,22 @@ TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const 
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    const Oid user = GetUserId();
-    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
-    run_as_owner(
-        owner_,
-        "INSERT INTO " + name_ +
-            " (username, target, source, query_hash, data_interval, mode, method, run_id) OVERRIDING SYSTEM VALUE "
-            "VALUES ($1::name, $2::oid, $3, $4, " +
-            interval(5) + ", $7, $8, $9)",
-        {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
-         text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
-         text_parameter(mode), text_parameter(method), int8_parameter(run_id)});
+    add_entry(key, mode, method, "run_id", "$9", {int8_parameter(run_id)});
     return run_id;
+}
+
+// `columns` and their `values`, whose parameters are those from $9 on, come to what every entry has.
+void Ledger::add_entry(const RunKey &key, std::string_view mode, std::string_view method, const std::string &columns,
+                       const std::string &values, const std::vector<Parameter> &more) const {
+    std::vector<Parameter> parameters = key_parameters(key);
+    for (const Parameter &parameter : {user_parameter(), text_parameter(mode), text_parameter(method)})
+        parameters.push_back(parameter);
+    parameters.insert(parameters.end(), more.begin(), more.end());
+    run_as_owner(owner_,
+                 "INSERT INTO " + name_ + " (target, source, query_hash, data_interval, username, mode, method, " +
+                     columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval(4) +
+                     ", $6::name, $7, $8, " + values + ")",
+                 parameters);
 }
 
 std::int64_t Ledger::draw_run_id() const {
@@ -123,18 +131,9 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
 
 void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
                             const RunFailure &failure) const {
-    const Oid user = GetUserId();
-    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
-    run_as_owner(
-        owner_,
-        "INSERT INTO " + name_ +
-            " (username, target, source, query_hash, data_interval, mode, method, started_at, ended_at, status, "
-            "sqlstate, message) VALUES ($1::name, $2::oid, $3, $4, " +
-            interval(5) + ", $7, $8, $9, clock_timestamp(), 'failed', $10, $11)",
-        {text_parameter(username), int8_parameter(key.target), text_parameter(key.source),
-         text_parameter(key.query_hash), timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key)),
-         text_parameter(mode), text_parameter(method), timestamp_parameter(started_at),
-         text_parameter(failure.sqlstate()), text_parameter(failure.message)});
+    add_entry(key, mode, method, "started_at, ended_at, status, sqlstate, message",
+              "$9, clock_timestamp(), 'failed', $10, $11",
+              {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
 }
 
 void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
@@ -234,14 +233,12 @@ std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Wi
 }
 
 void Ledger::reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const {
-    const Oid user = GetUserId();
-    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
     const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
     run_as_owner(owner_,
                  "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
                      ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
                      "constraint_name, column_name) VALUES ($1, $2::name, $3, $4::jsonb, $5, $6, $7, $8, $9)",
-                 {int8_parameter(run_id), text_parameter(username), int8_parameter(batch), text_parameter(row),
+                 {int8_parameter(run_id), user_parameter(), int8_parameter(batch), text_parameter(row),
                   text_parameter(failure.sqlstate()), text_parameter(failure.message),
                   optional_text_parameter(failure.detail), optional_text_parameter(failure.constraint),
                   optional_text_parameter(failure.column)});
@@ -249,7 +246,6 @@ void Ledger::reject(std::int64_t run_id, std::int64_t batch, const RunFailure &f
 
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
     const Oid user = GetUserId();
-    const char *const username = pg_call([=] { return GetUserNameFromId(user, false); });
     const bool all_users =
         pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table_, user); });
     const std::string of_user = all_users ? "$4 IS NOT NULL" : "username = $4::name";
@@ -259,7 +255,7 @@ std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::o
                    " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
                    "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
                    of_user,
-               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), text_parameter(username)})
+               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), user_parameter()})
         .processed;
 }
 

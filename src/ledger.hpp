@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attempt.hpp"
+#include "owner_statement.hpp"
 #include "run_key.hpp"
 
 namespace pgci {
@@ -82,6 +83,8 @@ class Ledger {
     std::int64_t forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const;
 
   private:
+    void add_entry(const RunKey &key, std::string_view mode, std::string_view method, const std::string &columns,
+                   const std::string &values, const std::vector<Parameter> &more) const;
     TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
 
     Oid table_;
