@@ -23,7 +23,7 @@ sub call_of
 	my ($case, $method, $mode) = @_;
 	my $target = $case->{target} // 'c.t';
 	return ($case->{query} =~ s/([{}])/$1$1/gr, undef, target => "'$target'", method => "'$method'", mode => "'$mode'",
-		$mode eq 'replace' ? (replace_where => q['true']) : ());
+		$mode eq 'replace' ? (replace_where => q['true']) : (on_rerun => q['run']));
 }
 
 sub modes_of

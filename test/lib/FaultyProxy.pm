@@ -26,9 +26,7 @@ use POSIX ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time usleep);
 
-use ForkingServer;
-
-use parent -norequire, 'ForkingServer';
+use parent 'ForkingServer';
 use Exporter 'import';
 our @EXPORT = qw(start_faulty_proxy);
 

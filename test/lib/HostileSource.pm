@@ -11,12 +11,13 @@ package HostileSource;
 use strict;
 use warnings;
 
-use ForkingServer;
 use File::Temp;
 use HostileSession;
+use Sessions;
+use Test::More;
 use Time::HiRes qw(usleep);
 
-use parent -norequire, 'ForkingServer';
+use parent 'ForkingServer';
 use Exporter 'import';
 our @EXPORT = qw(start_hostile_source);
 
@@ -56,6 +57,24 @@ sub is_left_alone
 	my ($self) = @_;
 	for (1 .. 180 * 50) { return 1 if $self->connections == 0; usleep(20_000); }
 	return 0;
+}
+
+# Tests that a call which fails with this SQLSTATE leaves nothing behind in its session, whose process is $pid, nor here,
+# however often ($times) it is made.
+sub leaves_nothing
+{
+	my ($self, $session, $pid, $call, $sqlstate, $times, $name) = @_;
+	$call =~ s/'/''/g;
+	# In portions, each of which has its own time.
+	my $run = sub { return join '', map { (outcome_of($session, "SELECT '$call' FROM generate_series(1, 5) \\gexec"))[1] } 1 .. $_[0] / 5; };
+	$run->(5);
+	my @before = usage($pid);
+	my $failed = () = $run->($times) =~ /ERROR:  ($sqlstate): /g;
+	my @after = usage($pid);
+	ok($failed == $times && $after[0] == $before[0] && $after[1] - $before[1] <= 1024 && $self->is_left_alone, "$times times $name")
+	  or diag("$failed failed; descriptors $before[0], then $after[0]; memory $before[1] kB, then $after[1] kB");
+	note(sprintf '%d times %s: memory + %d kB', $times, $name, $after[1] - $before[1]);
+	return;
 }
 
 1;

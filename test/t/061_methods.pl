@@ -25,9 +25,8 @@ sub steps
 	my @steps = create_target($case);
 	for my $mode (modes_by($method, $case))
 	{
-		my %rerun = $mode eq 'replace' ? () : (on_rerun => "'run'");
 		push @steps, $method eq 'insert' ? sprintf(q[SELECT insert_rows($query$%s$query$, '%s')], $case->{query}, $case->{target} // 'c.t')
-		  : copy_sql(call_of($case, $method, $mode), batch => 3, %rerun),
+		  : copy_sql(call_of($case, $method, $mode), batch => 3),
 		  $show, 'SELECT what FROM log ORDER BY n', q[SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'c' ORDER BY 1];
 	}
 	return (@steps, $case->{after} // '');

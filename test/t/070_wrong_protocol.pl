@@ -244,18 +244,8 @@ for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
 	my $name = "$case->[0] $case->[1]";
 	my $target = $case->[2]{target} // 'rows';
 	my $method = $case->[2]{method} // 'cursor';
-	my $call = call($name, target => "'$target'", method => "'$method'") =~ s/'/''/gr;
-	my $repeat = $name =~ /20 MB/ ? 5 : $times;
-	# In portions, each of which has its own time.
-	my $run = sub { return join '', map { (outcome_of($session, "SELECT '$call' FROM generate_series(1, 5) \\gexec"))[1] } 1 .. $_[0] / 5; };
-	$run->(5);
-	my @before = usage($pid);
-	my $said = $run->($repeat);
-	my $failed = () = $said =~ /ERROR:  ($case->[3]): /g;
-	my @after = usage($pid);
-	ok($failed == $repeat && $after[0] == $before[0] && $after[1] - $before[1] <= 1024 && $hostile->is_left_alone, "$repeat times $name")
-	  or diag("$failed failed; descriptors $before[0], then $after[0]; memory $before[1] kB, then $after[1] kB");
-	note(sprintf '%d times %s: memory + %d kB', $repeat, $name, $after[1] - $before[1]);
+	my $call = call($name, target => "'$target'", method => "'$method'");
+	$hostile->leaves_nothing($session, $pid, $call, $case->[3], $name =~ /20 MB/ ? 5 : $times, $name);
 }
 $session->quit;
 done_testing();

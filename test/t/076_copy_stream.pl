@@ -127,19 +127,7 @@ my %again = map { $_ => 1 } 'B53 a text that is not UTF-8', 'B58 another signatu
 for my $case (grep { $again{"$_->[0] $_->[1]"} } @cases)
 {
 	my $name = "$case->[0] $case->[1]";
-	my $call = call($name) =~ s/'/''/gr;
-	# In portions, each of which has its own time.
-	my $run = sub { $session->query("SELECT '$call' FROM generate_series(1, 5) \\gexec") for 1 .. $_[0] / 5; };
-	$run->(5);
-	$session->{stderr} = '';
-	my @before = usage($pid);
-	$run->($times);
-	my $failed = () = $session->{stderr} =~ /ERROR:  ($case->[3]): /g;
-	$session->{stderr} = '';
-	my @after = usage($pid);
-	ok($failed == $times && $after[0] == $before[0] && $after[1] - $before[1] <= 1024 && $hostile->is_left_alone, "$times times $name")
-	  or diag("$failed failed; descriptors $before[0], then $after[0]; memory $before[1] kB, then $after[1] kB");
-	note(sprintf '%d times %s: memory + %d kB', $times, $name, $after[1] - $before[1]);
+	$hostile->leaves_nothing($session, $pid, call($name), $case->[3], $times, $name);
 }
 $session->quit;
 done_testing();

@@ -28,11 +28,10 @@ for my $method (qw(cursor copy bulk))
 		for my $mode (modes_of($case))
 		{
 			my @call = call_of($case, $method, $mode);
-			my %rerun = $mode eq 'replace' ? () : (on_rerun => "'run'");
 			push @steps,
 			  "SELECT string_agg(value, ' AND ') FROM (" . sister_sql('copy_incremental_explain', @call) . q[) AS e WHERE item IN ('error', 'missing right')],
 			  "SELECT string_agg(note, ' AND ') FROM (" . sister_sql('copy_incremental_describe', @call) . ") AS d WHERE note LIKE '%the run fails%'",
-			  copy_sql(@call, batch => 3, %rerun);
+			  copy_sql(@call, batch => 3);
 		}
 		push @steps, $case->{after} // '';
 	}

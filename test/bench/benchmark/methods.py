@@ -26,10 +26,10 @@ class Method:
     fills: bool = True
 
 
-def call(server, template, batch, target, method):
-    """The SQL of our call for a whole result."""
+def call(server, template, batch, target, method, more=""):
+    """The SQL of our call for a whole result; `more` are further arguments, each behind a comma."""
     return (f"SELECT copy_incremental('{server}', '{template}', NULL, {batch}, target => '{target}', "
-            f"method => '{method}')")
+            f"method => '{method}'{more})")
 
 
 def ours(method):

@@ -5,8 +5,9 @@ import time
 from dataclasses import dataclass
 
 from .measurements import spread
+from .methods import call
 from .runs import RunFailed, run_pipeline
-from .servers import execute, foreign_server, query
+from .servers import LOADER, execute, foreign_server, query
 from .shapes import SHAPES, Shape
 
 VERIFIED_SHAPES = ("narrow", "wide")
@@ -43,12 +44,8 @@ class Proof:
     rejected: dict
 
 
-def call(function, table, query_text, arguments):
-    return f"SELECT * FROM {function}('{foreign_server(0)}', '{query_text}', NULL, target => '{table}'{arguments})"
-
-
-def load(table, query_text, arguments=""):
-    return call("copy_incremental", table, query_text, ", batch => 2000" + arguments)
+def load(options, target, source_table, more=""):
+    return call(foreign_server(0), f"SELECT * FROM {source_table}", options.batch, target, "cursor", more)
 
 
 class Timer:
@@ -79,16 +76,16 @@ def measure_verify(servers, options, shape, shuffle):
     servers.create_table(table, SHAPES[shape], SHAPES[shape].fill(table, options.rows[shape]))
     timer = Timer(servers)
     full = f"SELECT count(*) = {options.rows[shape]} FROM {table}"
-    template = f"SELECT * FROM {table}"
 
     def load_and_verify():
         servers.reset(table)
-        timer.run("load", load(table, template), full)
-        timer.run("verify", f"SELECT 1 / matches::int FROM ({call('copy_incremental_verify', table, template, '')}) AS v")
+        timer.run("load", load(options, table, table), full)
+        timer.run("verify", f"SELECT 1 / matches::int FROM copy_incremental_verify('{foreign_server(0)}', "
+                            f"'SELECT * FROM {table}', NULL, target => '{table}')")
 
     def verified_load():
         servers.reset(table)
-        timer.run("load with verify => true", load(table, template, ", verify => true"), full)
+        timer.run("load with verify => true", load(options, table, table, ", verify => true"), full)
 
     for _ in range(options.rounds):
         turns = [load_and_verify, verified_load]
@@ -102,7 +99,7 @@ def create_orders(servers):
     execute(servers.source, "CREATE TYPE mood AS ENUM ('sad', 'happy', 'angry')")
     execute(servers.destination, "CREATE TYPE mood AS ENUM ('sad', 'happy')", "CREATE TABLE codes (code text PRIMARY KEY)",
             "INSERT INTO codes SELECT 'c' || g FROM generate_series(0, 99) AS g", "GRANT SELECT ON codes TO PUBLIC",
-            "ALTER TABLE codes OWNER TO loader",
+            f"ALTER TABLE codes OWNER TO {LOADER}",
             """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
                BEGIN IF NEW.amount < 0 THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$""")
     servers.create_table("orders", ORDERS, ORDERS.fill("orders", ROWS))
@@ -113,7 +110,7 @@ def measure_rejects(servers, options, kind, shuffle):
     execute(servers.source, "DROP TABLE IF EXISTS spoilt", "CREATE TABLE spoilt AS TABLE orders",
             f"UPDATE spoilt SET {kind.spoil} WHERE id % {ROWS // BAD_ROWS} = {ROWS // BAD_ROWS // 2}",
             "GRANT SELECT ON spoilt TO PUBLIC", "VACUUM (FREEZE, ANALYZE) spoilt")
-    execute(servers.destination, "DROP TABLE orders", ORDERS.definition("orders"), "ALTER TABLE orders OWNER TO loader",
+    execute(servers.destination, "DROP TABLE orders", ORDERS.definition("orders"), f"ALTER TABLE orders OWNER TO {LOADER}",
             "CREATE TRIGGER refuse BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION refuse()",
             "ALTER TABLE orders DISABLE TRIGGER refuse", f"ALTER TABLE orders {kind.target}")
     timer = Timer(servers)
@@ -126,7 +123,7 @@ def measure_rejects(servers, options, kind, shuffle):
         shuffle(turns)
         for name, table, arguments, rows in turns:
             servers.reset("orders")
-            timer.run(name, load("orders", f"SELECT * FROM {table}", arguments), loaded.format(rows))
+            timer.run(name, load(options, "orders", table, arguments), loaded.format(rows))
             if not query(servers.destination, rejected.format(ROWS - rows))[0]:
                 raise RunFailed(f"{kind.title}: {name}: other rejects than {ROWS - rows}")
     return timer.ratios()
@@ -134,7 +131,7 @@ def measure_rejects(servers, options, kind, shuffle):
 
 def measure(servers, options):
     """Returns Proof. Raises RunFailed on a run that is wrong."""
-    execute(servers.destination, "GRANT EXECUTE ON FUNCTION copy_incremental_verify TO loader")
+    execute(servers.destination, f"GRANT EXECUTE ON FUNCTION copy_incremental_verify TO {LOADER}")
     shuffle = random.Random(options.seed).shuffle
     verified = {}
     for shape in VERIFIED_SHAPES:
