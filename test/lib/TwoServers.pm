@@ -10,7 +10,7 @@ use Sessions;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers start_source copy_sql sister_sql fails_with copies source_sessions
+our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql sister_sql fails_with copies no_session_left
   wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
 # The password of the role etl_reader at the source. No message or log may show it.
@@ -39,14 +39,19 @@ sub start_servers
 	return ($source, $destination);
 }
 
-# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket. It
-# is of this version, or what stands in SOURCE_INSTALL_PATH (make check-versions).
+# A server, not yet made, of the source's version: this one, or what stands in SOURCE_INSTALL_PATH (make check-versions).
+sub new_source
+{
+	my ($name) = @_;
+	my $other_version = $ENV{SOURCE_INSTALL_PATH};
+	return PostgreSQL::Test::Cluster->new($name, $other_version ? (install_path => $other_version) : ());
+}
+
+# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket.
 sub start_source
 {
 	my %option = @_;
-	my $other_version = $ENV{SOURCE_INSTALL_PATH};
-	my $source = PostgreSQL::Test::Cluster->new($option{name} // 'source',
-		$other_version ? (install_path => $other_version) : ());
+	my $source = new_source($option{name} // 'source');
 	$source->init(extra => [ '--encoding', $option{encoding} // 'UTF8', '--no-locale' ]);
 	$source->append_conf('postgresql.conf', <<~CONF . ($option{config} // ''));
 		listen_addresses = '127.0.0.1'
@@ -171,11 +176,11 @@ sub copies
 	return;
 }
 
-# How many sessions etl_reader has at the source.
-sub source_sessions
+# A test that etl_reader's sessions at the source end: a session that was closed is there for a moment more.
+sub no_session_left
 {
-	my ($source) = @_;
-	return $source->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'");
+	my ($source, $name) = @_;
+	return ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), $name);
 }
 
 # Polls a query until it returns this value; false after three minutes. A psql that a starting server turns away may be

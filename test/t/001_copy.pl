@@ -70,5 +70,5 @@ is($destination->safe_psql('postgres', $checksum), $tokyo, 'time_zone: both styl
 is($destination->safe_psql('postgres', 'SELECT min(created_at AT TIME ZONE $$Asia/Tokyo$$) FROM users'),
 	'2018-07-29 00:00:00', 'time_zone: the day begins there');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -168,5 +168,5 @@ my $oids = 'SELECT ' . join(', ', map { "string_agg($_\::oid::text, ' ' ORDER BY
 my @oids = map { [ split /\|/, $_->safe_psql('postgres', $oids) ] } $source, $destination;
 isnt($oids[1][$_], $oids[0][$_], "$reg[$_] travels by name: its OID is another one here") for 0 .. $#reg;
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -153,5 +153,5 @@ for my $case (
 		qr/column "value" is of type \Q$into\E but expression is of type \Q$from\E/, "no cast of $from to $into");
 }
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -129,5 +129,5 @@ like(error_of('postgres', copy_sql('SELECT * FROM names', undef, src_conninfo =>
 	qr/22021: /, 'SQL_ASCII to UTF8: invalid bytes in a name');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM bytes'), 1, 'SQL_ASCII to UTF8: nothing of it is stored');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

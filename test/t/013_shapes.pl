@@ -153,5 +153,5 @@ is($destination->safe_psql('postgres', q(SET standard_conforming_strings = off; 
 		  . copy_sql(q(SELECT id FROM hidden WHERE '\\' <> '{}' AND '\\' <> ''), '2018-07-29')), 1,
 	'a query with a backslash, standard_conforming_strings off here');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -125,5 +125,5 @@ my ($status, $out, $err) = $destination->psql('postgres', "SET client_encoding =
 is($status, 0, 'a domain whose check raises a notice');
 like($err, qr/NOTICE:  \xe9 tr\xe8s bien German, DMY/, 'the notice is in the encoding of the client');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

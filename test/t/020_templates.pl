@@ -118,5 +118,5 @@ fails_with($destination, copy_sql('(WITH gone AS (DELETE FROM events RETURNING i
 	'read only: WITH DELETE below a UNION');
 is($source->safe_psql('postgres', 'SELECT is_called FROM counter'), 'f', 'read only: nothing has happened');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

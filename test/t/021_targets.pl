@@ -193,5 +193,5 @@ fails_with($destination, $as . 'SET copy_incremental.source_row_security = on; '
 	qr/permission denied to set parameter.*query would be affected by row-level security/s,
 	"row security at the source: the setting is a superuser's, also where it is set before the library is loaded");
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -170,5 +170,5 @@ refused('postgres', 'wrong db', '08001', qr/DETAIL:.*database "not there" does n
 refused('postgres', "$good connect_timeout=soon", '22023', qr/"connect_timeout" must be a whole number/, 'a timeout that is no number');
 
 unlike($messages, qr/\Q$marker\E/, 'no message showed the password');
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -144,5 +144,5 @@ is($source->safe_psql('postgres', q[SELECT application_name FROM pg_stat_activit
 $lock->quit;
 $run->quit;
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

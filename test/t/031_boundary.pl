@@ -144,7 +144,7 @@ for my $method ('cursor', 'copy', 'bulk')
 			  . "SELECT copy_rows('$all', 'rows'); $count; ROLLBACK"), "0\n5000\n5000|5000", "$level");
 	}
 	$destination->safe_psql('postgres', "$begin PREPARE TRANSACTION 'copied'");
-	is(source_sessions($source), 0, 'PREPARE TRANSACTION leaves no session at the source');
+	no_session_left($source, 'PREPARE TRANSACTION leaves no session at the source');
 	is($destination->safe_psql('postgres', $count), '0|0', 'before COMMIT PREPARED nothing is to be seen');
 	$destination->restart;
 	is($destination->safe_psql('postgres', "COMMIT PREPARED 'copied'; $count; TRUNCATE rows"), '5000|5000',

@@ -120,6 +120,6 @@ fails_with($destination, 'CREATE INDEX ON outer_rows (sneaky(id))', '42501', qr/
 fails_with($destination, 'REFRESH MATERIALIZED VIEW sneaky', '42501', qr/security-restricted/,
 	'a call from REFRESH MATERIALIZED VIEW is refused');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 $session->quit;
 done_testing();

@@ -32,7 +32,7 @@ sub nothing_then_exact
 		"$name: nothing is written");
 	is($destination->safe_psql('postgres', "$copy; SELECT count(*), count(DISTINCT id), sum(id) FROM rows; TRUNCATE rows"),
 		"20000\n20000|20000|200010000", "$name: the next run is exact");
-	is(source_sessions($source), 0, "$name: no session is left at the source");
+	no_session_left($source, "$name: no session is left at the source");
 	return;
 }
 

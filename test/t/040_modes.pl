@@ -164,5 +164,5 @@ is(flights_checksum($destination, 'flights_upsert', 'true'), flights_checksum($s
 	'flights: upsert equals the source and keeps what it deleted');
 is(flights_checksum($destination, 'flights_skip', 'flight < 90000'), $before, 'flights: skip keeps the old rows');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -213,5 +213,5 @@ cmp_ok($destination->safe_psql('restored', 'SELECT max(run_id) FROM copy_increme
 is($destination->safe_psql('restored', 'DROP EXTENSION pg_copy_incremental; SELECT to_regclass($$copy_incremental_runs$$) IS NULL'),
 	't', 'DROP EXTENSION drops the ledger');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -149,5 +149,5 @@ for my $case (
 }
 is(results('SELECT count(*) FROM customer', q[SELECT to_regclass('new_table') IS NULL]), '2 t', 'nothing was written beside the target');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -130,5 +130,5 @@ for my $day ('0001-01-01', '9999-12-31', '10000-01-01', '294276-12-29')
 fails_with($destination, copy_sql($bound, '2018-07-29', time_zone => "'$_'"), '22023',
 	qr/time zone "$_" not recognized/, "the time zone $_") for 'Mars/Olympus', '';
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

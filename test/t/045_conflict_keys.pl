@@ -217,5 +217,5 @@ is(results(<<'SQL', upsert_sql('TABLE two', target => "'public.hostile'", key_co
 SQL
 		'RESET search_path', 'SELECT count(*) FROM hostile'), '3 3', 'upsert: a hostile search_path');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

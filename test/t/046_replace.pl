@@ -192,5 +192,5 @@ for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 		"$level: rows that it has written itself");
 }
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

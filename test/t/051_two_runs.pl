@@ -403,7 +403,7 @@ for my $case ([ cancel => '57014' ], [ terminate => '57P01' ], [ 'source lost' =
 	rows_are($name, 500, 'keyed');
 }
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 $destination->stop;
 unlike(slurp_file($destination->logfile), qr/deadlock detected/, 'nobody ran into a deadlock');
 kills_were_ours($destination, 1, 'the server lost the killed process and no other');

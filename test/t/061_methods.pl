@@ -88,5 +88,5 @@ while (my ($name, $case) = splice @cases, 0, 2)
 diag(sprintf '%s: %d cases compared with cursor, %d of them differ as documented; %d refused',
 	$_, map { $_ // 0 } $compared{$_}, $differ{$_}, $refused{$_}) for @methods;
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -299,5 +299,5 @@ fails_with($destination, 'SET ROLE etl; SET row_security = off; ' . copy_call('T
 is(outcome(copy_call('SELECT 1 AS id', undef, target => "'secured'"), 'secured'), '1: (1,)', 'row security that does not apply');
 fails_with($destination, 'SET default_transaction_read_only = on; ' . copy_call('TABLE countries', undef, target => "'target'"), '25006', qr/read-only/, 'a read-only transaction');
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -40,5 +40,5 @@ for my $method (qw(cursor copy bulk))
 	is($destination->safe_psql('postgres', $stored_otherwise), 0, "$method: they are stored as numeric_in() would");
 }
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -123,5 +123,5 @@ for my $name (sort keys %text)
 	ok(($state // '00000') =~ /^($sqlstate)$/ && "$out$err" =~ $message, "hostile text: $name") or diag("wanted $sqlstate $message, got $out$err");
 }
 
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

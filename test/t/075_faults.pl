@@ -226,7 +226,7 @@ for ('cursor', 'copy')
 	# F28: the source is a standby, and recovery needs what the run reads; F29: the source is gone, and the standby takes over.
 	{
 		my $backup = $source->backup('for_standby');
-		my $standby = PostgreSQL::Test::Cluster->new("standby_$method");
+		my $standby = new_source("standby_$method");
 		$standby->init_from_backup($source, 'for_standby', has_streaming => 1);
 		$standby->append_conf('postgresql.conf', "max_standby_streaming_delay = 0\nlisten_addresses = '127.0.0.1'\n");
 		$standby->start;

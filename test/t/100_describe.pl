@@ -234,5 +234,5 @@ fails_with($destination, sister_sql('copy_incremental_describe', 'SELECT 1 AS a'
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE relation = $$closed$$::regclass'), 0, 'no lock stays');
 is($destination->safe_psql('postgres', 'BEGIN READ ONLY; ' . sister_sql('copy_incremental_describe', @whole)) =~ tr/\n//, 2,
 	'describe works in a READ ONLY transaction');
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -169,5 +169,5 @@ $destination->safe_psql('postgres', 'ALTER TABLE bare ENABLE ROW LEVEL SECURITY;
 	. 'GRANT SELECT ON bare TO etl; GRANT EXECUTE ON FUNCTION copy_incremental_verify TO etl; GRANT USAGE ON FOREIGN SERVER src TO etl; '
 	. "CREATE USER MAPPING FOR etl SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')");
 fails_with($destination, 'SET ROLE etl; ' . sister_sql('copy_incremental_verify', @bare), '42501', qr/row-level security/, 'rows that the caller may not see are an error');
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -59,7 +59,7 @@ $destination->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 my ($sqlstate) = end_of_call($cancelled);
 is($sqlstate, '57014', 'wait: cancelled');
 $source->safe_psql('postgres', "ROLLBACK PREPARED 'later'");
-ok(wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader']), 'wait: no session is left');
+no_session_left($source, 'wait: no session is left');
 $cancelled->quit;
 
 # Without the right to see it: no noise, but error and wait are on the safe side.
@@ -81,7 +81,7 @@ $_->quit for $hidden, $other, $writer;
 
 # A standby that has not replayed so far.
 $source->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = new_source('standby');
 $standby->init_from_backup($source, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', "recovery_min_apply_delay = '1h'");
 $standby->start;
@@ -125,5 +125,5 @@ fails_with($destination, copy_sql('SELECT * FROM events', undef, mode => "'upser
 	'lookback: not without a window');
 fails_with($destination, copy_sql("SELECT * FROM events WHERE at::date = '{}'", '2018-03-15', mode => "'upsert'", lookback => 1), '22023', qr/\{|day/,
 	'lookback: not with the placeholder of one day');
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -63,5 +63,5 @@ for my $method (qw(cursor copy bulk))
 }
 diag(sprintf 'runs that succeeded %d, failed on a row %d, could not begin %d, all of them foreseen',
 	@count{ 'succeeded', 'failed on a row', 'cannot begin' }) if Test::More->builder->is_passing;
-is(source_sessions($source), 0, 'no session is left at the source');
+no_session_left($source, 'no session is left at the source');
 done_testing();

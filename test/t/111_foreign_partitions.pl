@@ -61,7 +61,7 @@ my $before = on_shards();
 $on_shards[1]->safe_psql('postgres', 'ALTER TABLE users ADD CHECK (id < 5700)');
 fails_with($destination, copy_sql($query, '2018-07-30', @zone, batch => 100), '23514', qr/users_id_check/, 'an error of one server');
 is(on_shards(), $before, 'leaves both as they were');
-is(source_sessions($source), 0, 'and no session at the source');
+no_session_left($source, 'and no session at the source');
 
 fails_with($destination, copy_sql($query, '2018-07-30', @zone, mode => "'upsert'", key_columns => q[ARRAY['id']]), '42P10', qr/./,
 	'upsert is refused, because no unique index spans foreign partitions');
