@@ -2,6 +2,7 @@
 
 #include "compat.hpp"
 #include "guard.hpp"
+#include "insert_plan.hpp"
 #include "slice_check.hpp"
 #include "slice_delete.hpp"
 
@@ -127,7 +128,7 @@ void BulkWriter::finish() {
     });
 }
 
-void check_bulk(const Target &target) {
+void check_bulk(const Target &target, const LoadPlan &load) {
     const Oid oid = target.oid();
     const char *const obstacle = pg_call([=]() -> const char * {
         // A run has locked it; who only looks at it has not.
@@ -148,6 +149,7 @@ void check_bulk(const Target &target) {
     if (obstacle != nullptr)
         raise(sqlstate::feature_not_supported, std::string("method bulk does not support ") + obstacle,
               "Use method => 'cursor'.");
+    check_inserts_are_local(target, load.insert, Method::bulk);
 }
 
 } // namespace pgci

@@ -50,7 +50,7 @@ class BulkWriter final : public RowWriter {
 };
 
 // Raises 0A000, with the hint to use method cursor, for a target that is no plain table, or that has BEFORE triggers,
-// rules, or row security for the user.
-void check_bulk(const Target &target);
+// rules, or row security for the user, or whose INSERTs an extension carries out.
+void check_bulk(const Target &target, const LoadPlan &load);
 
 } // namespace pgci

@@ -3,6 +3,7 @@
 #include "batch_reader.hpp"
 #include "compat.hpp"
 #include "guard.hpp"
+#include "insert_plan.hpp"
 #include "settings.hpp"
 #include "slice_delete.hpp"
 #include "spi.hpp"
@@ -148,6 +149,7 @@ void check_copy_target(const Target &target, const LoadPlan &load, const CopyPla
         if (load.statements.counts_outside) check_rows_tell_writer(relation);
         relation_close(relation, AccessShareLock);
     });
+    check_inserts_are_local(target, load.insert, Method::copy);
 }
 
 CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone)

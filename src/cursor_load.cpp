@@ -17,7 +17,7 @@ MemoryContext create_run_memory(MemoryContext parent) {
 } // namespace
 
 void load_by_cursor(LoadRun &run) {
-    if (run.request.method == Method::bulk) check_bulk(run.target);
+    if (run.request.method == Method::bulk) check_bulk(run.target, run.plan);
     const std::int64_t bound = max_batch_bytes;
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);

@@ -109,7 +109,7 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, const Co
             statement = explain_copy(explanation, resolved, plan);
             return;
         }
-        if (request.method == Method::bulk) check_bulk(resolved.target());
+        if (request.method == Method::bulk) check_bulk(resolved.target(), plan);
         explanation.add("insert", request.method == Method::bulk ? plan.insert : plan.statements.insert);
         const RemoteConnection::Statement declare = declare_statement(resolved.query(), plan.map);
         statement = {declare.sql, declare};

@@ -45,7 +45,8 @@ std::string last_of_each_key(const BatchRelation &batch, const ConflictKey &key)
            batch.from + ") AS ordered ORDER BY " + distinct + ", " + ordinal + " DESC";
 }
 
-// The rows are compared as they are stored: 1.0 and 1.00 differ, and no type needs an equality operator.
+// The rows are compared as they are stored: 1.0 and 1.00 differ, and no type needs an equality operator. A function, because
+// a distributing planner that writes the statement anew makes operators of the columns out of one between rows.
 std::string on_conflict_update(const BatchRelation &batch, const ConflictKey &key) {
     std::string set;
     std::vector<std::string> updated;
@@ -57,8 +58,8 @@ std::string on_conflict_update(const BatchRelation &batch, const ConflictKey &ke
     }
     const std::string on = " ON CONFLICT (" + list_names(key.columns) + ") DO ";
     if (updated.empty()) return on + "NOTHING";
-    return on + "UPDATE SET " + set + " WHERE ROW(" + list_names(updated, "present.") +
-           ") OPERATOR(pg_catalog.*<>) ROW(" + list_names(updated, "excluded.") + ")::pg_catalog.record";
+    return on + "UPDATE SET " + set + " WHERE pg_catalog.record_image_ne(ROW(" + list_names(updated, "present.") +
+           "), ROW(" + list_names(updated, "excluded.") + "))";
 }
 
 } // namespace

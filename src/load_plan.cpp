@@ -39,7 +39,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
     }
     if (request.mode == Mode::replace) check_sees_all_rows(target);
     plan.statements = build_statements(request.mode, target, batch, key, slice);
-    if (request.method == Method::bulk)
+    if (request.method != Method::cursor)
         plan.insert = build_statements(Mode::append, target, batch, std::nullopt, "").insert;
     plan.slice = slice;
     return plan;

@@ -8,7 +8,7 @@ namespace pgci {
 struct LoadPlan {
     ColumnMap map;
     LoadStatements statements;
-    std::string insert{}; // method bulk: the plain INSERT, which is only analyzed
+    std::string insert{}; // methods bulk and copy: the plain INSERT, which is not run
     std::string slice{};  // mode replace: the condition
 };
 
