@@ -131,8 +131,7 @@ void BulkWriter::finish() {
 void check_bulk(const Target &target, const LoadPlan &load) {
     const Oid oid = target.oid();
     const char *const obstacle = pg_call([=]() -> const char * {
-        // A run has locked it; who only looks at it has not.
-        const Relation relation = relation_open(oid, AccessShareLock);
+        const Relation relation = relation_open(oid, NoLock);
         const TriggerDesc *const triggers = relation->trigdesc;
         const char *found = nullptr;
         if (relation->rd_rel->relkind != RELKIND_RELATION)
@@ -143,7 +142,7 @@ void check_bulk(const Target &target, const LoadPlan &load) {
             found = "a target with rules";
         else if (check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
             found = "a target whose row-level security applies to you";
-        relation_close(relation, AccessShareLock);
+        relation_close(relation, NoLock);
         return found;
     });
     if (obstacle != nullptr)

@@ -41,8 +41,7 @@ UniqueIndex describe_index(Oid oid) {
 // The indexes of a table, in memory of the transaction.
 List *usable_indexes(Oid table) {
     List *result = NIL;
-    // A run has locked it; who only looks at it has not.
-    const Relation relation = relation_open(table, AccessShareLock);
+    const Relation relation = relation_open(table, NoLock);
     const List *const indexes = RelationGetIndexList(relation);
     for (int i = 0; i < list_length(indexes); ++i) {
         const UniqueIndex index = describe_index(list_nth_oid(indexes, i));
@@ -51,7 +50,7 @@ List *usable_indexes(Oid table) {
         *kept = index;
         result = lappend(result, kept);
     }
-    relation_close(relation, AccessShareLock);
+    relation_close(relation, NoLock);
     return result;
 }
 

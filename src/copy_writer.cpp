@@ -142,12 +142,11 @@ List *copy_options(const CopyPlan &plan) {
 
 void check_copy_target(const Target &target, const LoadPlan &load, const CopyPlan &copy) {
     pg_call([&] {
-        // A run has locked it; who only looks at it has not.
-        const Relation relation = relation_open(target.oid(), AccessShareLock);
+        const Relation relation = relation_open(target.oid(), NoLock);
         check_kind(relation);
         check_unsent_columns(relation, column_names(copy));
         if (load.statements.counts_outside) check_rows_tell_writer(relation);
-        relation_close(relation, AccessShareLock);
+        relation_close(relation, NoLock);
     });
     check_inserts_are_local(target, load.insert, Method::copy);
 }

@@ -10,8 +10,7 @@ namespace pgci {
 
 class ResolvedRequest {
   public:
-    // Checks the arguments, connects, describes the query and finds the target. Raises what a run raises for these. To
-    // look, nothing is locked and no right on the target is asked for.
+    // Checks the arguments, connects, describes the query and finds the target. Raises what a run raises for these.
     ResolvedRequest(const CopyRequest &request, TargetUse use);
     ResolvedRequest(const ResolvedRequest &) = delete;
     ResolvedRequest &operator=(const ResolvedRequest &) = delete;

@@ -146,7 +146,7 @@ Target Target::open(Oid oid, TargetUse use) {
                                    .is_generated = attribute->attgenerated != '\0',
                                    .is_identity_always = attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS});
     }
-    pg_call([=] { relation_close(relation, use == TargetUse::write ? NoLock : AccessShareLock); });
+    pg_call([=] { relation_close(relation, NoLock); });
     return target;
 }
 

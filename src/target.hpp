@@ -19,8 +19,8 @@ struct TargetColumn {
     bool is_identity_always = false; // takes the source's value all the same
 };
 
-// To write, the relation is locked (ROW EXCLUSIVE, to the end of the transaction), and the current user must have the
-// right to insert into it. Only to look at it, neither.
+// The relation stays locked to the end of the transaction: ROW EXCLUSIVE to write, and then the current user must have the
+// right to insert into it; ACCESS SHARE, as by any query, to look at it, for which no right is asked.
 enum class TargetUse { write, look };
 
 class Target {
