@@ -3,97 +3,12 @@
 use strict;
 use warnings;
 
+use MeetingRuns;
 use PostgreSQL::Test::Utils;
 use TwoServers;
 use Test::More;
 
-my $config = "restart_after_crash = on\nmax_connections = 60\nautovacuum = off\ntimezone = 'UTC'\ndeadlock_timeout = 100ms\n";
-my ($source, $destination) = start_servers(source => $config, destination => $config);
-my $source_port = $source->port;
-my $day = '2018-07-29';
-my $query = 'SELECT * FROM rows WHERE day = $1';
-
-$source->safe_psql('postgres', <<~SQL);
-	CREATE TABLE rows (id int PRIMARY KEY, day date, v int);
-	CREATE TABLE keyed (LIKE rows);
-	CREATE TABLE gate (id int);
-	SQL
-$destination->safe_psql('postgres', <<~SQL);
-	CREATE TABLE rows (id int, day date, v int);
-	CREATE TABLE keyed (id int PRIMARY KEY, day date, v int);
-	CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
-	  'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END';
-	CREATE TRIGGER wait BEFORE INSERT ON keyed FOR EACH ROW
-	  WHEN (new.id = nullif(current_setting('test.wait', true), '')::int) EXECUTE FUNCTION wait_here();
-	CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
-	CREATE TRIGGER fail BEFORE INSERT ON keyed FOR EACH ROW
-	  WHEN (new.id = nullif(current_setting('test.fail', true), '')::int) EXECUTE FUNCTION fail();
-	CREATE SERVER other_name FOREIGN DATA WRAPPER postgres_fdw
-	  OPTIONS (host '127.0.0.1', port '$source_port', dbname 'postgres');
-	CREATE USER MAPPING FOR CURRENT_USER SERVER other_name OPTIONS (user 'etl_reader', password '$TwoServers::password');
-	SQL
-
-my ($watcher) = open_session($destination);
-my ($first, $first_pid) = open_session($destination);
-
-# The call of a mode; the target named, or found by the query's table.
-my %target = (named => { target => q('rows') }, found => {});
-sub call
-{
-	my ($mode, %argument) = @_;
-	$argument{replace_where} = q('day = $1') if $mode eq 'replace';
-	my $given = delete $argument{query} // $query;
-	return copy_sql($given, delete $argument{day} // $day, mode => "'$mode'", %argument);
-}
-
-sub batches
-{
-	my ($mode, %argument) = @_;
-	my $sql = call($mode, target => q('keyed'), batch => 100, %argument);
-	$sql =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/;
-	return $sql;
-}
-
-# Nothing is loaded and nothing known; the source is as it was.
-sub start_anew
-{
-	$destination->safe_psql('postgres', 'TRUNCATE rows, keyed; DELETE FROM copy_incremental_runs');
-	$source->safe_psql('postgres', <<~SQL);
-		TRUNCATE rows, keyed;
-		INSERT INTO rows SELECT g, date '$day' + (g - 1) / 500, 0 FROM generate_series(1, 1000) AS g;
-		INSERT INTO keyed TABLE rows;
-		SQL
-	return;
-}
-
-my $waiting = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71 AND NOT granted);
-my $held = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71);
-
-# Starts a second run and returns once it waits for the first.
-sub start_second
-{
-	my ($name, @statements) = @_;
-	my $second = start_client($destination, 'second', @statements);
-	ok(poll_session($watcher, $waiting, 1), "$name: the second waits");
-	return $second;
-}
-
-sub ends_with
-{
-	my ($name, $client, $sqlstate, $out) = @_;
-	my ($ended, $printed, $said) = end_of_client($client);
-	is($ended, $sqlstate, $name) or diag($said);
-	is($printed, $out, "$name: answer") if defined $out;
-	return $said;
-}
-
-sub rows_are
-{
-	my ($name, $rows, $table) = @_;
-	$table //= 'rows';
-	is($destination->safe_psql('postgres', "SELECT count(*) FROM $table"), $rows, "$name: rows");
-	return;
-}
+start_meeting();
 
 # append: the second says that the first did it.
 my %append = (%target, 'by method copy' => { method => q('copy') });
@@ -211,6 +126,7 @@ sub range_call
 }
 
 # Who need not wait, while the first is held open.
+my $source_port = $source->port;
 my $other_source = "'host=127.0.0.1 port=$source_port dbname=postgres user=etl_reader password=$TwoServers::password'";
 for my $other (
 	[ 'another day', call('append', target => q('rows'), day => '2018-07-30') ],
@@ -303,108 +219,7 @@ for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 	$second->quit;
 }
 
-# The procedure holds its place from its first batch to its last, and gives it back however it ends.
-sub start_batches
-{
-	my ($name, $mode, @settings) = @_;
-	start_anew();
-	my $run = start_client($destination, 'batches', @settings, batches($mode));
-	ok(poll_session($watcher, q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'), 1),
-		"$name: the procedure is in its fourth batch");
-	is($watcher->query_safe('SELECT status, batches, rows_written FROM copy_incremental_runs'), 'partial|3|300',
-		"$name: the ledger says how far");
-	return $run;
-}
-my $is_batches = "application_name = 'batches'";
-for my $mode (qw(skip upsert replace))
-{
-	my ($holder) = open_session($destination);
-	$holder->query_safe('SELECT pg_advisory_lock(42)');
-	my $name = "batches, $mode";
-	my $run = start_batches($name, $mode, 'SET test.wait = 350');
-	my $second = start_second($name, call($mode, target => q('keyed')));
-	# Who wants the whole table waits for the second, and is no obstacle to the first.
-	my $third = start_client($destination, 'third', 'BEGIN; LOCK TABLE keyed; COMMIT');
-	ok(poll_session($watcher, q(SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'keyed'::regclass), 1),
-		"$name: a third wants the whole table");
-	$holder->quit;
-	ends_with("$name: the procedure", $run, '00000', '');
-	ends_with("$name: the second", $second, '00000', $mode eq 'replace' ? 500 : 0);
-	ends_with("$name: the third", $third, '00000', '');
-	rows_are($name, 500, 'keyed');
-	is($watcher->query_safe('SELECT string_agg(status, $$ $$), min(rows_read) FROM copy_incremental_runs'),
-		'succeeded succeeded|500', "$name: the ledger");
-	is($watcher->query_safe($held), 0, "$name: the place is free");
-}
-{
-	# What a run has written in part is not seen whole, either.
-	my $name = 'REPEATABLE READ begun between batches';
-	my ($holder) = open_session($destination);
-	$holder->query_safe('SELECT pg_advisory_lock(42)');
-	my $run = start_batches($name, 'replace', 'SET test.wait = 350');
-	my $old = start_client($destination, 'old', 'BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT FROM keyed LIMIT 0',
-		'SELECT FROM pg_advisory_xact_lock_shared(42)', call('replace', target => q('keyed')));
-	ok(poll_session($watcher, q(SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'), 2),
-		"$name: it has its snapshot");
-	$holder->quit;
-	ends_with("$name: the procedure", $run, '00000', '');
-	ends_with("$name: refused", $old, '40001', '');
-	rows_are($name, 500, 'keyed');
-}
-{
-	my $name = 'batches that fail';
-	start_anew();
-	my ($session) = open_session($destination);
-	$session->query_safe('SET test.fail = 350');
-	start_call($session, batches('upsert'));
-	my ($sqlstate, $said) = end_of_call($session);
-	is($sqlstate, 'P0001', "$name: the error") or diag($said);
-	is($watcher->query_safe($held), 0, "$name: the place is free");
-	rows_are($name, 300, 'keyed');
-	is($destination->safe_psql('postgres', call('upsert', target => q('keyed'))), 200, "$name: another session completes");
-	$session->query_safe('RESET test.fail');
-	$session->query_safe(batches('upsert'));
-	rows_are("$name: the same session again", 500, 'keyed');
-	$session->quit;
-}
-for my $case ([ cancel => '57014' ], [ terminate => '57P01' ], [ 'source lost' => '08006' ], [ kill => 'lost' ])
-{
-	my ($action, $sqlstate) = @$case;
-	my ($holder) = open_session($destination);
-	$holder->query_safe('SELECT pg_advisory_lock(42)');
-	my $name = "batches, $action";
-	my $run = start_batches($name, 'upsert', 'SET test.wait = 350');
-	if ($action eq 'kill')
-	{
-		my $offset = -s $destination->logfile;
-		kill 'KILL', $watcher->query_safe("SELECT pid FROM pg_stat_activity WHERE $is_batches");
-		$destination->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
-		wait_until($destination, 'SELECT 1', 1);
-		ends_with("$name: the procedure", $run, $sqlstate, '');
-		($watcher) = open_session($destination);
-	}
-	else
-	{
-		my $second = start_second($name, call('upsert', target => q('keyed')));
-		my $lost = $action eq 'source lost';
-		my $terminate = q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'etl_reader');
-		$lost
-		  ? $source->safe_psql('postgres', $terminate)
-		  : $watcher->query_safe("SELECT pg_${action}_backend(pid) FROM pg_stat_activity WHERE $is_batches");
-		$holder->quit;
-		my $said = ends_with("$name: the procedure", $run, $sqlstate, '');
-		like($said, qr/HINT:  The batches committed before stay written; run again\./, "$name: hint") if $lost;
-		# What had come from the source before it was lost may be written.
-		ends_with("$name: the second completes", $second, '00000', $lost ? undef : 200);
-	}
-	is($destination->safe_psql('postgres', $held), 0, "$name: the place is free");
-	my $left = $action eq 'kill' ? 200 : 0;
-	is($destination->safe_psql('postgres', call('upsert', target => q('keyed'))), $left, "$name: again");
-	rows_are($name, 500, 'keyed');
-}
-
 no_session_left($source, 'no session is left at the source');
 $destination->stop;
 unlike(slurp_file($destination->logfile), qr/deadlock detected/, 'nobody ran into a deadlock');
-kills_were_ours($destination, 1, 'the server lost the killed process and no other');
 done_testing();
