@@ -18,12 +18,12 @@ end_task() {
     # shellcheck disable=SC2086
     PATH=$VENV/bin:$PATH setsid env --default-signal=INT "$VENV/bin/airflow" dags test $run >>"$LOG" 2>&1 &
     task=$!
+    disown "$task" # else the shell reports its end
     eventually "$name: the load waits" "$loads" "$sessions" "AND wait_event_type = 'Lock'"
     [[ $how != SIG* ]] || kill -"$how" -- "-$task" 2>/dev/null || true
     check_no_load "$name"
     # What is left would try again after retry_delay.
     kill -KILL -- "-$task" 2>/dev/null || true
-    wait "$task" 2>/dev/null || true
 }
 
 # On Airflow 2 the driver is psycopg2, which waits in C and hears neither Ctrl-C nor execution_timeout.
