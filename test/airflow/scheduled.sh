@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # What a running scheduler does with the DAGs: sourced by check-airflow, not run.
 
-# The processes of Airflow, in process groups SCHEDULER.
+SCHEDULER=() # the process groups of a running Airflow
+
 start_scheduler() {
     local port process programs=(scheduler)
-    SCHEDULER=()
     export AIRFLOW__CORE__KILLED_TASK_CLEANUP_TIME=5
     if ((MAJOR > 2)); then
         port=$(free_port)
@@ -27,6 +27,7 @@ stop_scheduler() {
         wait "$process" 2>/dev/null || true
         kill -KILL -- "-$process" 2>/dev/null || true
     done
+    SCHEDULER=()
 }
 
 # A DAG that is no longer paused runs at once for the last night whose time, 01:15, has come.
