@@ -22,6 +22,8 @@ sub cut_after { my ($count, @end) = @_; return sub { my $n = 0; return ((grep { 
 # Number, what is wrong, scenario, SQLSTATE, message, and the statement_timeout that ends it where nothing else does.
 my @cases = (
 	[ 'B48', 'an integer of three bytes', { copy => insert_after('d', copy_data(pack('n N a3 N a*', 2, 3, 'abc', 1, 'x'))) }, '08P01|22P03', qr/./ ],
+	[ 'B48', 'an integer of eight bytes', { copy => insert_after('d', copy_data(pack('n N a8 N a1', 2, 8, 'abcdefgh', 1, 'x'))) }, '22P03', qr/incorrect binary data/ ],
+	[ 'B53', 'a zero byte', { copy => insert_after('d', copy_data(pack('n N N N a2', 2, 4, 1, 2, "a\0"))) }, '22021', qr/0x00/ ],
 	[ 'B53', 'a text that is not UTF-8', { copy => insert_after('d', copy_data(pack('n N N N a*', 2, 4, 1, 2, "\377\376"))) }, '22021', qr/invalid byte sequence/ ],
 	[ 'B58', 'another signature', { copy => with_header('PGCOPX' . substr $header, 6) }, '22P04', qr/COPY file signature not recognized/ ],
 	[ 'B58', 'a critical flag that nobody knows', { copy => with_header(substr($header, 0, 11) . pack 'NN', 1 << 20, 0) }, '22P04', qr/unrecognized critical flags/ ],
@@ -33,6 +35,9 @@ my @cases = (
 	[ 'B71', 'a field of length -7', { copy => insert_after('d', copy_data(pack 'n l> N a', 2, -7, 1, 'x')) }, '22P04', qr/invalid field size/ ],
 	[ 'B59', 'data after the trailer', { copy => insert_before('c', copy_data($row)) }, '22P04', qr/received copy data after EOF marker/ ],
 	[ 'B60', 'no trailer', { copy => sub { return grep { $_ ne copy_data($trailer) } @_ } }, '08P01', qr/$broken/ ],
+	[ 'B60', 'no data', { copy => sub { return ((grep { /^[12H]/ } @_), message('c'), complete('COPY 0'), $_[-1]) } }, '22P04|08P01', qr/signature|$broken/ ],
+	[ 'B72', 'COPY 11', { copy => replace_first('C', complete('COPY 11')) }, '08P01', qr/12 rows received, COPY 11 announced/ ],
+	[ 'B72', 'no CommandComplete', { copy => without('C') }, '08P01', qr/$broken/ ],
 	[ 'B72', 'COPY 99', { copy => replace_first('C', complete('COPY 99')) }, '08P01', qr/$broken/ ],
 	[ 'B72', 'no count', { copy => replace_first('C', complete('COPY')) }, '08P01', qr/$broken/ ],
 	[ 'B72', 'a row was left out', { copy => sub { my $n = 0; return grep { !(/^d/ && ++$n == 3) } @_ } }, '08P01', qr/$broken/ ],
