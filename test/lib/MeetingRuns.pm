@@ -61,9 +61,7 @@ sub call
 sub batches
 {
 	my ($mode, %argument) = @_;
-	my $sql = call($mode, target => q('keyed'), batch => 100, %argument);
-	$sql =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/;
-	return $sql;
+	return by_batches(call($mode, target => q('keyed'), batch => 100, %argument));
 }
 
 # Nothing is loaded and nothing known; the source is as it was.

@@ -101,8 +101,7 @@ sub call
 	$argument{replace_where} = q('day = $1') if $plain eq 'replace';
 	$argument{method} = "'$1'" if $mode =~ /^(copy|bulk)_/;
 	my $sql = copy_sql("SELECT * FROM rows WHERE day = \$1 AND passes('$mode', id) ORDER BY id", $day, %argument);
-	$sql =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/ if $mode =~ /^batches/;
-	return $sql;
+	return $mode =~ /^batches/ ? by_batches($sql) : $sql;
 }
 
 # The rows that the target must hold when this many of the source's rows were copied; undef: none, and nothing deleted.
@@ -229,8 +228,7 @@ sub exact_after
 	my ($fault, $moments, $client) = @_;
 	my %answer = map { $_ => [ end_of_client($client->{$_}) ] } @modes;
 	wait_until($_, 'SELECT 1', 1) or die 'a server did not come up again' for $source, $destination;
-	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE $of_reader"),
-		"$fault: no session is left at the source");
+	no_session_left($source, "$fault: no session is left at the source");
 	is($destination->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE objsubid = 71'), 0,
 		"$fault: no run holds its place");
 	$source->safe_psql('postgres', 'ALTER ROLE etl_reader RESET ALL');

@@ -10,8 +10,8 @@ use Sessions;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql sister_sql fails_with copies no_session_left
-  wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
+our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches sister_sql fails_with
+  copies no_session_left wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
 # The password of the role etl_reader at the source. No message or log may show it.
 our $password = 'S3CRET-marker';
@@ -89,6 +89,9 @@ sub copy_sql
 	return sprintf('SELECT copy_incremental(%s, $query$%s$query$, %s, %s%s)',
 		$source, $query, defined $day ? "'$day'" : 'NULL', $batch, $named);
 }
+
+# The text of a call by copy_sql() as one of copy_incremental_batches().
+sub by_batches { my ($call) = @_; return $call =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/r; }
 
 # The text of a call of a function that has the arguments of copy_sql() but batch and on_rerun, and returns rows.
 sub sister_sql

@@ -142,7 +142,7 @@ my $said = fails_with($destination, through('statements', 'TABLE rows', undef), 
 	'statement mode is refused');
 like($said, qr/transaction/i, 'and the message says why') or diag($said);
 unlike($said, qr/\Q$password\E/, 'without the password');
-ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader' AND state <> 'idle'"),
+ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader' AND state IS DISTINCT FROM 'idle'"),
 	'no session at the source is in a transaction');
 
 $_->quit for $at_source, $at_destination;

@@ -82,8 +82,7 @@ for my $work (@works)
 	my ($session, $pid, $serving) = begin_run($work->[1]);
 	my $begin = time;
 	kill 'KILL', $pid;
-	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"),
-		"$name: the source's session ends");
+	no_session_left($source, "$name: the source's session ends");
 	note(sprintf '%s: about %d ms until the source was free', $name, 1000 * (time - $begin));
 	eval { $session->{run}->finish };
 	ok(wait_until($destination, 'SELECT 1', 1), "$name: the server is up again");

@@ -15,7 +15,7 @@ sub call
 {
 	my ($query, @arguments) = @_;
 	my $sql = copy_sql($query, '2018-07-29', on_rerun => "'error'", target => "'job'", batch => 10, @arguments);
-	return $sql =~ s/, on_rerun => 'error'//r =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/r;
+	return by_batches($sql =~ s/, on_rerun => 'error'//r);
 }
 
 my $create = 'CREATE TABLE job (id int PRIMARY KEY, day date, value text)';
@@ -136,7 +136,7 @@ ok(wait_until($destination, "$count", 20), 'two batches are committed while the 
 is(results($last, $locks), 'append partial read 20 written 20 deleted 0 batches 2 1', 'the ledger says partial meanwhile');
 $destination->safe_psql('postgres', q[SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL%']);
 ok(wait_until($destination, $locks, 0), 'cancelled: the place of the run is free');
-ok(wait_until($source, q[SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'], 0),
+no_session_left($source,
 	'cancelled: no session is left at the source');
 is(results($count, $last), '20 append partial read 20 written 20 deleted 0 batches 2', 'cancelled: two batches stay');
 is($session->query('SELECT 1'), '1', 'cancelled: the session goes on');

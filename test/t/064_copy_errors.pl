@@ -22,7 +22,7 @@ $error = fails_with($destination, 'ALTER TABLE big ADD CHECK (id <> 7777); ' . c
 like($error, qr/CONTEXT:  COPY big, line 7777\n.*copying the whole result into public\.big/s, 'its context');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM big'), 0, 'nothing is there');
 $destination->safe_psql('postgres', 'ALTER TABLE big DROP CONSTRAINT big_id_check');
-ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), 'and nothing runs at the source');
+no_session_left($source, 'and nothing runs at the source');
 is($destination->safe_psql('postgres', 'DO $do$ BEGIN PERFORM ' . (copy_call('SELECT 7777 AS id, 1 / 0 AS name', undef, target => "'big'") =~ s/^SELECT //r)
 	. '; EXCEPTION WHEN division_by_zero THEN NULL; END $do$;' . copy_call('TABLE countries', undef, target => "'big'")), 7, 'an error that is caught, and a run after it');
 
@@ -38,7 +38,7 @@ for my $end ([ 'cancel', '57014' ], [ 'terminate', '57P01' ])
 		"$action: pg_stat_progress_copy shows the run");
 	$watch->query_safe("SELECT pg_${action}_backend($pid)");
 	is((end_of_call($session))[0], $sqlstate, "$action: SQLSTATE");
-	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), "$action: nothing is left at the source");
+	no_session_left($source, "$action: nothing is left at the source");
 	if ($action eq 'cancel') { is($session->query_safe(copy_call('TABLE countries', undef, target => "'countries'")), 7, 'the session copies again'); $session->quit; }
 }
 my ($stalled, $stalled_pid) = open_session($destination);

@@ -64,7 +64,7 @@ for ('cursor', 'copy')
 	}
 	$session->query_safe("SET statement_timeout = '200ms'");
 	survives('F14', "hole $_", '57014') for grep { $is_long || $_ % 4 == 1 } 1 .. 40;
-	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), "method $method: no session is left at the source");
+	no_session_left($source, "method $method: no session is left at the source");
 
 	$session->query_safe('SET statement_timeout = 0');
 	my $begin = time;
@@ -94,7 +94,7 @@ for ('cursor', 'copy')
 	}
 	is($session->query_safe('SELECT pg_backend_pid()'), $pid, "method $method: it is still the same backend");
 	$session->query_safe('SET statement_timeout = 0');
-	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), "method $method: no session is left at the source");
+	no_session_left($source, "method $method: no session is left at the source");
 	is(survives('F15', 'pass', '00000'), '00000', "method $method: the next run is exact");
 	note("SEED=$seed, method $method: $flips flips of a bit: " . join(', ', map { "$_ $states{$_}" } sort keys %states) . "; a changed value: " . ($changed // 0));
 }

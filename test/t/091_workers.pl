@@ -140,7 +140,7 @@ for my $case (
 	results("SELECT $signal($pid)") if $signal;
 	is((end_of_call($session))[0], $sqlstate, "$name: the leader's error");
 	ok(wait_until($destination, "SELECT ($workers) = 0"), "$name: no worker is left");
-	ok(wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader']), "$name: nor a session at the source");
+	no_session_left($source, "$name: nor a session at the source");
 	is(results('SELECT count(*) FROM flights', q[SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid > 2]), '0 0', "$name: no row, no lock");
 	$_->quit for $holder, $signal && $signal eq 'pg_terminate_backend' ? () : $session;
 }

@@ -71,7 +71,7 @@ is(results($row->($run)), 'failed 57014 0 canceling statement due to user reques
 $run = results("SET statement_timeout = '500ms'", start($waits, '2018-07-03', batch => 100));
 fails_with($destination, "SELECT copy_incremental_wait($run)", '57014', qr/canceling statement due to statement timeout/, 'statement_timeout of the session');
 $free->();
-ok(wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader']), 'nothing is left at the source');
+no_session_left($source, 'nothing is left at the source');
 $run = results(start('SELECT id, day, 1 / (id - 3500) AS value FROM job WHERE day = $1', '2018-07-04', batch => 100));
 fails_with($destination, "SELECT copy_incremental_wait($run)", '22012', qr/division by zero/, 'an error at the source');
 is(results($row->($run), "SELECT count(*) FROM job WHERE day > '2018-07-02'"), 'failed 22012 0 division by zero t 0', 'an error at the source: the ledger, and no row');

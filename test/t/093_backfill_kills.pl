@@ -57,7 +57,7 @@ sub kill_in_the_middle
 	}
 	eval { $session->quit };
 	$client->{run}->finish;
-	ok(wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader']), "$name: nothing is left at the source");
+	no_session_left($source, "$name: nothing is left at the source");
 	my $found = days($destination);
 	my @wrong = grep { $found->{$_} ne $of_source->{$_} } sort keys %$found;
 	is("@wrong", '', "$name: every day is there whole, or not at all");

@@ -84,7 +84,7 @@ $destination->safe_psql('postgres', 'DROP TABLE child; TRUNCATE t');
 is($destination->safe_psql('postgres', copy_sql(@call, transform => q[$$SELECT id, abs(value) AS value, code FROM batch WHERE 1 / (id - 77) IS NOT NULL$$])),
 	$rows - 1, 'a transform that fails for one row');
 $destination->safe_psql('postgres', 'TRUNCATE t');
-my $batches = copy_sql(@call) =~ s/SELECT copy_incremental\(/CALL copy_incremental_batches(/r;
+my $batches = by_batches(copy_sql(@call));
 $destination->safe_psql('postgres', $batches);
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM t'), $good, 'batches');
 

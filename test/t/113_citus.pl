@@ -11,23 +11,19 @@ my ($sharedir) = run_command([ 'pg_config', '--sharedir' ]);
 plan skip_all => 'Citus is not installed (no package of Debian; built from its source it is tested)'
   unless -e "$sharedir/extension/citus.control";
 
-my ($source, $destination) = start_servers(destination => <<~CONF);
+my $config = <<~CONF;
 	listen_addresses = '127.0.0.1'
 	shared_preload_libraries = 'citus'
 	citus.node_conninfo = 'sslmode=disable'
 	max_prepared_transactions = 20
 	CONF
+my ($source, $destination) = start_servers(destination => $config);
 my @workers = map { PostgreSQL::Test::Cluster->new($_) } qw(worker1 worker2);
 $destination->safe_psql('postgres', 'CREATE EXTENSION citus');
 for my $worker (@workers)
 {
 	$worker->init;
-	$worker->append_conf('postgresql.conf', <<~CONF);
-		listen_addresses = '127.0.0.1'
-		shared_preload_libraries = 'citus'
-		citus.node_conninfo = 'sslmode=disable'
-		max_prepared_transactions = 20
-		CONF
+	$worker->append_conf('postgresql.conf', $config);
 	$worker->start;
 	$worker->safe_psql('postgres', 'CREATE EXTENSION citus');
 }
