@@ -4,8 +4,8 @@ EXTENSION = pg_copy_incremental
 MODULE_big = $(EXTENSION)
 # The control file is the one place of the version.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
-SOURCES := $(wildcard src/*.cpp)
-ALL_SOURCES := $(wildcard src/*.hpp) $(SOURCES)
+SOURCES := $(sort $(wildcard src/*/*.cpp))
+ALL_SOURCES := $(sort $(wildcard src/*/*.hpp)) $(SOURCES)
 
 PG_CONFIG ?= pg_config
 # The version that `make check`, `make demo` and `make bench` install packages for and use.
@@ -74,7 +74,7 @@ fuzz:
 
 # PGCI_VERSION and the folders are as the build has them.
 tidy:
-	clang-tidy-14 --quiet $(SOURCES) -- -x c++ -std=c++20 -isystem $$($(PG_CONFIG) --includedir-server) \
+	clang-tidy-14 --quiet $(SOURCES) -- -x c++ -std=c++20 -Isrc -isystem $$($(PG_CONFIG) --includedir-server) \
 	  -I$$($(PG_CONFIG) --includedir) -DPGCI_VERSION='"$(EXTVERSION)"'
 
 # PS017: a script creates its objects in the extension's schema, which is first on its search_path, and fails where one
@@ -110,7 +110,7 @@ $(filter-out clean distclean,$(GOALS)):
 	@exit 1
 
 clean distclean:
-	rm -f src/*.o src/*.d src/.flags *.so META.json $(EXTENSION)--$(EXTVERSION).sql
+	rm -f src/*/*.o src/*/*.d src/.flags *.so META.json $(EXTENSION)--$(EXTVERSION).sql
 
 else
 
@@ -118,7 +118,7 @@ OBJS = $(SOURCES:.cpp=.o)
 # Upgrade scripts, and the install scripts of older versions
 DATA = $(filter-out $(DATA_built),$(wildcard $(EXTENSION)--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-EXTRA_CLEAN = META.json src/*.d src/.flags
+EXTRA_CLEAN = META.json src/*/*.d src/.flags
 REGRESS := $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
@@ -127,7 +127,7 @@ PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
 TAP_TESTS := $(if $(PROVE_TESTS),1)
 
 # -isystem keeps the server's own headers out of -Wall -Wextra. -MMD -MP: PGXS writes no dependency files.
-PG_CPPFLAGS = -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 SHLIB_LINK += $(libpq)
 # JIT inlining has nothing to gain here, and PGXS's bitcode rule does not know PG_CXXFLAGS.

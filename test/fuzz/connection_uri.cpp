@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "airflow_uri.hpp"
-#include "error.hpp"
+#include "connection/airflow_uri.hpp"
+#include "server/error.hpp"
 #include "fuzz.hpp"
 
 namespace {

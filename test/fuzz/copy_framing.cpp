@@ -1,5 +1,5 @@
 // The framing of COPY's data: however the data is cut, the same rows and bytes are counted, and the end is seen.
-#include "copy_framing.hpp"
+#include "rows/copy_framing.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Placeholders: what comes out is what a reader of Python's str.format expects.
-#include "placeholders.hpp"
+#include "template/placeholders.hpp"
 
-#include "error.hpp"
+#include "server/error.hpp"
 #include "fuzz.hpp"
 
 namespace {

@@ -1,5 +1,5 @@
 // Quoting: what is quoted reads back as it was, whatever standard_conforming_strings is.
-#include "sql_text.hpp"
+#include "server/sql_text.hpp"
 
 #include "fuzz.hpp"
 

@@ -1,0 +1,93 @@
+#include "connection/credential_rules.hpp"
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// Refused to everybody: they would change what the protocol means, or write secrets to a file.
+constexpr std::array<std::string_view, 4> refused{"replication", "client_encoding", "sslkeylogfile", "servicefile"};
+
+// What a user who is not a superuser may say in a connection string. Files, services, startup options and Unix
+// sockets belong to the operating system user of the server.
+constexpr std::array<std::string_view, 20> allowed{"host",
+                                                   "hostaddr",
+                                                   "port",
+                                                   "dbname",
+                                                   "user",
+                                                   "password",
+                                                   "connect_timeout",
+                                                   "application_name",
+                                                   "fallback_application_name",
+                                                   "keepalives",
+                                                   "keepalives_idle",
+                                                   "keepalives_interval",
+                                                   "keepalives_count",
+                                                   "tcp_user_timeout",
+                                                   "sslmode",
+                                                   "channel_binding",
+                                                   "require_auth",
+                                                   "ssl_min_protocol_version",
+                                                   "ssl_max_protocol_version",
+                                                   "target_session_attrs"};
+
+template <class Names> bool contains(const Names &names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+[[noreturn]] void refuse(const std::string &keyword, const char *hint) {
+    raise(sqlstate::insufficient_privilege, "permission denied to set connection option \"" + keyword + "\"", hint);
+}
+
+void check_refused_to_all(const ConnectionOptions &options) {
+    for (const ConnectionOption &option : options.options) {
+        const bool is_valid = pg_call([&] { return compat::is_valid_proxy_option(option.keyword.c_str()); });
+        if (!is_valid || contains(refused, option.keyword) || option.keyword.starts_with("oauth_"))
+            refuse(option.keyword, "Leave the option out; it is set by the server or not supported.");
+    }
+}
+
+// One TCP host: the server's own Unix sockets let its operating system user in, and with several hosts the password
+// rule could be met by one and the rows come from another.
+void check_host(const ConnectionOptions &options) {
+    const std::string_view host = options.value_or("host", "");
+    const std::string_view address = options.value_or("hostaddr", "");
+    constexpr const char *hint = "Give one host by TCP, or let a superuser create a foreign server.";
+    if (host.empty() && address.empty())
+        raise(sqlstate::insufficient_privilege, "permission denied to connect to a source without a host", hint);
+    if (host.starts_with('/') || host.starts_with('@'))
+        raise(sqlstate::insufficient_privilege, "permission denied to connect to a source by a Unix socket", hint);
+    for (const char *const keyword : {"host", "hostaddr", "port"})
+        if (options.value_or(keyword, "").find(',') != std::string_view::npos)
+            raise(sqlstate::insufficient_privilege, "permission denied to connect to one of several hosts", hint);
+}
+
+} // namespace
+
+void check_options(const ConnectionOptions &options) {
+    check_refused_to_all(options);
+    if (pg_call([] { return superuser(); })) return;
+    if (!options.set_by_superuser) {
+        for (const ConnectionOption &option : options.options)
+            if (!contains(allowed, option.keyword))
+                refuse(option.keyword,
+                       "Only superusers may set it; let one put it into a foreign server, and use that.");
+        check_host(options);
+    }
+    if (options.password_required && options.value_or("password", "").empty())
+        raise(sqlstate::password_required, "password is required",
+              "Put a password into the user mapping, or let a superuser set password_required=false on it.",
+              "Users who are not superusers must provide a password for the source.");
+}
+
+void check_password_used(const ConnectionOptions &options, bool password_was_used) {
+    if (password_was_used || !options.password_required || pg_call([] { return superuser(); })) return;
+    raise(sqlstate::password_required, "source did not ask for a password",
+          "Change the source's authentication method to one with a password, such as scram-sha-256, or let a "
+          "superuser set password_required=false on the user mapping.",
+          "Users who are not superusers must be authenticated by the password that they give.");
+}
+
+} // namespace pgci

@@ -1,0 +1,92 @@
+#include "connection/foreign_server.hpp"
+
+#include <libpq-fe.h>
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+struct ServerAndMapping {
+    ForeignServer *server;
+    ForeignDataWrapper *wrapper;
+    UserMapping *mapping;
+    bool owned_by_superuser;
+};
+
+bool has_mapping(Oid user, Oid server) {
+    return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server)) ||
+           SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server));
+}
+
+// In memory of the transaction; the server is null if there is none of that name.
+ServerAndMapping look_up(const char *name) {
+    ServerAndMapping found{};
+    found.server = GetForeignServerByName(name, true);
+    if (found.server == nullptr) return found;
+    const Oid user = GetUserId();
+    const Oid server = found.server->serverid;
+    const AclResult allowed = compat::foreign_server_aclcheck(server, user, ACL_USAGE);
+    if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, found.server->servername);
+    if (!has_mapping(user, server))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                        errmsg("user mapping not found for \"%s\"", GetUserNameFromId(user, false)),
+                        errhint("Create one with CREATE USER MAPPING FOR %s SERVER %s OPTIONS (user '...', "
+                                "password '...').",
+                                quote_identifier(GetUserNameFromId(user, false)),
+                                quote_identifier(found.server->servername))));
+    found.wrapper = GetForeignDataWrapper(found.server->fdwid);
+    found.mapping = GetUserMapping(user, server);
+    found.owned_by_superuser = superuser_arg(found.server->owner);
+    return found;
+}
+
+bool is_libpq_keyword(const PQconninfoOption *known, std::string_view keyword) {
+    for (; known->keyword != nullptr; ++known)
+        if (keyword == known->keyword) return true;
+    return false;
+}
+
+void append(ConnectionOptions &target, const PQconninfoOption *known, const List *options) {
+    for (int i = 0; i < list_length(options); ++i) {
+        const auto *const option = static_cast<const DefElem *>(list_nth(options, i));
+        // FDW options are always stored as strings.
+        if (is_libpq_keyword(known, option->defname)) target.options.push_back({option->defname, strVal(option->arg)});
+    }
+}
+
+// postgres_fdw lets only a superuser set password_required on a mapping; of no other wrapper is that known.
+bool waives_password(const ServerAndMapping &found) {
+    return std::string_view(found.wrapper->fdwname) == "postgres_fdw" && pg_call([&] {
+               for (int i = 0; i < list_length(found.mapping->options); ++i) {
+                   auto *const option = static_cast<DefElem *>(list_nth(found.mapping->options, i));
+                   if (strcmp(option->defname, "password_required") == 0) return !defGetBoolean(option);
+               }
+               return false;
+           });
+}
+
+// These two check which options go into a user mapping; elsewhere any user could put any option there.
+bool wrapper_checks_mappings(std::string_view wrapper) { return wrapper == "postgres_fdw" || wrapper == "dblink_fdw"; }
+
+} // namespace
+
+std::optional<ConnectionOptions> find_foreign_server(const std::string &name) {
+    if (name.empty() || name.size() >= NAMEDATALEN) return std::nullopt;
+    const ServerAndMapping found = pg_call([&] { return look_up(name.c_str()); });
+    if (found.server == nullptr) return std::nullopt;
+
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> known(PQconndefaults(), PQconninfoFree);
+    if (known == nullptr) throw std::bad_alloc();
+    ConnectionOptions result;
+    result.server = name;
+    result.password_required = !waives_password(found);
+    result.set_by_superuser = found.owned_by_superuser && wrapper_checks_mappings(found.wrapper->fdwname);
+    append(result, known.get(), found.server->options);
+    append(result, known.get(), found.mapping->options);
+    return result;
+}
+
+} // namespace pgci

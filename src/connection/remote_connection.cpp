@@ -1,0 +1,297 @@
+#include "connection/remote_connection.hpp"
+
+#include "server/guard.hpp"
+#include "server/remote_text.hpp"
+#include "connection/connect_failure.hpp"
+#include "connection/credential_rules.hpp"
+
+namespace pgci {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr long longest_wait = 1000; // milliseconds, should a wake-up be lost
+constexpr int most_notices = 100;   // a run
+constexpr std::size_t longest_notice = 1024;
+
+// Each wait takes a descriptor of its own while it lasts, and says nothing helpful where it gets none.
+bool has_descriptor_to_wait() {
+    return pg_call([] {
+        const bool acquired = AcquireExternalFD();
+        if (acquired) ReleaseExternalFD();
+        return acquired;
+    });
+}
+
+} // namespace
+
+RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory)
+    : source_(options.display_name()), link_(memory) {
+    link_->options = options.options;
+    connect(options);
+    check_password_used(options, PQconnectionUsedPassword(link_->connection) != 0);
+    PQsetnonblocking(link_->connection, 1);
+}
+
+void RemoteConnection::connect(const ConnectionOptions &options) {
+    const int timeout = connect_timeout(options);
+    const auto deadline = Clock::now() + std::chrono::seconds(timeout);
+    link_->has_descriptor = pg_call([] { return AcquireExternalFD(); });
+    if (!link_->has_descriptor || !has_descriptor_to_wait())
+        raise(sqlstate::out_of_descriptors, "could not connect to source server",
+              "Raise the server's limit on open files and, with it, max_files_per_process.",
+              "There are too many open files on the server.");
+    PGconn *const connection = link_->connection = start_connection(options.options);
+    if (connection == nullptr) throw std::bad_alloc();
+    PQsetNoticeReceiver(connection, collect_notice, this);
+
+    for (PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+         PQstatus(connection) != CONNECTION_BAD && status != PGRES_POLLING_OK;) {
+        if (status == PGRES_POLLING_FAILED) break;
+        long remaining = longest_wait;
+        if (timeout > 0) {
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+            if (left <= 0) raise_connection_failed(connection, options, true);
+            remaining = std::min<long>(left, longest_wait);
+        }
+        wait(status == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, remaining);
+        status = PQconnectPoll(connection);
+        take_messages();
+    }
+    if (PQstatus(connection) != CONNECTION_OK) raise_connection_failed(connection, options, false);
+}
+
+// Waits for the socket, at most so long, and serves this server's own interrupts meanwhile.
+void RemoteConnection::wait(int socket_events, long timeout_milliseconds) {
+    const pgsocket socket = PQsocket(link_->connection);
+    pg_call([=] {
+        const int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT | socket_events,
+                                             socket, timeout_milliseconds, PG_WAIT_EXTENSION);
+        if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    });
+}
+
+void RemoteConnection::send_checked(int sent) {
+    PGconn *const connection = link_->connection;
+    if (sent != 0 && is_in_pipeline()) sent = PQpipelineSync(connection);
+    // What the socket does not take now goes out with the next wait.
+    if (sent == 0 || PQflush(connection) < 0) raise(connection_lost_report(connection, source_, retry_hint()));
+}
+
+void RemoteConnection::send(const Statement &statement) {
+    std::vector<const char *> values;
+    for (const std::string &parameter : statement.parameters) values.push_back(parameter.c_str());
+    send_checked(PQsendQueryParams(link_->connection, statement.sql.c_str(), static_cast<int>(values.size()), nullptr,
+                                   values.data(), nullptr, nullptr, statement.binary_result ? 1 : 0));
+}
+
+bool RemoteConnection::enter_pipeline() { return PQenterPipelineMode(link_->connection) != 0; }
+
+void RemoteConnection::leave_pipeline() {
+    if (PQexitPipelineMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+}
+
+Result RemoteConnection::describe(const Statement &statement) {
+    const bool in_pipeline = is_in_pipeline();
+    send_checked(PQsendPrepare(link_->connection, "", statement.sql.c_str(), 0, nullptr));
+    if (!in_pipeline) receive(statement, PGRES_COMMAND_OK);
+    send_checked(PQsendDescribePrepared(link_->connection, ""));
+    if (in_pipeline) receive(statement, PGRES_COMMAND_OK);
+    return receive(statement, PGRES_COMMAND_OK);
+}
+
+Result RemoteConnection::run(const Statement &statement, ExecStatusType expected) {
+    send(statement);
+    return receive(statement, expected);
+}
+
+Result RemoteConnection::run_script(const std::string &sql, int statements) {
+    send_checked(PQsendQuery(link_->connection, sql.c_str()));
+    Result last;
+    int results = 0;
+    while (PGresult *const next = next_result()) {
+        last.reset(next);
+        const ExecStatusType status = PQresultStatus(next);
+        if (status == PGRES_FATAL_ERROR) raise_result_error(next, {});
+        if (++results > statements) raise_protocol_violation("more results than statements");
+        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
+    }
+    if (results < statements) raise_protocol_violation("fewer results than statements");
+    return last;
+}
+
+Result RemoteConnection::receive(const Statement &statement, ExecStatusType expected) {
+    Result result(next_result());
+    if (result == nullptr) raise_protocol_violation("no result");
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);
+    if (status != expected) raise_protocol_violation(PQresStatus(status));
+    receive_end(statement);
+    return result;
+}
+
+// What follows the result of a statement: nothing, and in a pipeline the answer to its Sync.
+void RemoteConnection::receive_end(const Statement &statement) {
+    if (const Result second{next_result()}; second != nullptr) {
+        if (PQresultStatus(second.get()) == PGRES_FATAL_ERROR) raise_result_error(second.get(), statement);
+        raise_protocol_violation("more than one result");
+    }
+    if (!is_in_pipeline()) return;
+    const Result sync(next_result());
+    if (sync == nullptr) raise_protocol_violation("no end of a statement");
+    const ExecStatusType status = PQresultStatus(sync.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(sync.get(), statement);
+    if (status != PGRES_PIPELINE_SYNC) raise_protocol_violation(PQresStatus(status));
+}
+
+// Would the next result have to be waited for? What is in the socket is taken first.
+bool RemoteConnection::is_busy() {
+    PGconn *const connection = link_->connection;
+    bool is_busy = PQisBusy(connection) != 0;
+    if (is_busy) {
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
+        take_messages();
+        is_busy = PQisBusy(connection) != 0;
+    }
+    // Without memory for the answer to a Sync, libpq says so once, and loses count of the statements.
+    if (is_out_of_memory(PQerrorMessage(connection))) throw std::bad_alloc();
+    return is_busy;
+}
+
+PGresult *RemoteConnection::next_result() {
+    PGconn *const connection = link_->connection;
+    while (is_busy()) {
+        const int rest = PQflush(connection);
+        if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
+        ++waits_;
+        wait(WL_SOCKET_READABLE | (rest > 0 ? WL_SOCKET_WRITEABLE : 0), longest_wait);
+    }
+    return PQgetResult(connection);
+}
+
+void RemoteConnection::begin_rows() {
+    if (PQsetSingleRowMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+}
+
+const PGresult *RemoteConnection::row_at_hand() noexcept {
+    row_.reset();
+    if (arrived_ == nullptr) {
+        if (PQisBusy(link_->connection) != 0) return nullptr;
+        arrived_.reset(PQgetResult(link_->connection));
+    }
+    if (PQresultStatus(arrived_.get()) != PGRES_SINGLE_TUPLE) return nullptr;
+    row_ = std::move(arrived_);
+    return row_.get();
+}
+
+Result RemoteConnection::await_row(const Statement &statement) {
+    row_.reset();
+    if (arrived_ == nullptr) arrived_.reset(next_result());
+    if (arrived_ == nullptr) raise_protocol_violation("no result");
+    const ExecStatusType status = PQresultStatus(arrived_.get());
+    if (status == PGRES_SINGLE_TUPLE) return nullptr;
+    Result end = std::move(arrived_);
+    if (status == PGRES_FATAL_ERROR) raise_result_error(end.get(), statement);
+    if (status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
+    receive_end(statement);
+    return end;
+}
+
+Result RemoteConnection::begin_copy(const Statement &statement) {
+    send(statement);
+    Result result(next_result());
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);
+    if (status != PGRES_COPY_OUT) raise_protocol_violation(PQresStatus(status));
+    return result;
+}
+
+RemoteConnection::CopyPiece RemoteConnection::copy_piece_at_hand() {
+    PGconn *const connection = link_->connection;
+    char *data = nullptr;
+    CopyPiece piece;
+    piece.size = PQgetCopyData(connection, &data, 1);
+    piece.data.reset(data);
+    if (piece.size >= -1) return piece;
+    if (PQstatus(connection) == CONNECTION_BAD) raise(connection_lost_report(connection, source_, retry_hint()));
+    const std::string complaint = sanitize(PQerrorMessage(connection), longest_notice);
+    if (is_out_of_memory(complaint)) throw std::bad_alloc();
+    raise_protocol_violation(complaint);
+}
+
+RemoteConnection::CopyPiece RemoteConnection::await_copy_piece() {
+    PGconn *const connection = link_->connection;
+    CopyPiece piece = copy_piece_at_hand();
+    for (bool has_read = false; piece.size == 0; has_read = true) {
+        if (has_read) {
+            ++waits_;
+            wait(WL_SOCKET_READABLE, longest_wait);
+        }
+        if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
+        take_messages();
+        piece = copy_piece_at_hand();
+    }
+    return piece;
+}
+
+// Drops notifications, and writes notices to the log at DEBUG1, a bounded number of them.
+void RemoteConnection::take_messages() {
+    while (PGnotify *const notification = PQnotifies(link_->connection)) PQfreemem(notification);
+    for (const std::string &notice : notices_) {
+        const char *const text = notice.c_str();
+        pg_call([text] { ereport(DEBUG1, (errmsg_internal("source server: %s", text))); });
+    }
+    notices_.clear();
+}
+
+// Called inside libpq, so it only keeps the text.
+void RemoteConnection::collect_notice(void *self, const PGresult *result) {
+    auto *const connection = static_cast<RemoteConnection *>(self);
+    if (++connection->notice_count_ > most_notices + 1) return;
+    try {
+        connection->notices_.push_back(connection->notice_count_ > most_notices
+                                           ? "further messages of the source are not logged"
+                                           : sanitize(PQresultErrorMessage(result), longest_notice));
+    } catch (...) {
+        // A notice is not worth an error.
+    }
+}
+
+void RemoteConnection::check_protocol_settings() {
+    const char *const encoding = PQparameterStatus(link_->connection, "client_encoding");
+    const char *const strings = PQparameterStatus(link_->connection, "standard_conforming_strings");
+    if (encoding != nullptr && pg_char_to_encoding(encoding) != GetDatabaseEncoding())
+        raise_protocol_violation("client_encoding is not that of this database");
+    if (strings != nullptr && std::string_view(strings) != "on")
+        raise_protocol_violation("standard_conforming_strings is off");
+}
+
+void RemoteConnection::raise_protocol_violation(const std::string &what) {
+    raise(ErrorReport{.code = sqlstate::protocol_violation,
+                      .message = "source server sent an unexpected response",
+                      .detail = "Unexpected: " + what + ".",
+                      .hint = std::string(written_) + "; check proxies and versions.",
+                      .context = "on source server " + source_});
+}
+
+void RemoteConnection::raise_result_error(const PGresult *result, const Statement &statement) {
+    PGconn *const connection = link_->connection;
+    if (PQstatus(connection) == CONNECTION_BAD && PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr)
+        raise(connection_lost_report(connection, source_, retry_hint()));
+    if (is_of_libpq(result)) {
+        const std::string complaint = sanitize(PQresultErrorMessage(result), longest_notice);
+        if (is_out_of_memory(complaint)) throw std::bad_alloc();
+        raise_protocol_violation(complaint);
+    }
+    // The end of the failed statement mostly came with its error, and the transaction's other statements fail at once:
+    // there is nothing left to cancel.
+    if (PQresultErrorField(result, PG_DIAG_SQLSTATE) != nullptr) set_backend_pid(0);
+    ErrorReport report =
+        remote_error_report(result, source_, retry_hint(), statement.shown_query, statement.shown_offset);
+    if (report.hint.empty()) report.hint = statement.hint;
+    raise(report);
+}
+
+} // namespace pgci

@@ -1,0 +1,262 @@
+#include "ledger/ledger.hpp"
+
+#include <numeric>
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+#include "server/sql_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+std::optional<TimestampTz> start_of(const RunKey &key) {
+    return key.window ? std::optional(key.window->start()) : std::nullopt;
+}
+std::optional<TimestampTz> end_of(const RunKey &key) {
+    return key.window ? std::optional(key.window->end()) : std::nullopt;
+}
+
+// The interval of parameters $n and $n+1; NULL, where they are.
+std::string interval(int n) {
+    const std::string start = "$" + std::to_string(n);
+    const std::string end = "$" + std::to_string(n + 1);
+    return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
+}
+
+// The windows of the parameters $n and $n+1 as a relation: its place n from 1 on, and the interval.
+std::string windows_relation(int n) {
+    return "(SELECT n, tstzrange(s, e) AS data_interval FROM unnest($" + std::to_string(n) + ", $" +
+           std::to_string(n + 1) + ") WITH ORDINALITY AS w(s, e, n)) AS w";
+}
+
+std::vector<std::size_t> places(const OwnerResult &row) {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < row.count; ++i) found.push_back(static_cast<std::size_t>(row.numbers[i]) - 1);
+    return found;
+}
+
+// The runs of a key, whose parameters are $1 to $5.
+std::string of_key() {
+    return " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT DISTINCT FROM " +
+           interval(4);
+}
+
+std::vector<Parameter> key_parameters(const RunKey &key) {
+    return {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
+            timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
+}
+
+// The name of the calling user.
+Parameter user_parameter() {
+    return text_parameter(pg_call([] { return GetUserNameFromId(GetUserId(), false); }));
+}
+
+} // namespace
+
+Ledger::Ledger(Oid schema) {
+    table_ = pg_call([=] { return get_relname_relid("copy_incremental_runs", schema); });
+    if (!OidIsValid(table_))
+        raise(sqlstate::undefined_table, "table copy_incremental_runs of the extension does not exist",
+              "Run ALTER EXTENSION pg_copy_incremental UPDATE.");
+    owner_ = pg_call([=, this] {
+        const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_));
+        const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+        ReleaseSysCache(tuple);
+        return owner;
+    });
+    name_ = quote_identifier(pg_call([=] { return get_namespace_name(schema); })) + ".copy_incremental_runs";
+}
+
+std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
+    const OwnerResult row =
+        run_as_owner(owner_,
+                     "SELECT (status = 'partial')::integer::bigint, format('run %s of %s wrote %s rows', run_id, "
+                     "ended_at, rows_written) FROM " +
+                         name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+                     key_parameters(key), true);
+    if (!row.found()) return std::nullopt;
+    return EarlierRun{row.number != 0, row.text};
+}
+
+bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
+    return last_written(key, true) >= moment;
+}
+
+bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(key, true) != last_written(key, false); }
+
+TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
+    return run_as_owner(owner_,
+                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
+                            " AND status NOT IN ('failed', 'crashed', 'skipped')",
+                        key_parameters(key), latest_snapshot)
+        .number;
+}
+
+std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
+                           std::int64_t run_id) const {
+    if (run_id == 0) run_id = draw_run_id();
+    add_entry(key, mode, method, "run_id", "$9", {int8_parameter(run_id)});
+    return run_id;
+}
+
+// `columns` and their `values`, whose parameters are those from $9 on, come to what every entry has.
+void Ledger::add_entry(const RunKey &key, std::string_view mode, std::string_view method, const std::string &columns,
+                       const std::string &values, const std::vector<Parameter> &more) const {
+    std::vector<Parameter> parameters = key_parameters(key);
+    for (const Parameter &parameter : {user_parameter(), text_parameter(mode), text_parameter(method)})
+        parameters.push_back(parameter);
+    parameters.insert(parameters.end(), more.begin(), more.end());
+    run_as_owner(owner_,
+                 "INSERT INTO " + name_ + " (target, source, query_hash, data_interval, username, mode, method, " +
+                     columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval(4) +
+                     ", $6::name, $7, $8, " + values + ")",
+                 parameters);
+}
+
+std::int64_t Ledger::draw_run_id() const {
+    return run_as_owner(owner_, "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name_)}).number;
+}
+
+void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const {
+    run_as_owner(
+        owner_,
+        "UPDATE " + name_ +
+            " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
+            "ended_at = clock_timestamp() WHERE run_id = $1",
+        {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
+         int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes), int8_parameter(statistics.batches),
+         text_parameter(status)});
+}
+
+void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
+                            const RunFailure &failure) const {
+    add_entry(key, mode, method, "started_at, ended_at, status, sqlstate, message",
+              "$9, clock_timestamp(), 'failed', $10, $11",
+              {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
+}
+
+void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
+    run_as_owner(
+        owner_,
+        "UPDATE " + name_ +
+            " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3 WHERE run_id = $1",
+        {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
+}
+
+void Ledger::end_skipped(std::int64_t run_id) const {
+    run_as_owner(owner_,
+                 "UPDATE " + name_ +
+                     " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1 AND status = 'running'",
+                 {int8_parameter(run_id)});
+}
+
+RunState Ledger::find_run(std::int64_t run_id) const {
+    // The role, which may be dropped, and "status sqlstate message".
+    const OwnerResult row =
+        run_as_owner(owner_,
+                     "SELECT coalesce(to_regrole(quote_ident(username))::oid::bigint, 0), concat_ws(' ', status, "
+                     "coalesce(sqlstate, '00000'), message) FROM " +
+                         name_ + " WHERE run_id = $1",
+                     {int8_parameter(run_id)}, true);
+    if (!row.found())
+        raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
+              "The run_id is what copy_incremental_start() returned.");
+    const auto role = static_cast<Oid>(row.number);
+    const Oid table = table_;
+    const bool is_allowed = pg_call([=] {
+        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
+    });
+    if (!is_allowed)
+        raise(sqlstate::insufficient_privilege, "permission denied for run " + std::to_string(run_id),
+              "It is another user's.");
+    const std::string text(row.text);
+    const std::size_t first = text.find(' ');
+    const std::size_t second = std::min(text.find(' ', first + 1), text.size());
+    RunState state{.status = text.substr(0, first)};
+    state.failure.code = SqlState::from_text(text.substr(first + 1, 5)).packed();
+    if (second < text.size()) state.failure.message = text.substr(second + 1);
+    return state;
+}
+
+void Ledger::mark_crashed() const {
+    run_as_owner(
+        owner_,
+        "UPDATE " + name_ +
+            " AS r SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background "
+            "worker ended before the run did' WHERE status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
+            "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
+            "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id)",
+        {int8_parameter(RunLife::lock_class)});
+}
+
+int Ledger::find_process(std::int64_t run_id) const {
+    return static_cast<int>(
+        run_as_owner(owner_,
+                     "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
+                     "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
+                     "l.classid::bigint << 32 | l.objid::bigint = $1",
+                     {int8_parameter(run_id), int8_parameter(RunLife::lock_class)})
+            .number);
+}
+
+std::vector<std::size_t> Ledger::find_windows(const RunKey &key, const std::vector<Window> &windows,
+                                              Reprocess reprocess) const {
+    if (reprocess == Reprocess::all) {
+        std::vector<std::size_t> every(windows.size());
+        std::iota(every.begin(), every.end(), std::size_t{0});
+        return every;
+    }
+    const std::string of_runs = " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status ";
+    std::string sql = "SELECT n FROM " + windows_relation(4);
+    if (reprocess == Reprocess::missing)
+        sql += " WHERE NOT EXISTS (SELECT FROM " + name_ + " AS r" + of_runs +
+               "= 'succeeded' AND r.data_interval = w.data_interval)";
+    else
+        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name_ + of_runs +
+               "NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE "
+               "status IN "
+               "('failed', 'crashed', 'partial')";
+    return places(
+        run_as_owner(owner_, sql + " ORDER BY n",
+                     {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
+                      timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)}));
+}
+
+std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Window> &windows) const {
+    return places(run_as_owner(
+        owner_,
+        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name_ +
+            " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
+        {int8_parameter(target), timestamps_parameter(windows, &Window::start),
+         timestamps_parameter(windows, &Window::end)}));
+}
+
+void Ledger::reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const {
+    const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
+    run_as_owner(owner_,
+                 "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
+                     ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
+                     "constraint_name, column_name) VALUES ($1, $2::name, $3, $4::jsonb, $5, $6, $7, $8, $9)",
+                 {int8_parameter(run_id), user_parameter(), int8_parameter(batch), text_parameter(row),
+                  text_parameter(failure.sqlstate()), text_parameter(failure.message),
+                  optional_text_parameter(failure.detail), optional_text_parameter(failure.constraint),
+                  optional_text_parameter(failure.column)});
+}
+
+std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
+    const Oid user = GetUserId();
+    const bool all_users =
+        pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table_, user); });
+    const std::string of_user = all_users ? "$4 IS NOT NULL" : "username = $4::name";
+    return run_as_owner(
+               owner_,
+               "UPDATE " + name_ +
+                   " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
+                   "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
+                   of_user,
+               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), user_parameter()})
+        .processed;
+}
+
+} // namespace pgci

@@ -1,0 +1,94 @@
+#include "ledger/owner_statement.hpp"
+
+#include "server/guard.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
+
+namespace pgci {
+
+Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }
+
+Parameter text_parameter(std::string_view value) {
+    const char *const text = value.data();
+    const int length = static_cast<int>(value.size());
+    return {TEXTOID, pg_call([=] { return PointerGetDatum(cstring_to_text_with_len(text, length)); })};
+}
+
+Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const) {
+    std::vector<Datum> values;
+    values.reserve(windows.size());
+    for (const Window &window : windows) values.push_back(TimestampTzGetDatum((window.*bound)()));
+    Datum *const elements = values.data();
+    const int count = static_cast<int>(values.size());
+    return {TIMESTAMPTZARRAYOID, pg_call([=] {
+                return PointerGetDatum(construct_array(elements, count, TIMESTAMPTZOID, sizeof(TimestampTz),
+                                                       FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+            })};
+}
+
+Parameter timestamp_parameter(std::optional<TimestampTz> value) {
+    return {TIMESTAMPTZOID, TimestampTzGetDatum(value.value_or(0)), !value};
+}
+
+Parameter optional_text_parameter(std::string_view value) {
+    Parameter parameter = text_parameter(value);
+    parameter.is_null = value.empty();
+    return parameter;
+}
+
+namespace {
+
+// Copies what SPI has found into a memory that stays.
+void take_rows(OwnerResult &result, MemoryContext memory) {
+    result.count = SPI_processed;
+    result.numbers = static_cast<std::int64_t *>(
+        MemoryContextAllocHuge(memory, sizeof(std::int64_t) * static_cast<Size>(SPI_processed)));
+    bool is_null = false;
+    for (std::size_t i = 0; i < result.count; ++i)
+        result.numbers[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
+    result.number = result.numbers[0];
+    if (SPI_tuptable->tupdesc->natts > 1)
+        result.text = MemoryContextStrdup(memory, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
+}
+
+} // namespace
+
+// An error restores user and settings by aborting the transaction.
+OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
+                         bool latest_snapshot) {
+    return pg_call([&] {
+        OwnerResult result;
+        Oid user = InvalidOid;
+        int security = 0;
+        const MemoryContext caller = CurrentMemoryContext;
+        GetUserIdAndSecContext(&user, &security);
+        const int settings = NewGUCNestLevel();
+        SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+        set_for_level("search_path", "pg_catalog, pg_temp");
+        set_for_level("row_security", "off");
+        const std::size_t count = parameters.size();
+        auto *const types = static_cast<Oid *>(palloc(sizeof(Oid) * count));
+        auto *const values = static_cast<Datum *>(palloc(sizeof(Datum) * count));
+        auto *const nulls = static_cast<char *>(palloc(count));
+        for (std::size_t i = 0; i < count; ++i) {
+            types[i] = parameters[i].type;
+            values[i] = parameters[i].value;
+            nulls[i] = parameters[i].is_null ? 'n' : ' ';
+        }
+        spi_connect();
+        const SPIPlanPtr plan = spi_prepare(statement.c_str(), static_cast<int>(count), types);
+        // A run that committed while this transaction waited must be seen, whatever the isolation level.
+        const int code =
+            SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
+                                 InvalidSnapshot, false, true, 0);
+        if (code < 0) raise_spi("SPI_execute", code);
+        result.processed = static_cast<std::int64_t>(SPI_processed);
+        if (SPI_tuptable != nullptr && SPI_processed > 0) take_rows(result, caller);
+        spi_finish();
+        SetUserIdAndSecContext(user, security);
+        AtEOXact_GUC(true, settings);
+        return result;
+    });
+}
+
+} // namespace pgci

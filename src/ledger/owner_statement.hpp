@@ -1,0 +1,45 @@
+// Statements on the extension's own tables, with the rights of their owner: who may copy needs no right on them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "template/window.hpp"
+
+namespace pgci {
+
+// An argument of a statement, or NULL.
+struct Parameter {
+    Oid type;
+    Datum value;
+    bool is_null = false;
+};
+
+Parameter int8_parameter(std::int64_t value);
+Parameter text_parameter(std::string_view value);
+// NULL for an empty text.
+Parameter optional_text_parameter(std::string_view value);
+Parameter timestamp_parameter(std::optional<TimestampTz> value);
+// An array of the starts, or of the ends, of windows.
+Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const);
+
+// Of a result whose first column is a number and whose second one, if there is one, a text: both of the first row, and
+// the numbers of all rows.
+struct OwnerResult {
+    std::int64_t processed = 0; // rows returned or written
+    std::int64_t number = 0;
+    char *text = nullptr;
+    std::int64_t *numbers = nullptr;
+    std::size_t count = 0;
+
+    bool found() const { return count > 0; }
+};
+
+// Runs a statement as `owner`, with only pg_catalog to find names in, so that nothing of the calling user's can get in
+// between. It sees what this transaction sees, or what others have committed until now.
+OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
+                         bool latest_snapshot = false);
+
+} // namespace pgci

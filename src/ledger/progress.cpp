@@ -1,0 +1,69 @@
+#include "ledger/progress.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// The places among the twenty, from 0 on; the view's definition has them, from 1 on.
+enum Slot : int {
+    slot_mark = 10, // tells a run from a COPY
+    slot_run_id,
+    slot_has_window,
+    slot_window_start,
+    slot_window_end,
+    slot_started_at,
+    slot_batches,
+    slot_estimated_rows,
+    slot_rows_written,
+    slot_leader, // the process that launched this background worker, or 0
+};
+
+constexpr std::int64_t mark = 7163797;
+
+} // namespace
+
+RunProgress::RunProgress(const ProgressFacts &facts) : facts_(facts), started_at_(GetCurrentTimestamp()) { show({}); }
+
+RunProgress::~RunProgress() { pgstat_progress_end_command(); }
+
+void RunProgress::show(const RunStatistics &statistics) const {
+    pg_call([&] {
+        // A statement of a trigger may have had a progress of its own meanwhile.
+        if (MyBEEntry != nullptr && MyBEEntry->st_progress_command != PROGRESS_COMMAND_COPY)
+            pgstat_progress_start_command(PROGRESS_COMMAND_COPY, facts_.target);
+        const int slots[] = {PROGRESS_COPY_BYTES_PROCESSED,
+                             PROGRESS_COPY_TUPLES_PROCESSED,
+                             PROGRESS_COPY_COMMAND,
+                             PROGRESS_COPY_TYPE,
+                             slot_run_id,
+                             slot_has_window,
+                             slot_window_start,
+                             slot_window_end,
+                             slot_started_at,
+                             slot_batches,
+                             slot_estimated_rows,
+                             slot_rows_written,
+                             slot_leader,
+                             slot_mark};
+        const int64 values[] = {statistics.bytes,
+                                statistics.rows_read,
+                                PROGRESS_COPY_COMMAND_FROM,
+                                PROGRESS_COPY_TYPE_CALLBACK,
+                                facts_.run_id,
+                                facts_.window_start ? 1 : 0,
+                                facts_.window_start.value_or(0),
+                                facts_.window_end.value_or(0),
+                                started_at_,
+                                statistics.batches,
+                                facts_.estimated_rows,
+                                statistics.rows_written,
+                                MyBgworkerEntry != nullptr ? MyBgworkerEntry->bgw_notify_pid : 0,
+                                mark};
+        static_assert(std::size(slots) == std::size(values));
+        pgstat_progress_update_multi_param(static_cast<int>(std::size(slots)), slots, values);
+    });
+}
+
+} // namespace pgci

@@ -1,0 +1,29 @@
+// Rows that were put aside, in the table copy_incremental_rejects.
+#pragma once
+
+#include "server/attempt.hpp"
+#include "ledger/ledger.hpp"
+
+namespace pgci {
+
+class Rejects {
+  public:
+    // `batch` is that of the run, which moves on. Without a limit any number of rows may be rejected.
+    Rejects(const Ledger &ledger, std::int64_t run_id, std::optional<std::int64_t> limit, const std::int64_t &batch)
+        : ledger_(ledger), run_id_(run_id), limit_(limit), batch_(batch) {}
+
+    // Puts a row, a JSON object of texts, aside. Raises 54000 when these are more than the limit.
+    void add(const RunFailure &failure, const std::string &row);
+
+  private:
+    const Ledger &ledger_;
+    std::int64_t run_id_;
+    std::optional<std::int64_t> limit_;
+    const std::int64_t &batch_;
+    std::int64_t count_ = 0;
+};
+
+// A row of a batch as a JSON object of texts; PostgreSQL code.
+char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls);
+
+} // namespace pgci

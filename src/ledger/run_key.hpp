@@ -1,0 +1,56 @@
+// What makes two runs the same, and what holds their order.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "server/pg.hpp"
+#include "template/window.hpp"
+
+namespace pgci {
+
+// What makes two runs the same.
+struct RunKey {
+    Oid target = InvalidOid;
+    std::string source;     // the foreign server's name, or host:port/dbname
+    std::string query_hash; // of the template
+    std::optional<Window> window;
+};
+
+// The hash of a template for the ledger, 32 hexadecimal digits.
+std::string hash_query(const std::string &query_template);
+
+// While it lives, and no longer than this process, the run's entry "running" is true.
+class RunLife {
+  public:
+    // The class of its advisory lock in pg_locks, whose number is the run_id.
+    static constexpr int lock_class = 72;
+
+    explicit RunLife(std::int64_t run_id);
+    ~RunLife();
+    RunLife(const RunLife &) = delete;
+    RunLife &operator=(const RunLife &) = delete;
+
+  private:
+    LOCKTAG tag_{};
+};
+
+// A place in the order of runs with one key: at most one at a time, until the transaction ends, or as long as the
+// object lives when it spans transactions.
+class RunLock {
+  public:
+    RunLock(const RunKey &key, bool spans_transactions);
+    ~RunLock();
+    RunLock(const RunLock &) = delete;
+    RunLock &operator=(const RunLock &) = delete;
+
+    // Was another run of the key under way, so that this one had to wait for its end?
+    bool had_to_wait() const { return had_to_wait_; }
+
+  private:
+    LOCKTAG tag_{};
+    bool spans_transactions_;
+    bool had_to_wait_ = false;
+};
+
+} // namespace pgci

@@ -1,0 +1,177 @@
+#include "look/describe.hpp"
+
+#include "server/guard.hpp"
+#include "target/conversion.hpp"
+#include "target/load_plan.hpp"
+#include "rows/copy_plan.hpp"
+#include "run/resolved_request.hpp"
+
+namespace pgci {
+
+namespace {
+
+constexpr const char *fails = "; the run fails";
+
+struct ColumnLine {
+    std::optional<std::string> source_column{};
+    std::optional<std::string> source_type{};
+    std::optional<std::string> travels{};
+    std::optional<std::string> target_column{};
+    std::optional<std::string> target_type{};
+    std::string conversion{};
+    std::string note{};
+
+    TextRow row() const {
+        const auto unless_empty = [](const std::string &text) {
+            return text.empty() ? std::nullopt : std::optional(text);
+        };
+        return {source_column,     source_type, travels, target_column, target_type, unless_empty(conversion),
+                unless_empty(note)};
+    }
+};
+
+bool has_column(const std::vector<SourceColumn> &columns, const std::string &name) {
+    return std::any_of(columns.begin(), columns.end(), [&](const SourceColumn &column) { return column.name == name; });
+}
+
+// The first of each name, and where there is a target only those that it takes: what can be mapped.
+std::vector<SourceColumn> without_failing(const std::vector<SourceColumn> &columns, const Target *target) {
+    std::vector<SourceColumn> mapped;
+    for (const SourceColumn &column : columns) {
+        if (has_column(mapped, column.name)) continue;
+        const TargetColumn *const into = target != nullptr ? target->find_column(column.name) : nullptr;
+        if (target == nullptr || (into != nullptr && !into->is_generated)) mapped.push_back(column);
+    }
+    return mapped;
+}
+
+// The target's side of a column that goes into it; `from` is its type in the batch.
+void describe_target_side(ColumnLine &line, const std::string &name, Oid from, const Target &target) {
+    const TargetColumn *const into = target.find_column(name);
+    if (into == nullptr) {
+        line.note = std::string("missing in the target") + fails;
+        return;
+    }
+    line.target_column = into->name;
+    line.target_type = type_text(into->type, into->typmod);
+    if (into->is_generated) {
+        line.note = "left out, the target generates it";
+        return;
+    }
+    if (into->is_identity_always) line.note = "identity, takes the source's value";
+    if (!OidIsValid(from)) return;
+    const Conversion conversion = find_conversion(from, *into);
+    line.conversion = conversion.description;
+    if (!conversion.exists) line.note = std::string("cannot be stored") + fails;
+}
+
+// A column as it comes from the source; `mapped` is null for one that does not travel.
+ColumnLine describe_source_side(const SourceColumn &column, const std::string &type, const MappedColumn *mapped) {
+    ColumnLine line{.source_column = column.name, .source_type = type};
+    if (mapped != nullptr) line.travels = mapped->as_text ? "text" : "binary";
+    return line;
+}
+
+// By COPY all may have to travel as text, and the source may have to cast.
+void describe_passage(ColumnLine &line, const CopyColumn &column, const CopyPlan &plan) {
+    if (!plan.is_binary || column.passage == Passage::by_text) line.travels = "text";
+    if (column.passage == Passage::by_cast)
+        line.note = line.note.empty() ? "the source casts it" : "the source casts it; " + line.note;
+    if (column.passage == Passage::not_possible) line.note = std::string("method copy cannot convert it") + fails;
+}
+
+const MappedColumn *find_mapped(const ColumnMap &map, const std::string &name) {
+    for (const MappedColumn &column : map.columns)
+        if (column.name == name) return &column;
+    return nullptr;
+}
+
+// What the target does for a column that no source column goes into: generated, identity, default, or NULL.
+std::string describe_unfilled(const Target &target, const TargetColumn &column) {
+    const std::vector<TextRow> found = select_rows(
+        "SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity FROM pg_catalog.pg_attribute AS a LEFT JOIN "
+        "pg_catalog.pg_attrdef AS d ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid AND d.adnum OPERATOR(pg_catalog.=) "
+        "a.attnum WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND a.attname OPERATOR(pg_catalog.=) "
+        "$2::pg_catalog.name",
+        {std::to_string(target.oid()), column.name});
+    const std::string expression = found.empty() ? "" : found[0][0].value_or("");
+    if (column.is_generated) return "generated: " + expression;
+    if (!found.empty() && !found[0][1].value_or("").empty()) return "identity: next value";
+    const Oid type = column.type;
+    if (!expression.empty()) return "default: " + expression;
+    if (pg_call([=] { return get_typdefault(type); }) != nullptr) return "default of its type";
+    if (target.is_view()) return "as the view's table has it";
+    return column.is_not_null ? "not among the source columns; NOT NULL without a default" : "NULL";
+}
+
+void add_unfilled(std::vector<TextRow> &rows, const std::vector<SourceColumn> &filled, const Target &target) {
+    for (const TargetColumn &column : target.columns()) {
+        if (has_column(filled, column.name)) continue;
+        rows.push_back(ColumnLine{.target_column = column.name,
+                                  .target_type = type_text(column.type, column.typmod),
+                                  .note = describe_unfilled(target, column)}
+                           .row());
+    }
+}
+
+bool is_repeated(const std::vector<SourceColumn> &columns, std::size_t place) {
+    return std::any_of(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(place),
+                       [&](const SourceColumn &column) { return column.name == columns[place].name; });
+}
+
+std::vector<TextRow> describe_direct(const CopyRequest &request, const std::vector<SourceColumn> &columns,
+                                     const std::vector<std::string> &types, const Target &target) {
+    const std::vector<SourceColumn> travelling = without_failing(columns, &target);
+    const ColumnMap map = travelling.empty() ? ColumnMap{} : carry_to_target(travelling, target);
+    std::optional<CopyPlan> copy;
+    if (request.method == Method::copy) copy = find_copy_plan(map, target);
+    std::vector<TextRow> rows;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        const MappedColumn *const mapped = find_mapped(map, columns[i].name);
+        ColumnLine line = describe_source_side(columns[i], types[i], mapped);
+        describe_target_side(line, columns[i].name, mapped != nullptr ? mapped->batch_type : InvalidOid, target);
+        if (copy && mapped != nullptr)
+            describe_passage(line, copy->columns[static_cast<std::size_t>(mapped - map.columns.data())], *copy);
+        if (is_repeated(columns, i)) line.note = std::string("a column of this name stands before it") + fails;
+        rows.push_back(line.row());
+    }
+    add_unfilled(rows, columns, target);
+    return rows;
+}
+
+std::vector<TextRow> describe_transformed(const CopyRequest &request, const std::vector<SourceColumn> &columns,
+                                          const std::vector<std::string> &types, const Target &target) {
+    const ColumnMap map = carry_to_transform(without_failing(columns, nullptr));
+    std::vector<TextRow> rows;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        const MappedColumn *const mapped = find_mapped(map, columns[i].name);
+        ColumnLine line = describe_source_side(columns[i], types[i], mapped);
+        line.note = is_repeated(columns, i) ? std::string("a column of this name stands before it") + fails
+                                            : "batch." + columns[i].name + " " + type_text(mapped->batch_type, -1);
+        rows.push_back(line.row());
+    }
+    const std::vector<SourceColumn> result = describe_transform(*request.transform, map, request.schema);
+    for (std::size_t i = 0; i < result.size(); ++i) {
+        ColumnLine line;
+        describe_target_side(line, result[i].name, result[i].type, target);
+        if (line.target_column == std::nullopt) line.target_column = result[i].name;
+        if (is_repeated(result, i)) line.note = std::string("a column of this name stands before it") + fails;
+        const std::string origin = "transform, " + type_text(result[i].type, result[i].typmod);
+        line.note = line.note.empty() ? origin : origin + "; " + line.note;
+        rows.push_back(line.row());
+    }
+    add_unfilled(rows, result, target);
+    return rows;
+}
+
+} // namespace
+
+std::vector<TextRow> describe_columns(const CopyRequest &request) {
+    ResolvedRequest resolved(request, TargetUse::look);
+    const std::vector<SourceColumn> &columns = resolved.columns();
+    const std::vector<std::string> types = resolved.source().type_names(columns);
+    return request.transform ? describe_transformed(request, columns, types, resolved.target())
+                             : describe_direct(request, columns, types, resolved.target());
+}
+
+} // namespace pgci

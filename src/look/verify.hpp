@@ -1,0 +1,16 @@
+// copy_incremental_verify(): are the rows of a window at the source those in the target?
+#pragma once
+
+#include "server/text_rows.hpp"
+#include "request/copy_request.hpp"
+
+namespace pgci {
+
+// One row: matches, source_rows, target_rows, missing, extra, changed. Rows are told apart by key_columns, else by the
+// primary key; without either, changed is NULL, and a changed row is one missing and one extra.
+std::vector<TextRow> verify_window(const CopyRequest &request);
+
+// The rows that differ: the difference (missing, extra, changed) and the key, or the whole row where there is none.
+std::vector<TextRow> find_different_rows(const CopyRequest &request);
+
+} // namespace pgci

@@ -1,0 +1,76 @@
+#include "many/worker_message.hpp"
+
+namespace pgci {
+
+namespace {
+
+void put_text(StringInfo buffer, const std::string &text) {
+    pq_sendint32(buffer, static_cast<uint32>(text.size()));
+    appendBinaryStringInfo(buffer, text.data(), static_cast<int>(text.size()));
+}
+
+// Reads numbers and texts in network byte order. Both sides are this very library, so lengths are right.
+class Reader {
+  public:
+    explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+    std::uint64_t number(std::size_t size) {
+        std::uint64_t value = 0;
+        for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes_[i]);
+        bytes_.remove_prefix(size);
+        return value;
+    }
+    std::string text() {
+        const auto size = static_cast<std::size_t>(number(4));
+        std::string value(bytes_.substr(0, size));
+        bytes_.remove_prefix(size);
+        return value;
+    }
+
+  private:
+    std::string_view bytes_;
+};
+
+} // namespace
+
+void send_to_leader(const WorkerMessage &message) {
+    const DayResult &result = message.result;
+    pg_call([&] {
+        StringInfoData buffer;
+        pq_beginmessage(&buffer, static_cast<char>(message.kind));
+        pq_sendint32(&buffer, message.day);
+        pq_sendint64(&buffer, static_cast<uint64>(result.started_at));
+        pq_sendint64(&buffer, static_cast<uint64>(result.ended_at));
+        pq_sendint64(&buffer, static_cast<uint64>(result.rows_written));
+        pq_sendbyte(&buffer, result.failure ? 1 : 0);
+        if (result.failure) {
+            pq_sendint32(&buffer, static_cast<uint32>(result.failure->code));
+            for (const std::string *const text :
+                 {&result.failure->message, &result.failure->detail, &result.failure->hint, &result.failure->context})
+                put_text(&buffer, *text);
+        }
+        pq_endmessage(&buffer);
+    });
+}
+
+std::optional<WorkerMessage> read_message(std::string_view bytes) {
+    if (bytes.empty()) return std::nullopt;
+    WorkerMessage message;
+    message.kind = static_cast<MessageKind>(bytes.front());
+    if (message.kind != MessageKind::ready && message.kind != MessageKind::began && message.kind != MessageKind::ended)
+        return std::nullopt;
+    Reader reader(bytes.substr(1));
+    message.day = static_cast<std::uint32_t>(reader.number(4));
+    message.result.started_at = static_cast<TimestampTz>(reader.number(8));
+    message.result.ended_at = static_cast<TimestampTz>(reader.number(8));
+    message.result.rows_written = static_cast<std::int64_t>(reader.number(8));
+    if (reader.number(1) != 0) {
+        RunFailure failure{.code = static_cast<int>(reader.number(4)), .message = reader.text()};
+        failure.detail = reader.text();
+        failure.hint = reader.text();
+        failure.context = reader.text();
+        message.result.failure = std::move(failure);
+    }
+    return message;
+}
+
+} // namespace pgci

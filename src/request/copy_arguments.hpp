@@ -1,0 +1,24 @@
+// The arguments of copy_incremental() and its sisters, checked before anything connects.
+#pragma once
+
+#include "template/day_range.hpp"
+#include "request/copy_request.hpp"
+#include "request/function_arguments.hpp"
+
+namespace pgci {
+
+// Reads the arguments that the function has, by their names; those that it lacks keep their defaults. Raises 22004 for a
+// NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the others, 0A000 for what
+// the method cannot do.
+CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = false);
+
+// Raises 22023 for a value that is none of the allowed words.
+[[noreturn]] void refuse_word(const char *name, const std::string &value, const char *allowed);
+
+// Arguments "first_day" and "last_day"; raises 22004 for a NULL.
+DayRange read_days(const FunctionArguments &arguments);
+
+// Argument "target"; 0 for a NULL, 42P01 for the regclass of no table.
+Oid read_target(const FunctionArguments &arguments);
+
+} // namespace pgci

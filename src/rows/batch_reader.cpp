@@ -1,0 +1,84 @@
+#include "rows/batch_reader.hpp"
+
+#include "server/guard.hpp"
+#include "rows/row_error.hpp"
+
+namespace pgci {
+
+int max_batch_bytes = 16 * 1024 * 1024;
+
+namespace {
+
+// What a row costs in memory beside its values: headers, alignment.
+constexpr std::int64_t row_overhead = 48;
+
+// Receive functions convert text from this session's client encoding, but the source sends the database's.
+class DatabaseEncodingScope {
+  public:
+    DatabaseEncodingScope() : client_encoding_(pg_get_client_encoding()) { SetClientEncoding(GetDatabaseEncoding()); }
+    ~DatabaseEncodingScope() { SetClientEncoding(client_encoding_); }
+    DatabaseEncodingScope(const DatabaseEncodingScope &) = delete;
+    DatabaseEncodingScope &operator=(const DatabaseEncodingScope &) = delete;
+
+  private:
+    int client_encoding_;
+};
+
+} // namespace
+
+void BatchReader::read(RowWriter &writer) {
+    rows_ = 0;
+    bytes_ = size_ = last_size_ = 0;
+    decoder_.begin();
+    while (!is_full() && cursor_.await_row()) {
+        if (rejects_ == nullptr)
+            read_rows_at_hand(writer);
+        else
+            read_or_put_aside(writer);
+    }
+    decoder_.end();
+    if (rows_ > 0) cursor_.ask_ahead();
+    cursor_.release_row();
+}
+
+void BatchReader::read_or_put_aside(RowWriter &writer) {
+    RunFailure failure;
+    const Subtransaction subtransaction;
+    try {
+        read_rows_at_hand(writer);
+    } catch (...) {
+        failure = describe_failure();
+        if (!decoder_.is_decoding() || !is_row_error(failure.code)) subtransaction.roll_back_and_rethrow();
+    }
+    if (failure.code == 0) {
+        subtransaction.keep();
+        return;
+    }
+    subtransaction.roll_back();
+    failure.column = decoder_.column_name();
+    const std::string row = decoder_.show_row();
+    decoder_.give_up_row();
+    ++rows_;
+    rejects_->add(failure, row);
+}
+
+void BatchReader::read_rows_at_hand(RowWriter &writer) {
+    const DatabaseEncodingScope encoding;
+    const ErrorContext context([](void *decoder) { static_cast<const RowDecoder *>(decoder)->show_position(); },
+                               &decoder_);
+    pg_call([&] {
+        while (!is_full()) {
+            CHECK_FOR_INTERRUPTS();
+            const PGresult *const row = cursor_.row_at_hand();
+            if (row == nullptr) return;
+            const std::int64_t bytes = decoder_.decode(row, writer);
+            cursor_.add_bytes(bytes);
+            ++rows_;
+            bytes_ += bytes;
+            last_size_ = bytes + row_overhead;
+            size_ += last_size_;
+        }
+    });
+}
+
+} // namespace pgci

@@ -1,0 +1,56 @@
+// Batches into a plain table as COPY writes them: many rows at once, without a plan to execute.
+#pragma once
+
+#include "target/load_plan.hpp"
+#include "rows/bulk_row.hpp"
+#include "rows/row_writer.hpp"
+#include "rows/statement_scope.hpp"
+
+namespace pgci {
+
+// Indexes, constraints, generated columns and AFTER triggers are served by the executor's own functions, in the order
+// in which COPY calls them.
+class BulkWriter final : public RowWriter {
+  public:
+    // As for SpiWriter. The plan must be for method bulk, and live as long as the writer.
+    BulkWriter(const LoadPlan &plan, const Target &target, const TimeZone &zone, TupleDesc description,
+               MemoryContext memory);
+
+    std::int64_t remove() override;
+    MemoryContext row_memory() const override { return row_memory_; }
+    void add(Datum *values, bool *nulls, std::int64_t bytes) override;
+    std::int64_t write() override;
+    void finish() override;
+
+  private:
+    void open(Oid relation, const char *insert, const char *slice, TupleDesc description);
+    void check_row(TupleTableSlot *row);
+    void flush();
+    void fire_row_triggers(TupleTableSlot *row);
+
+    static constexpr int most_rows = 1000; // of one flush
+    static constexpr std::int64_t most_bytes = 65535;
+
+    const LoadPlan &plan_;
+    StatementScope statement_{};
+    BulkRow row_{};
+    MemoryContext memory_;
+    MemoryContext row_memory_ = nullptr; // the values of the rows that are not flushed
+    Relation relation_ = nullptr;
+    EState *state_ = nullptr;
+    ResultRelInfo *result_ = nullptr;
+    TransitionCaptureState *transition_ = nullptr;
+    BulkInsertState bulk_ = nullptr;
+    ExprState *slice_ = nullptr;
+    TupleTableSlot **slots_ = nullptr;
+    int rows_ = 0; // not flushed
+    std::int64_t bytes_ = 0;
+    std::int64_t batch_rows_ = 0;
+    std::int64_t outside_ = 0; // rows of the batch outside of the slice
+};
+
+// Raises 0A000, with the hint to use method cursor, for a target that is no plain table, or that has BEFORE triggers,
+// rules, or row security for the user, or whose INSERTs an extension carries out.
+void check_bulk(const Target &target, const LoadPlan &load);
+
+} // namespace pgci

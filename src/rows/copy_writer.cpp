@@ -1,0 +1,224 @@
+#include "rows/copy_writer.hpp"
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+#include "server/settings.hpp"
+#include "server/spi.hpp"
+#include "target/insert_plan.hpp"
+#include "target/slice_delete.hpp"
+#include "rows/batch_reader.hpp"
+
+namespace pgci {
+
+namespace {
+
+// What COPY FROM reads. It holds rows back until they are 1,000, or until their lines have 64 kB; binary rows have no
+// line, so that any number of bytes would be held. They are given lengths here by which it holds max_batch_bytes.
+class DataOfRun {
+  public:
+    explicit DataOfRun(SourceCopy &data) : data_(data) { current = this; }
+    ~DataOfRun() { current = nullptr; }
+    DataOfRun(const DataOfRun &) = delete;
+    DataOfRun &operator=(const DataOfRun &) = delete;
+
+    // COPY FROM's callback has no argument of its own. A run inside of a run is refused before it comes here.
+    static int read_data(void *buffer, int, int size) {
+        return DatumGetInt32(
+            sql_boundary([=] { return Int32GetDatum(current->read(static_cast<char *>(buffer), size)); }));
+    }
+
+    // From now on, rows come in binary.
+    void weigh_rows(CopyFromState copy) {
+        if (copy->opts.binary) copy_ = copy;
+    }
+
+  private:
+    int read(char *buffer, int size) {
+        const std::int64_t before = data_.rows();
+        const int bytes = data_.read(buffer, size);
+        if (copy_ == nullptr) return bytes;
+        // Of the rows that end with these bytes.
+        bytes_ += bytes;
+        const std::int64_t rows = data_.rows() - before;
+        constexpr std::int64_t held_by_copy = 65536;
+        constexpr std::int64_t copies = 2; // as values, and as a tuple
+        const std::int64_t length = bytes_ / std::max<std::int64_t>(rows, 1) * copies * held_by_copy / max_batch_bytes;
+        copy_->line_buf.len = static_cast<int>(std::min(length, held_by_copy));
+        if (rows > 0) bytes_ = 0;
+        return bytes;
+    }
+
+    static inline DataOfRun *current = nullptr;
+
+    SourceCopy &data_;
+    CopyFromState copy_ = nullptr;
+    std::int64_t bytes_ = 0; // since a row began
+};
+
+[[noreturn]] void refuse(Relation relation, const char *detail) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("method copy cannot write to \"%s\"", RelationGetRelationName(relation)),
+                    errdetail("%s", detail), errhint("Use method => 'cursor'.")));
+    pg_unreachable();
+}
+
+void check_rules(Relation relation) {
+    const RuleLock *const rules = relation->rd_rules;
+    for (int i = 0; rules != nullptr && i < rules->numLocks; ++i)
+        if (rules->rules[i]->event == CMD_INSERT && rules->rules[i]->enabled != RULE_DISABLED)
+            refuse(relation, "It has a rule for INSERT, which COPY would not see.");
+}
+
+void check_kind(Relation relation) {
+    if (relation->rd_rel->relkind == RELKIND_VIEW &&
+        (relation->trigdesc == nullptr || !relation->trigdesc->trig_insert_instead_row))
+        refuse(relation, "It is a view without INSTEAD OF INSERT trigger.");
+    if (check_enable_rls(RelationGetRelid(relation), InvalidOid, false) == RLS_ENABLED)
+        refuse(relation, "Its row-level security applies to you.");
+    check_rules(relation);
+}
+
+// To find the rows that are outside of the slice, those that the COPY wrote must be known by xmin and cmin.
+void check_rows_tell_writer(Relation relation) {
+    const List *const relations = find_all_inheritors(RelationGetRelid(relation), AccessShareLock, nullptr);
+    for (int i = 0; i < list_length(relations); ++i) {
+        const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(list_nth_oid(relations, i)));
+        if (!HeapTupleIsValid(tuple)) continue;
+        const auto *const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+        const bool tells = form->relkind == RELKIND_PARTITIONED_TABLE ||
+                           (form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID);
+        ReleaseSysCache(tuple);
+        if (!tells)
+            refuse(relation, "With replace_where, rows outside of it are told only in tables, not in views or foreign "
+                             "tables.");
+    }
+}
+
+// Enters the target into a parse state, and checks the right to insert.
+void add_target(ParseState *state, Relation relation, const List *names) {
+    ParseNamespaceItem *const item =
+        addRangeTableEntryForRelation(state, relation, RowExclusiveLock, nullptr, false, false);
+    Bitmapset *columns = nullptr;
+    const List *const numbers = CopyGetAttnums(RelationGetDescr(relation), relation, const_cast<List *>(names));
+    for (int i = 0; i < list_length(numbers); ++i)
+        columns = bms_add_member(columns, list_nth_int(numbers, i) - FirstLowInvalidHeapAttributeNumber);
+    compat::check_may_insert(state, item, columns);
+}
+
+List *column_names(const CopyPlan &plan) {
+    List *names = NIL;
+    for (const CopyColumn &column : plan.columns) names = lappend(names, makeString(pstrdup(column.name.c_str())));
+    return names;
+}
+
+// COPY stores a NULL in a column that it is not sent and that has no default, whatever its domain says.
+void check_unsent_columns(Relation relation, const List *sent) {
+    const TupleDesc description = RelationGetDescr(relation);
+    for (int i = 0; i < description->natts; ++i) {
+        const Form_pg_attribute column = TupleDescAttr(description, i);
+        if (column->attisdropped || column->atthasdef || column->attidentity != '\0') continue;
+        if (!DomainHasConstraints(column->atttypid) || get_typdefault(column->atttypid) != nullptr) continue;
+        bool is_sent = false;
+        for (int j = 0; j < list_length(sent); ++j)
+            if (std::strcmp(strVal(list_nth(sent, j)), NameStr(column->attname)) == 0) is_sent = true;
+        if (!is_sent)
+            ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                            errmsg("method copy cannot leave out column \"%s\", whose domain may not take a NULL",
+                                   NameStr(column->attname)),
+                            errhint("Use method => 'cursor', or select the column.")));
+    }
+}
+
+List *copy_options(const CopyPlan &plan) {
+    const auto option = [](const char *name, const char *value) {
+        return makeDefElem(pstrdup(name), reinterpret_cast<Node *>(makeString(pstrdup(value))), -1);
+    };
+    DefElem *const format = option("format", format_name(plan));
+    if (plan.is_binary) return list_make1(format);
+    return list_make2(format, option("encoding", GetDatabaseEncodingName()));
+}
+
+} // namespace
+
+void check_copy_target(const Target &target, const LoadPlan &load, const CopyPlan &copy) {
+    pg_call([&] {
+        const Relation relation = relation_open(target.oid(), NoLock);
+        check_kind(relation);
+        check_unsent_columns(relation, column_names(copy));
+        if (load.statements.counts_outside) check_rows_tell_writer(relation);
+        relation_close(relation, NoLock);
+    });
+    check_inserts_are_local(target, load.insert, Method::copy);
+}
+
+CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone)
+    : target_(target), load_(load), copy_(copy) {
+    check_copy_target(target, load, copy);
+    pg_call([this, zone_name = zone.name()] {
+        scope_.begin(zone_name);
+        const Relation relation = relation_open(target_.oid(), NoLock);
+        ParseState *const state = make_parsestate(nullptr);
+        add_target(state, relation, column_names(copy_));
+        free_parsestate(state);
+        relation_close(relation, NoLock);
+        if (!copy_.is_binary) set_text_input_for_level();
+    });
+}
+
+std::int64_t CopyWriter::remove() { return delete_slice(load_.statements.remove); }
+
+CopyFromState CopyWriter::begin() {
+    relation_ = relation_open(target_.oid(), NoLock);
+    ParseState *const state = make_parsestate(nullptr);
+    List *const names = column_names(copy_);
+    add_target(state, relation_, names);
+    const CopyFromState copy =
+        BeginCopyFrom(state, relation_, nullptr, nullptr, false, DataOfRun::read_data, names, copy_options(copy_));
+    free_parsestate(state);
+    return copy;
+}
+
+std::int64_t CopyWriter::write(SourceCopy &data, const RunProgress &progress) {
+    DataOfRun current(data);
+    const CopyFromState copy = pg_call([this] { return begin(); });
+    current.weigh_rows(copy);
+    progress.show({});
+    const auto written = pg_call([=, this] {
+        PushActiveSnapshot(GetTransactionSnapshot());
+        transaction_ = GetCurrentTransactionId();
+        command_ = GetCurrentCommandId(true);
+        const auto count = static_cast<std::int64_t>(CopyFrom(copy));
+        EndCopyFrom(copy);
+        PopActiveSnapshot();
+        relation_close(relation_, NoLock);
+        return count;
+    });
+    // The slice's index finds those inside. Where some are missing, triggers may have taken them away.
+    if (load_.statements.counts_outside && count_written(true) < written)
+        if (const std::int64_t outside = count_written(false); outside > 0)
+            pg_call([=] { raise_outside_slice(outside); });
+    return written;
+}
+
+// The rows of the COPY that are inside of the slice, or those that are not, as they are stored.
+std::int64_t CopyWriter::count_written(bool inside) const {
+    const std::string sql = "SELECT pg_catalog.count(*) FROM " + target_.name() + " WHERE (" + load_.slice + "\n)" +
+                            (inside ? "" : " IS NOT TRUE") + " AND xmin OPERATOR(pg_catalog.=) '" +
+                            std::to_string(transaction_) + "'::pg_catalog.xid AND cmin OPERATOR(pg_catalog.=) '" +
+                            std::to_string(command_) + "'::pg_catalog.cid";
+    return pg_call([statement = sql.c_str()] {
+        spi_connect();
+        const int code = SPI_execute(statement, false, 0);
+        if (code < 0) raise_spi("SPI_execute", code);
+        bool is_null = false;
+        const auto count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+        spi_finish();
+        return count;
+    });
+}
+
+void CopyWriter::finish() {
+    pg_call([this] { scope_.end(); });
+}
+
+} // namespace pgci

@@ -1,0 +1,113 @@
+#include "rows/row_decoder.hpp"
+
+#include "server/attempt.hpp"
+#include "server/guard.hpp"
+#include "server/remote_text.hpp"
+#include "server/settings.hpp"
+
+namespace pgci {
+
+RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
+    const auto count = map.columns.size();
+    const MappedColumn *const columns = map.columns.data();
+    pg_call([=, this] {
+        const MemoryContext previous = MemoryContextSwitchTo(memory);
+        description_ = CreateTemplateTupleDesc(static_cast<int>(count));
+        decoders_ = static_cast<ValueDecoder *>(palloc0(sizeof(ValueDecoder) * count));
+        values_ = static_cast<Datum *>(palloc(sizeof(Datum) * count));
+        nulls_ = static_cast<bool *>(palloc(sizeof(bool) * count));
+        for (std::size_t i = 0; i < count; ++i) {
+            const MappedColumn &column = columns[i];
+            init_value_decoder(decoders_[i], column.batch_type, column.batch_typmod, column.as_text, memory);
+            TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), column.name.c_str(), column.batch_type, -1,
+                               0);
+            if (column.as_text) depends_on_settings_ = true;
+        }
+        column_ = description_->natts;
+        MemoryContextSwitchTo(previous);
+    });
+}
+
+std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
+    const MemoryContext previous = MemoryContextSwitchTo(writer.row_memory());
+    const int count = description_->natts;
+    std::int64_t bytes = 0;
+    ++row_;
+    source_row_ = row;
+    for (column_ = 0; column_ < count; ++column_) {
+        const int length = PQgetlength(row, 0, column_);
+        nulls_[column_] = length == 0 && PQgetisnull(row, 0, column_) != 0;
+        if (nulls_[column_]) {
+            values_[column_] = Datum{0};
+            continue;
+        }
+        bytes += length;
+        values_[column_] = decode_value(decoders_[column_], PQgetvalue(row, 0, column_), length);
+    }
+    MemoryContextSwitchTo(previous);
+    writer.add(values_, nulls_, bytes);
+    return bytes;
+}
+
+std::string RowDecoder::show_row() {
+    const int failed = column_;
+    std::string json = "{";
+    for (int i = 0; i < description_->natts; ++i) {
+        const Form_pg_attribute attribute = TupleDescAttr(description_, i);
+        char *const value = PQgetvalue(source_row_, 0, i);
+        const int length = PQgetlength(source_row_, 0, i);
+        const bool is_null = PQgetisnull(source_row_, 0, i) != 0;
+        std::string text = sanitize(value, static_cast<std::size_t>(length));
+        if (!is_null && !decoders_[i].as_text && i != failed) {
+            // In a subtransaction of its own: what follows the failed value may fail as well.
+            const std::optional<RunFailure> failure = attempt([&] {
+                const char *const shown = pg_call([&] {
+                    Oid output = InvalidOid;
+                    bool is_varlena = false;
+                    getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+                    return OidOutputFunctionCall(output, decode_value(decoders_[i], value, length));
+                });
+                text = shown;
+            });
+            if (failure && is_cancel(*failure)) raise(*failure);
+            if (failure) text = "(not decoded)";
+        } else if (!is_null && !decoders_[i].as_text) {
+            text = "(not decoded)";
+        }
+        json += i == 0 ? "" : ", ";
+        json += pg_call([&] {
+            StringInfoData member;
+            initStringInfo(&member);
+            escape_json(&member, NameStr(attribute->attname));
+            appendStringInfoString(&member, ": ");
+            if (is_null)
+                appendStringInfoString(&member, "null");
+            else
+                escape_json(&member, text.c_str());
+            return member.data;
+        });
+    }
+    return json + "}";
+}
+
+// Settings that the source has too are the same there.
+void RowDecoder::begin() {
+    if (!depends_on_settings_) return;
+    settings_ = pg_call([] {
+        const int level = NewGUCNestLevel();
+        set_text_input_for_level();
+        return level;
+    });
+}
+
+void RowDecoder::end() {
+    if (depends_on_settings_) pg_call([this] { AtEOXact_GUC(true, settings_); });
+}
+
+void RowDecoder::show_position() const {
+    if (column_ < description_->natts)
+        errcontext("column \"%s\" of row " INT64_FORMAT " of the source",
+                   NameStr(TupleDescAttr(description_, column_)->attname), row_);
+}
+
+} // namespace pgci

@@ -1,0 +1,31 @@
+// What takes the rows of a run into the target, batch by batch.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace pgci {
+
+class RowWriter {
+  public:
+    RowWriter() = default;
+    RowWriter(const RowWriter &) = delete;
+    RowWriter &operator=(const RowWriter &) = delete;
+    virtual ~RowWriter() = default;
+
+    // Deletes the slice and returns how many rows that were; 0 for a mode that deletes nothing. Raises 40001 where the
+    // slice has rows that a REPEATABLE READ transaction cannot see.
+    virtual std::int64_t remove() = 0;
+
+    // Where the values of a row are to be allocated, which is the writer's to free.
+    virtual MemoryContext row_memory() const = 0;
+    // Adds a row of the batch's columns to the batch; `bytes` is about the size of its values. PostgreSQL code, for use
+    // inside pg_call.
+    virtual void add(Datum *values, bool *nulls, std::int64_t bytes) = 0;
+    // Writes the batch and returns how many rows were written. Raises 44000 for a row that is outside of the slice.
+    virtual std::int64_t write() = 0;
+
+    // Fires what the rows have triggered. To be called once, after the last batch.
+    virtual void finish() = 0;
+};
+
+} // namespace pgci

@@ -1,0 +1,92 @@
+#include "rows/spi_writer.hpp"
+
+#include "server/guard.hpp"
+#include "server/spi.hpp"
+#include "target/slice_delete.hpp"
+
+namespace pgci {
+
+namespace {
+
+// How many statements the rules of the target made of the INSERT.
+int count_statements(SPIPlanPtr plan) {
+    int count = 0;
+    const List *const sources = SPI_plan_get_plan_sources(plan);
+    for (int i = 0; i < list_length(sources); ++i)
+        count += list_length(static_cast<const CachedPlanSource *>(list_nth(sources, i))->query_list);
+    return count;
+}
+
+// The statement counts the rows that it wrote, and those of them outside of the slice.
+std::int64_t written_inside() {
+    bool is_null = false;
+    const HeapTuple counts = SPI_tuptable->vals[0];
+    const auto written = DatumGetInt64(SPI_getbinval(counts, SPI_tuptable->tupdesc, 1, &is_null));
+    const auto outside = DatumGetInt64(SPI_getbinval(counts, SPI_tuptable->tupdesc, 2, &is_null));
+    SPI_freetuptable(SPI_tuptable);
+    if (outside > 0) raise_outside_slice(outside);
+    return written;
+}
+
+} // namespace
+
+SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
+                     MemoryContext memory)
+    : statements_(statements), bound_(bound) {
+    const char *const insert = statements.insert.c_str();
+    const char *const zone_name = zone.name();
+    batch_.description = description;
+    pg_call([&] {
+        row_memory_ = AllocSetContextCreate(memory, "copy_incremental row", ALLOCSET_DEFAULT_SIZES);
+        statement_.begin(zone_name);
+        spi_connect();
+        insert_ = spi_prepare(insert);
+        batch_.read_often = count_statements(insert_) > 1;
+        begin_batch();
+    });
+}
+
+void SpiWriter::begin_batch() {
+    const MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(row_memory_));
+    // Only a row that is larger than the bound itself is worth a file.
+    batch_.rows = tuplestore_begin_heap(false, false, static_cast<int>(2 * bound_ / 1024));
+    MemoryContextSwitchTo(previous);
+}
+
+std::int64_t SpiWriter::remove() { return delete_slice(statements_.remove); }
+
+void SpiWriter::add(Datum *values, bool *nulls, std::int64_t bytes) {
+    constexpr std::int64_t worth_freeing = 8192;
+    tuplestore_putvalues(batch_.rows, batch_.description, values, nulls);
+    row_bytes_ += bytes;
+    if (row_bytes_ < worth_freeing) return;
+    MemoryContextReset(row_memory_);
+    row_bytes_ = 0;
+}
+
+std::int64_t SpiWriter::write() {
+    const BatchInHand in_hand(batch_);
+    return pg_call([this] {
+        // Triggers that fire after the statement are queued for finish().
+        const int code =
+            SPI_execute_snapshot(insert_, nullptr, nullptr, InvalidSnapshot, InvalidSnapshot, false, false, 0);
+        if (code < 0) raise_spi("SPI_execute", code);
+        const std::int64_t written =
+            statements_.counts_outside ? written_inside() : static_cast<std::int64_t>(SPI_processed);
+        // Rules may have kept the statement from reading it, or have copies read.
+        if (batch_.rows != nullptr) tuplestore_end(batch_.rows);
+        begin_batch();
+        return written;
+    });
+}
+
+void SpiWriter::finish() {
+    pg_call([this] {
+        tuplestore_end(batch_.rows);
+        MemoryContextDelete(row_memory_);
+        spi_finish();
+        statement_.end();
+    });
+}
+
+} // namespace pgci

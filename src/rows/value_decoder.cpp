@@ -1,0 +1,186 @@
+#include "rows/value_decoder.hpp"
+
+namespace pgci {
+
+namespace {
+
+using Kind = ValueDecoder::Kind;
+
+Kind binary_kind(Oid type) {
+    switch (type) {
+    case BOOLOID:
+        return Kind::boolean;
+    case INT2OID:
+        return Kind::int16;
+    case INT4OID:
+    case FLOAT4OID:
+    case OIDOID:
+        return Kind::int32;
+    case INT8OID:
+    case FLOAT8OID:
+        return Kind::int64;
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+        return Kind::text;
+    case BYTEAOID:
+        return Kind::bytes;
+    case UUIDOID:
+        return Kind::uuid;
+    case DATEOID:
+        return Kind::date;
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+        return Kind::timestamp;
+    case NUMERICOID:
+        return Kind::numeric;
+    default:
+        return Kind::function;
+    }
+}
+
+// Numbers travel in network byte order.
+std::uint16_t read_16(const char *value) {
+    std::uint16_t number = 0;
+    std::memcpy(&number, value, sizeof number);
+    return pg_ntoh16(number);
+}
+
+std::uint32_t read_32(const char *value) {
+    std::uint32_t number = 0;
+    std::memcpy(&number, value, sizeof number);
+    return pg_ntoh32(number);
+}
+
+std::uint64_t read_64(const char *value) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, value, sizeof number);
+    return pg_ntoh64(number);
+}
+
+Datum make_varlena(const char *bytes, int length) {
+    auto *const result = static_cast<struct varlena *>(palloc(static_cast<Size>(length) + VARHDRSZ));
+    SET_VARSIZE(result, length + VARHDRSZ);
+    std::memcpy(VARDATA(result), bytes, static_cast<Size>(length));
+    return PointerGetDatum(result);
+}
+
+Datum call_function(ValueDecoder &decoder, char *value, int length) {
+    // libpq ends every value with a zero byte, as receive functions expect.
+    StringInfoData buffer{};
+    buffer.data = value;
+    buffer.len = length;
+    buffer.maxlen = length;
+    const Datum datum = ReceiveFunctionCall(&decoder.function, &buffer, decoder.io_parameter, decoder.typmod);
+    if (buffer.cursor != length)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("incorrect binary data format")));
+    return datum;
+}
+
+// A numeric as it is stored, out of what numeric_send wrote: base-10000 digits behind weight, sign and scale. The
+// layout is that of numeric.c, which pg_upgrade keeps from version to version. False for what only the receive function
+// can judge: special values, digits that are not normalized, and all that no server sends.
+bool decode_numeric(const char *value, int length, Datum &result) {
+    constexpr int header = 8;
+    constexpr int most_digits = 1000;
+    constexpr std::uint16_t negative = 0x4000;
+    constexpr std::uint16_t short_form = 0x8000;
+    constexpr std::uint16_t short_negative = 0x2000;
+    constexpr int short_scale_shift = 7;
+    constexpr std::uint16_t short_weight_mask = 0x007F;
+    if (length < header) return false;
+    const int digits = read_16(value);
+    const int weight = static_cast<std::int16_t>(read_16(value + 2));
+    const std::uint16_t sign = read_16(value + 4);
+    const int scale = read_16(value + 6);
+    if (digits == 0 || digits > most_digits || length != header + 2 * digits) return false;
+    if (sign != 0 && sign != negative) return false;
+    if (weight < -64 || weight > 63 || scale > 63) return false;
+    if (read_16(value + header) == 0 || read_16(value + length - 2) == 0) return false;
+    // Digits beyond the scale would have to be cut off.
+    constexpr std::array<int, 4> beyond_scale{1, 1000, 100, 10};
+    const int groups_behind_point = digits - weight - 1;
+    if (groups_behind_point > (scale + 3) / 4) return false;
+    if (groups_behind_point * 4 > scale && read_16(value + length - 2) % beyond_scale[scale % 4] != 0) return false;
+
+    const Size size = VARHDRSZ + sizeof(std::uint16_t) * (static_cast<Size>(digits) + 1);
+    auto *const numeric = static_cast<struct varlena *>(palloc(size));
+    SET_VARSIZE(numeric, size);
+    auto *const parts = reinterpret_cast<std::uint16_t *>(VARDATA(numeric));
+    parts[0] = static_cast<std::uint16_t>(short_form | (sign == negative ? short_negative : 0) |
+                                          (scale << short_scale_shift) | (weight & short_weight_mask));
+    for (int i = 0; i < digits; ++i) {
+        const std::uint16_t digit = read_16(value + header + 2 * i);
+        if (digit > 9999) return false;
+        parts[i + 1] = digit;
+    }
+    result = PointerGetDatum(numeric);
+    return true;
+}
+
+} // namespace
+
+void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_text, MemoryContext memory) {
+    Oid function = InvalidOid;
+    if (as_text)
+        getTypeInputInfo(type, &function, &decoder.io_parameter);
+    else
+        getTypeBinaryInputInfo(type, &function, &decoder.io_parameter);
+    fmgr_info_cxt(function, &decoder.function, memory);
+    decoder.typmod = typmod;
+    decoder.as_text = as_text;
+    decoder.kind = as_text || typmod >= 0 ? Kind::function : binary_kind(type);
+}
+
+// A value that is not of the form or in the range that its kind takes here goes to the type's own function, so that
+// the error is the same as without this file.
+Datum decode_value(ValueDecoder &decoder, char *value, int length) {
+    switch (decoder.kind) {
+    case Kind::boolean:
+        if (length == 1) return BoolGetDatum(value[0] != 0);
+        break;
+    case Kind::int16:
+        if (length == 2) return Int16GetDatum(static_cast<std::int16_t>(read_16(value)));
+        break;
+    case Kind::int32:
+        if (length == 4) return Int32GetDatum(static_cast<std::int32_t>(read_32(value)));
+        break;
+    case Kind::int64:
+        if (length == 8) return Int64GetDatum(static_cast<std::int64_t>(read_64(value)));
+        break;
+    case Kind::text:
+        (void)pg_verify_mbstr(GetDatabaseEncoding(), value, length, false);
+        return make_varlena(value, length);
+    case Kind::bytes:
+        return make_varlena(value, length);
+    case Kind::uuid:
+        if (length == UUID_LEN) {
+            auto *const uuid = static_cast<char *>(palloc(UUID_LEN));
+            std::memcpy(uuid, value, UUID_LEN);
+            return PointerGetDatum(uuid);
+        }
+        break;
+    case Kind::date:
+        if (length == 4) {
+            const auto date = static_cast<DateADT>(read_32(value));
+            if (IS_VALID_DATE(date)) return DateADTGetDatum(date);
+        }
+        break;
+    case Kind::timestamp:
+        if (length == 8) {
+            const auto timestamp = static_cast<Timestamp>(read_64(value));
+            if (IS_VALID_TIMESTAMP(timestamp)) return TimestampGetDatum(timestamp);
+        }
+        break;
+    case Kind::numeric:
+        if (Datum numeric = 0; decode_numeric(value, length, numeric)) return numeric;
+        break;
+    case Kind::function:
+        break;
+    }
+    if (!decoder.as_text) return call_function(decoder, value, length);
+    (void)pg_verify_mbstr(GetDatabaseEncoding(), value, length, false);
+    return InputFunctionCall(&decoder.function, value, decoder.io_parameter, decoder.typmod);
+}
+
+} // namespace pgci

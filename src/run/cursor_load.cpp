@@ -1,0 +1,63 @@
+#include "run/cursor_load.hpp"
+
+#include "server/guard.hpp"
+#include "rows/batch_reader.hpp"
+#include "rows/bulk_writer.hpp"
+#include "rows/rejecting_writer.hpp"
+
+namespace pgci {
+
+namespace {
+
+// Memory of the run, which an error leaves to the end of the transaction or of the procedure's call.
+MemoryContext create_run_memory(MemoryContext parent) {
+    return pg_call([=] { return AllocSetContextCreate(parent, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
+}
+
+} // namespace
+
+void load_by_cursor(LoadRun &run) {
+    if (run.request.method == Method::bulk) check_bulk(run.target, run.plan);
+    const std::int64_t bound = max_batch_bytes;
+    const MemoryContext memory = create_run_memory(run.procedure.memory());
+    RowDecoder decoder(run.plan.map, memory);
+    SourceCursor cursor(run.source, run.query, run.plan.map, run.request.batch, bound);
+    BatchReader reader(cursor, decoder, run.request.batch, bound);
+    Rejects rejects(run.ledger, run.run_id, run.request.reject_limit, run.batch_in_work);
+    if (run.request.on_error == OnError::reject) reader.put_aside(rejects);
+    const auto make_writer = [&]() -> std::unique_ptr<RowWriter> {
+        if (run.request.method == Method::bulk)
+            return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), memory);
+        if (run.request.on_error == OnError::reject)
+            return std::make_unique<RejectingWriter>(run.plan.statements, run.zone, decoder.description(), bound,
+                                                     memory, rejects);
+        return std::make_unique<SpiWriter>(run.plan.statements, run.zone, decoder.description(), bound, memory);
+    };
+    RunStatistics &statistics = run.statistics;
+    std::unique_ptr<RowWriter> writer = make_writer();
+    statistics.rows_deleted = writer->remove();
+    for (bool is_first = true; !cursor.at_end(); is_first = false) {
+        if (writer == nullptr) writer = make_writer();
+        run.batch_in_work = statistics.batches + 1;
+        reader.read(*writer);
+        statistics.rows_read += reader.rows();
+        statistics.bytes += reader.bytes();
+        if (reader.rows() > 0) ++statistics.batches;
+        // An empty window is an INSERT of no rows to the target's triggers.
+        if (reader.rows() > 0 || is_first) statistics.rows_written += writer->write();
+        run.progress.show(statistics);
+        if (!run.request.commit_batches && !cursor.at_end()) continue;
+        run.batch_in_work = 0;
+        if (cursor.at_end()) cursor.finish();
+        writer->finish();
+        writer.reset();
+        if (cursor.at_end() && run.check != nullptr) run.check->compare();
+        run.ledger.record(run.run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
+        run.procedure.commit();
+        if (run.request.commit_batches)
+            run.source.connection().set_written("The batches committed before stay written");
+    }
+    pg_call([=] { MemoryContextDelete(memory); });
+}
+
+} // namespace pgci

@@ -1,0 +1,76 @@
+#include "run/run_scope.hpp"
+
+#include "server/compat.hpp"
+#include "server/spi.hpp"
+
+namespace pgci {
+
+void check_may_write() {
+    pg_call([] {
+        if (RecoveryInProgress())
+            ereport(ERROR,
+                    (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+                     errmsg("cannot call copy_incremental() during recovery"), errhint("Run it on the primary.")));
+        PreventCommandIfReadOnly("copy_incremental()");
+        PreventCommandIfParallelMode("copy_incremental()");
+        if (InSecurityRestrictedOperation())
+            ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                            errmsg("cannot call copy_incremental() within security-restricted operation"),
+                            errhint("Do not call it from index expressions or materialized views.")));
+    });
+}
+
+RunGuard::RunGuard() {
+    if (running)
+        raise(sqlstate::object_in_use, "copy_incremental is already running in this session",
+              "Do not call it from triggers, defaults, domains or casts of the target.");
+    running = true;
+}
+
+ClientWatch::ClientWatch() : interval_(client_connection_check_interval) {
+    constexpr int milliseconds = 1000;
+    if (interval_ > 0 || !compat::can_see_client_leave()) return;
+    pg_call([] {
+        if (!get_timeout_active(CLIENT_CONNECTION_CHECK_TIMEOUT))
+            enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT, milliseconds);
+    });
+    client_connection_check_interval = milliseconds;
+}
+
+ClientWatch::~ClientWatch() { client_connection_check_interval = interval_; }
+
+ProcedureScope::ProcedureScope(bool is_procedure) : is_procedure_(is_procedure) {
+    if (is_procedure_) pg_call([] { spi_connect(SPI_OPT_NONATOMIC); });
+}
+
+void ProcedureScope::commit() const {
+    if (!is_procedure_) return;
+    pg_call(
+        [] {
+            SPI_commit();
+            EnsurePortalSnapshotExists();
+        },
+        memory());
+}
+
+std::optional<RunFailure> ProcedureScope::try_commit() const {
+    try {
+        commit();
+        return std::nullopt;
+    } catch (...) {
+        RunFailure failure = describe_failure();
+        // SPI_commit has begun a transaction all the same.
+        pg_call([] { EnsurePortalSnapshotExists(); });
+        return failure;
+    }
+}
+
+void ProcedureScope::rest() const {
+    pg_call([] { SPI_commit(); }, memory());
+}
+
+void ProcedureScope::finish() const {
+    if (is_procedure_) pg_call([] { spi_finish(); });
+}
+
+} // namespace pgci

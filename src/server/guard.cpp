@@ -1,0 +1,152 @@
+#include "server/guard.hpp"
+
+namespace pgci {
+namespace detail {
+
+// A copy of the error that was caught, which is over then; null when there is no memory for the copy.
+static ErrorData *take_error(MemoryContext memory) {
+    sigjmp_buf *const outer_jump = PG_exception_stack;
+    sigjmp_buf jump;
+    ErrorData *volatile error = nullptr;
+    if (sigsetjmp(jump, 0) == 0) {
+        PG_exception_stack = &jump;
+        MemoryContextSwitchTo(memory);
+        error = CopyErrorData();
+    }
+    PG_exception_stack = outer_jump;
+    FlushErrorState();
+    return error;
+}
+
+void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory) {
+    sigjmp_buf *const outer_jump = PG_exception_stack;
+    ErrorContextCallback *const outer_context = error_context_stack;
+    const MemoryContext memory = CurrentMemoryContext;
+    sigjmp_buf jump;
+
+    // Without the signal mask (savemask 0): nothing in a backend changes it, and saving it costs a system call.
+    if (sigsetjmp(jump, 0) == 0) {
+        PG_exception_stack = &jump;
+        try {
+            body(argument);
+        } catch (...) {
+            PG_exception_stack = outer_jump;
+            throw;
+        }
+        PG_exception_stack = outer_jump;
+        MemoryContextSwitchTo(memory);
+        return;
+    }
+    PG_exception_stack = outer_jump;
+    error_context_stack = outer_context;
+    ErrorData *const error = take_error(error_memory);
+    MemoryContextSwitchTo(memory);
+    if (error == nullptr) throw std::bad_alloc();
+    throw PgError(error);
+}
+
+bool run_in_subtransaction(void (*body)(void *), void *argument, SqlState tolerated) {
+    const MemoryContext memory = CurrentMemoryContext;
+    const MemoryContext outer_transaction = CurTransactionContext;
+    const ResourceOwner owner = CurrentResourceOwner;
+    const auto end_with = [=](void (*end)()) {
+        pg_call([=] {
+            end();
+            CurrentResourceOwner = owner;
+        });
+        MemoryContextSwitchTo(memory);
+    };
+    pg_call([&] { BeginInternalSubTransaction(nullptr); });
+    ErrorData *error = nullptr;
+    try {
+        run_guarded(body, argument, outer_transaction);
+    } catch (const PgError &caught) {
+        error = caught.data();
+    } catch (...) {
+        end_with(RollbackAndReleaseCurrentSubTransaction);
+        throw;
+    }
+    end_with(error == nullptr ? ReleaseCurrentSubTransaction : RollbackAndReleaseCurrentSubTransaction);
+    if (error == nullptr) return true;
+    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TO_CATEGORY(tolerated.packed())) throw PgError(error);
+    FreeErrorData(error);
+    return false;
+}
+
+static void copy_text(char *target, std::size_t size, const char *text) noexcept {
+    strlcpy(target, text, size);
+    // Never cut a multibyte character in two.
+    target[pg_mbcliplen(target, static_cast<int>(std::strlen(target)), static_cast<int>(size) - 1)] = '\0';
+}
+
+void Failure::set(const ErrorReport &report) noexcept {
+    code = report.code.packed();
+    copy_text(message, sizeof message, report.message.c_str());
+    copy_text(detail, sizeof detail, report.detail.c_str());
+    copy_text(hint, sizeof hint, report.hint.c_str());
+}
+
+void Failure::set(SqlState state, const char *text) noexcept {
+    code = state.packed();
+    copy_text(message, sizeof message, text);
+}
+
+Failure current_failure() noexcept {
+    Failure failure;
+    try {
+        throw;
+    } catch (const PgError &error) {
+        failure.postgres_error = error.data();
+    } catch (const Error &error) {
+        failure.set(error.report());
+    } catch (const std::bad_alloc &) {
+        failure.set(sqlstate::out_of_memory, "out of memory");
+    } catch (const std::exception &error) {
+        failure.set(sqlstate::internal_error, error.what());
+    } catch (...) {
+        failure.set(sqlstate::internal_error, "unknown C++ exception");
+    }
+    return failure;
+}
+
+void report(const Failure &failure) {
+    if (failure.postgres_error != nullptr) ReThrowError(failure.postgres_error);
+    ereport(ERROR, (errcode(failure.code), errmsg_internal("%s", failure.message),
+                    failure.detail[0] != '\0' ? errdetail_internal("%s", failure.detail) : 0,
+                    failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0));
+    pg_unreachable();
+}
+
+} // namespace detail
+
+void raise(const ErrorReport &report) {
+    const char *const message = report.message.c_str();
+    const char *const detail = report.detail.c_str();
+    const char *const hint = report.hint.c_str();
+    const char *const context = report.context.c_str();
+    const char *const query = report.query.c_str();
+    const int code = report.code.packed();
+    const int position = report.position;
+    pg_call([=] {
+        ereport(ERROR,
+                (errcode(code), errmsg_internal("%s", message),
+                 detail[0] != '\0' ? errdetail_internal("%s", detail) : 0, hint[0] != '\0' ? errhint("%s", hint) : 0,
+                 context[0] != '\0' ? errcontext("%s", context) : 0, query[0] != '\0' ? internalerrquery(query) : 0,
+                 query[0] != '\0' ? internalerrposition(position) : 0));
+    });
+    pg_unreachable();
+}
+
+void ErrorInQuery::move_position(void *query) noexcept {
+    const int position = geterrposition();
+    if (position <= 0) return;
+    errposition(0);
+    internalerrposition(position);
+    internalerrquery(static_cast<const char *>(query));
+}
+
+void raise(SqlState code, const std::string &message, const std::string &hint, const std::string &detail) {
+    raise(ErrorReport{.code = code, .message = message, .detail = detail, .hint = hint});
+}
+
+} // namespace pgci

@@ -1,0 +1,29 @@
+#include "server/sql_text.hpp"
+
+namespace pgci {
+
+static std::string quote(std::string_view text, char mark) {
+    std::string quoted;
+    quoted.reserve(text.size() + 2);
+    quoted += mark;
+    for (const char c : text) {
+        if (c == mark) quoted += mark;
+        quoted += c;
+    }
+    quoted += mark;
+    return quoted;
+}
+
+std::string quote_identifier(std::string_view name) { return quote(name, '"'); }
+
+std::string quote_literal(std::string_view text) {
+    if (text.find('\\') == std::string_view::npos) return quote(text, '\'');
+    std::string doubled;
+    for (const char c : text) {
+        if (c == '\\') doubled += '\\';
+        doubled += c;
+    }
+    return "E" + quote(doubled, '\'');
+}
+
+} // namespace pgci

@@ -1,0 +1,124 @@
+#include "source/settled_window.hpp"
+
+#include <set>
+#include <sstream>
+
+#include "server/guard.hpp"
+#include "server/remote_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+// One row: why the window is not settled, or NULL; and the transactions that have written, but whose begin our role may
+// not see, or nobody can (prepared ones).
+constexpr const char *inquiry =
+    "SELECT CASE WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz THEN 'The "
+    "source''s "
+    "clock shows ' OPERATOR(pg_catalog.||) pg_catalog.clock_timestamp()::pg_catalog.timestamptz(0)::pg_catalog.text "
+    "OPERATOR(pg_catalog.||) '.' "
+    "WHEN pg_catalog.pg_is_in_recovery() AND coalesce(pg_catalog.pg_last_xact_replay_timestamp() "
+    "OPERATOR(pg_catalog.<) "
+    "$1::pg_catalog.timestamptz, true) THEN 'The source is a standby that has replayed transactions up to ' "
+    "OPERATOR(pg_catalog.||) "
+    "coalesce(pg_catalog.pg_last_xact_replay_timestamp()::pg_catalog.timestamptz(0)::pg_catalog.text, 'none') "
+    "OPERATOR(pg_catalog.||) '.' "
+    "WHEN pg_catalog.min(began) OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz THEN 'A transaction that has written "
+    "at "
+    "the source is open since ' OPERATOR(pg_catalog.||) "
+    "pg_catalog.min(began)::pg_catalog.timestamptz(0)::pg_catalog.text OPERATOR(pg_catalog.||) '.' END, "
+    "pg_catalog.string_agg(xid, ' ') FILTER (WHERE began IS NULL) FROM (SELECT backend_xid::pg_catalog.text, "
+    "xact_start "
+    "FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND datname OPERATOR(pg_catalog.=) "
+    "pg_catalog.current_database() UNION ALL SELECT transaction::pg_catalog.text, CASE WHEN prepared "
+    "OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz THEN prepared END FROM pg_catalog.pg_prepared_xacts WHERE "
+    "database "
+    "OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS writers(xid, began)";
+
+struct Unsettled {
+    std::string reason{};           // empty: settled, as far as is visible
+    std::set<std::string> hidden{}; // transactions
+};
+
+Unsettled inquire(SourceSession &source, const Window &window) {
+    const Result answer = source.connection().run({.sql = inquiry, .parameters = {window.text().end}}, PGRES_TUPLES_OK);
+    if (PQntuples(answer.get()) != 1 || PQnfields(answer.get()) != 2)
+        source.connection().raise_protocol_violation("no answer about open transactions");
+    Unsettled state{.reason = sanitize(PQgetvalue(answer.get(), 0, 0), 200)};
+    std::istringstream hidden(PQgetvalue(answer.get(), 0, 1));
+    for (std::string xid; hidden >> xid;) state.hidden.insert(xid);
+    return state;
+}
+
+std::string message(const Window &window) {
+    return "window " + window.name() + " is not settled: the source may still commit rows of it";
+}
+
+constexpr const char *hint = "Load it later or again, or pass settle => 'wait'; 'ignore' does not look.";
+
+void pause_waiting() {
+    constexpr long milliseconds = 250;
+    pg_call([] {
+        const int events =
+            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, PG_WAIT_EXTENSION);
+        if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    });
+}
+
+// Of the transactions whose begin is hidden, those matter that are open when the window has ended; later ones do not.
+void wait_until_settled(SourceSession &source, const TimeZone &zone, const Window &window) {
+    std::optional<std::set<std::string>> to_end;
+    while (true) {
+        const Unsettled state = inquire(source, window);
+        if (state.reason.empty()) {
+            if (!to_end) to_end = state.hidden;
+            std::erase_if(*to_end, [&](const std::string &xid) { return !state.hidden.contains(xid); });
+            if (to_end->empty()) return;
+        }
+        pause_waiting();
+        source.restart(zone);
+    }
+}
+
+[[noreturn]] void raise_unsettled(const Window &window, const Unsettled &state) {
+    if (!state.reason.empty()) raise(sqlstate::not_settled, message(window), hint, state.reason);
+    raise(sqlstate::not_settled, message(window),
+          "GRANT pg_read_all_stats to the source's role, so that it sees when transactions began; or pass settle => "
+          "'wait'.",
+          "Transactions that have written at the source are open, and the source's role may not see since when.");
+}
+
+void warn_unsettled(const Window &window, const Unsettled &state) {
+    const std::string text = message(window);
+    pg_call([&] {
+        ereport(WARNING, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg_internal("%s", text.c_str()),
+                          errdetail_internal("%s", state.reason.c_str()), errhint("%s", hint)));
+    });
+}
+
+} // namespace
+
+std::string unsettled_warning(SourceSession &source, const Window &window) {
+    const Unsettled state = inquire(source, window);
+    return state.reason.empty() ? "" : message(window) + "; " + state.reason;
+}
+
+bool settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle) {
+    if (settle == Settle::ignore) return false;
+    if (settle == Settle::wait) {
+        wait_until_settled(source, zone, window);
+    } else {
+        const Unsettled state = inquire(source, window);
+        if (settle == Settle::error && !(state.reason.empty() && state.hidden.empty())) raise_unsettled(window, state);
+        if (settle == Settle::warn) {
+            if (!state.reason.empty()) warn_unsettled(window, state);
+            return false;
+        }
+    }
+    // A transaction that ended just before we looked is not in the snapshot of before.
+    source.restart(zone);
+    return true;
+}
+
+} // namespace pgci

@@ -1,0 +1,158 @@
+#include "source/source_session.hpp"
+
+#include "server/guard.hpp"
+#include "server/sql_text.hpp"
+
+namespace pgci {
+
+bool source_row_security = false;
+
+namespace {
+
+// A wait of the source for a lock ends here, even where this server's own lock_timeout is off: the lock may be held
+// by the session that called us, and no deadlock detector sees both servers.
+constexpr int default_lock_timeout = 30000; // milliseconds
+
+const RemoteConnection::Statement commit{.sql = "COMMIT"};
+
+std::string setting(const std::string &name, const std::string &value) {
+    return "pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) + ", true)";
+}
+
+// The first query of the transaction is ours: after it, no statement can make the transaction writable.
+std::string begin_script(const TimeZone &zone, int server_version) {
+    std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_catalog.pg_backend_pid(), "
+                      "pg_catalog.current_database(), "
+                      "pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')";
+    const auto set = [&](const char *name, const std::string &value) { sql += ", " + setting(name, value); };
+    set("client_encoding", GetDatabaseEncodingName());
+    set("standard_conforming_strings", "on");
+    // Without an order of day, month and year, which is how the query's own literals are read.
+    set("DateStyle", "ISO");
+    set("IntervalStyle", "postgres");
+    set("extra_float_digits", "3");
+    set("bytea_output", "hex");
+    set("lc_monetary", "C");
+    set("xmloption", "content");
+    set("TimeZone", zone.name());
+    set("lock_timeout", std::to_string(LockTimeout > 0 ? LockTimeout : default_lock_timeout));
+    set("idle_in_transaction_session_timeout", "1h");
+    set("tcp_keepalives_idle", "30");
+    set("tcp_keepalives_interval", "10");
+    set("tcp_keepalives_count", "3");
+    if (!source_row_security) set("row_security", "off");
+    // The source notices by itself that this server is gone. Only Linux has it in every version from 14 on.
+    if (server_version >= 140000)
+        sql += ", CASE WHEN pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0 THEN " +
+               setting("client_connection_check_interval", "1s") + " END";
+    return sql;
+}
+
+// The same moment of start, to the microsecond, and the same database name.
+bool is_this_database(const char *database, const char *start_time) {
+    char ours[17];
+    snprintf(ours, sizeof ours, "%016llx", static_cast<unsigned long long>(PgStartTime));
+    const char *const name = pg_call([] { return get_database_name(MyDatabaseId); });
+    return std::strcmp(ours, start_time) == 0 && name != nullptr && std::strcmp(name, database) == 0;
+}
+
+} // namespace
+
+SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory)
+    : connection_(options, memory) {
+    begin(zone);
+}
+
+void SourceSession::restart(const TimeZone &zone) {
+    send_commit();
+    receive_commit();
+    if (connection_.is_in_pipeline()) connection_.leave_pipeline();
+    begin(zone);
+}
+
+void SourceSession::begin(const TimeZone &zone) {
+    const Result settings = connection_.run_script(begin_script(zone, connection_.server_version()), 2);
+    if (PQresultStatus(settings.get()) != PGRES_TUPLES_OK || PQntuples(settings.get()) != 1 ||
+        PQnfields(settings.get()) < 3)
+        connection_.raise_protocol_violation("no answer to the settings of the session");
+    connection_.set_backend_pid(std::atoi(PQgetvalue(settings.get(), 0, 0)));
+    is_this_database_ = pgci::is_this_database(PQgetvalue(settings.get(), 0, 1), PQgetvalue(settings.get(), 0, 2));
+    connection_.check_protocol_settings();
+    connection_.enter_pipeline();
+}
+
+// Names go into SQL text of ours, so they must be valid before they are quoted.
+void SourceSession::check_name(const char *name) {
+    if (!pg_verify_mbstr(GetDatabaseEncoding(), name, static_cast<int>(std::strlen(name)), true))
+        connection_.raise_protocol_violation("a name that is not valid in the encoding of this database");
+}
+
+std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
+    RemoteConnection::Statement statement{.sql = query.text(), .shown_query = query.text()};
+    if (query.has_literal_braces())
+        statement.hint = "The template has parameters, so its braces mean nothing: {} was not replaced by the day.";
+    const Result description = connection_.describe(statement);
+    const PGresult *const result = description.get();
+    if (PQnparams(result) != static_cast<int>(query.parameters().size()))
+        connection_.raise_protocol_violation("another number of parameters than the query has");
+    parameter_types_.clear();
+    for (int i = 0; i < PQnparams(result); ++i) parameter_types_.push_back(PQparamtype(result, i));
+    std::vector<SourceColumn> columns;
+    for (int i = 0; i < PQnfields(result); ++i) {
+        check_name(PQfname(result, i));
+        columns.push_back({PQfname(result, i), PQftype(result, i), PQfmod(result, i), PQftable(result, i)});
+    }
+    if (columns.empty())
+        raise(sqlstate::datatype_mismatch, "query template returns no columns",
+              "It must be a SELECT, VALUES or TABLE statement with at least one column.");
+    return columns;
+}
+
+SourceSession::TableName SourceSession::table_name(Oid table) {
+    const Result found = connection_.run(
+        {.sql = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n "
+                "ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+         .parameters = {std::to_string(table)}},
+        PGRES_TUPLES_OK);
+    if (PQntuples(found.get()) != 1 || PQnfields(found.get()) != 2)
+        connection_.raise_protocol_violation("no name for a table of the query");
+    check_name(PQgetvalue(found.get(), 0, 0));
+    check_name(PQgetvalue(found.get(), 0, 1));
+    return {PQgetvalue(found.get(), 0, 0), PQgetvalue(found.get(), 0, 1)};
+}
+
+std::vector<std::string> SourceSession::type_names(const std::vector<SourceColumn> &columns) {
+    std::string types;
+    std::string modifiers;
+    for (const SourceColumn &column : columns) {
+        types.append(types.empty() ? "{" : ",").append(std::to_string(column.type));
+        modifiers.append(modifiers.empty() ? "{" : ",").append(std::to_string(column.typmod));
+    }
+    const Result found = connection_.run(
+        {.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), "
+                "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, place) ORDER BY place",
+         .parameters = {types + "}", modifiers + "}"}},
+        PGRES_TUPLES_OK);
+    if (PQntuples(found.get()) != static_cast<int>(columns.size()) || PQnfields(found.get()) != 1)
+        connection_.raise_protocol_violation("no names for the types of the query");
+    std::vector<std::string> names;
+    for (int i = 0; i < PQntuples(found.get()); ++i) {
+        check_name(PQgetvalue(found.get(), i, 0));
+        names.emplace_back(PQgetvalue(found.get(), i, 0));
+    }
+    return names;
+}
+
+void SourceSession::send_commit() {
+    // From here on a pooler may give the process at the source to others, whose query a cancel would hit.
+    connection_.set_backend_pid(0);
+    connection_.send(commit);
+}
+
+void SourceSession::receive_commit() {
+    const Result result = connection_.receive(commit, PGRES_COMMAND_OK);
+    const std::string_view tag = PQcmdStatus(result.get());
+    if (tag != "COMMIT") connection_.raise_protocol_violation(std::string(tag) + " instead of COMMIT");
+}
+
+} // namespace pgci

@@ -1,0 +1,26 @@
+// The arguments of the functions around runs: start, wait, cancel, forget, missing.
+#pragma once
+
+#include <vector>
+
+#include "server/pg.hpp"
+
+namespace pgci {
+
+// copy_incremental_start(), _wait(run_id, timeout), _cancel(run_id), by run_control. The wait's timeout is an interval,
+// whose NULL is no limit; a negative one is 22023.
+std::int64_t start_run(FunctionCallInfo fcinfo);
+bool wait_for_run(FunctionCallInfo fcinfo);
+bool cancel_run(FunctionCallInfo fcinfo);
+
+// Raises 2D000 where a procedure must not commit: inside a transaction block, or called by a function.
+void check_may_commit(FunctionCallInfo fcinfo);
+
+// copy_incremental_forget(target, first_day, last_day): days of the session's TimeZone, NULL for no bound.
+std::int64_t forget_windows(FunctionCallInfo fcinfo);
+
+// copy_incremental_missing(target, first_day, last_day): days of the session's TimeZone, in their order. Raises 22004,
+// 22008, 22023 for the arguments, 42501 without a right to read or write the target.
+std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo);
+
+} // namespace pgci

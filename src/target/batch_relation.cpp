@@ -1,0 +1,129 @@
+#include "target/batch_relation.hpp"
+
+#include "server/guard.hpp"
+#include "server/spi.hpp"
+#include "server/sql_text.hpp"
+#include "template/template_scanner.hpp"
+#include "template/template_statement.hpp"
+#include "target/conversion.hpp"
+
+namespace pgci {
+
+namespace {
+
+// The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)
+// can carry the first, but not the second.
+std::string batch_function(const ColumnMap &map, Oid schema) {
+    const std::string schema_name = pg_call([=] { return get_namespace_name(schema); });
+    std::string declared;
+    for (const MappedColumn &column : map.columns)
+        declared.append(declared.empty() ? "" : ", ")
+            .append(quote_identifier(column.name))
+            .append(" ")
+            .append(qualified_type_name(column.batch_type));
+    return quote_identifier(schema_name) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
+}
+
+void add_column(BatchRelation &relation, const Target &target, const std::string &name) {
+    relation.columns.push_back(name);
+    // The columns of the tables behind a view are not known here, and the clause does no harm.
+    if (target.find_column(name)->is_identity_always || target.is_view()) relation.overrides_identity = true;
+}
+
+std::string unused_name(const std::vector<std::string> &names) {
+    std::string name = "ordinal";
+    while (std::find(names.begin(), names.end(), name) != names.end()) name += "_";
+    return name;
+}
+
+// Analyzes a query and returns the columns of its result. Where the error points into `query` behind `offset`
+// characters, it is made to point into `shown`.
+std::vector<SourceColumn> describe_query(const std::string &query, int offset, const std::string &shown) {
+    const char *const sql = query.c_str();
+    TupleDesc result = nullptr;
+    try {
+        result = pg_call([=] {
+            spi_connect();
+            const SPIPlanPtr plan = spi_prepare(sql);
+            const auto *const source = static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
+            const MemoryContext inner = MemoryContextSwitchTo(CurTransactionContext);
+            const TupleDesc description = CreateTupleDescCopy(source->resultDesc);
+            MemoryContextSwitchTo(inner);
+            spi_finish();
+            return description;
+        });
+    } catch (const PgError &error) {
+        ErrorData *const data = error.data();
+        if (data->internalquery != nullptr && query == data->internalquery && data->internalpos > offset) {
+            data->internalpos -= offset;
+            const char *const text = shown.c_str();
+            data->internalquery = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, text); });
+        }
+        throw;
+    }
+    std::vector<SourceColumn> columns;
+    for (int i = 0; i < result->natts; ++i) {
+        const Form_pg_attribute attribute = TupleDescAttr(result, i);
+        columns.push_back(
+            {.name = NameStr(attribute->attname), .type = attribute->atttypid, .typmod = attribute->atttypmod});
+    }
+    return columns;
+}
+
+// Raises 42601 for an empty text and for more than one statement.
+std::string without_semicolon(const std::string &transform) {
+    return transform.substr(0, scan_template(transform, "transform", "SELECT").length);
+}
+
+} // namespace
+
+std::string BatchRelation::select_list() const {
+    std::string list;
+    for (const std::string &column : columns) {
+        if (!list.empty()) list += ", ";
+        list += alias + "." + quote_identifier(column);
+    }
+    return list;
+}
+
+std::string BatchRelation::with_list(bool more_follow) const {
+    if (more_follow) return with.empty() ? "" : with + ", ";
+    return with.empty() ? "" : "WITH " + with + " ";
+}
+
+BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema) {
+    BatchRelation relation{.from = batch_function(map, schema), .alias = "batch"};
+    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name);
+    relation.ordinal = unused_name(relation.columns);
+    return relation;
+}
+
+void check_transform(const std::string &transform) {
+    if (kind_of_statement(without_semicolon(transform)) != StatementKind::query)
+        raise(sqlstate::syntax_error, "transform must be a single SELECT",
+              "It reads the relation \"batch\" and returns the rows for the target.");
+}
+
+static std::string batch_of_transform(const ColumnMap &batch_columns, Oid schema) {
+    return "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")";
+}
+
+std::vector<SourceColumn> describe_transform(const std::string &transform, const ColumnMap &batch_columns, Oid schema) {
+    const std::string select = without_semicolon(transform);
+    const std::string head = "WITH " + batch_of_transform(batch_columns, schema) + " SELECT * FROM (";
+    const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
+    return describe_query(head + select + "\n) AS result", offset, select);
+}
+
+BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
+                                Oid schema) {
+    BatchRelation relation{.with = batch_of_transform(batch_columns, schema), .alias = "result"};
+    const std::vector<SourceColumn> result = describe_transform(transform, batch_columns, schema);
+    for (const SourceColumn &column : map_by_name(result, target, "transform"))
+        add_column(relation, target, column.name);
+    relation.from = "(" + without_semicolon(transform) + "\n) AS result";
+    relation.ordinal = unused_name(relation.columns);
+    return relation;
+}
+
+} // namespace pgci

@@ -1,0 +1,132 @@
+#include "target/conflict_key.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// A unique index that ON CONFLICT can use: its columns in the index's order; none if it cannot.
+struct UniqueIndex {
+    bool usable = false;
+    bool is_primary = false;
+    bool nulls_conflict = false;
+    int count = 0;
+    AttrNumber columns[INDEX_MAX_KEYS] = {};
+    Oid collations[INDEX_MAX_KEYS] = {};
+};
+
+UniqueIndex describe_index(Oid oid) {
+    UniqueIndex result;
+    const HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple)) return result;
+    const auto *const index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+    result.usable = index->indisunique && index->indimmediate && index->indisvalid &&
+                    heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) &&
+                    heap_attisnull(tuple, Anum_pg_index_indexprs, nullptr);
+    result.is_primary = index->indisprimary;
+    result.nulls_conflict = index->indnullsnotdistinct;
+    result.count = index->indnkeyatts;
+    bool is_null = false;
+    const Datum vector = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indcollation, &is_null);
+    const auto *const collations = reinterpret_cast<const oidvector *>(DatumGetPointer(vector));
+    for (int i = 0; i < result.count; ++i) {
+        result.columns[i] = index->indkey.values[i];
+        result.collations[i] = collations->values[i];
+    }
+    ReleaseSysCache(tuple);
+    return result;
+}
+
+// The indexes of a table, in memory of the transaction.
+List *usable_indexes(Oid table) {
+    List *result = NIL;
+    const Relation relation = relation_open(table, NoLock);
+    const List *const indexes = RelationGetIndexList(relation);
+    for (int i = 0; i < list_length(indexes); ++i) {
+        const UniqueIndex index = describe_index(list_nth_oid(indexes, i));
+        if (!index.usable) continue;
+        auto *const kept = static_cast<UniqueIndex *>(palloc(sizeof(UniqueIndex)));
+        *kept = index;
+        result = lappend(result, kept);
+    }
+    relation_close(relation, NoLock);
+    return result;
+}
+
+std::vector<std::string> names_of(const UniqueIndex &index, Oid table) {
+    std::vector<std::string> names;
+    for (int i = 0; i < index.count; ++i) {
+        const AttrNumber column = index.columns[i];
+        names.emplace_back(pg_call([=] { return get_attname(table, column, false); }));
+    }
+    return names;
+}
+
+std::string join(const std::vector<std::string> &names) {
+    std::string text;
+    for (const std::string &name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+void check_exist(const Target &target, const std::vector<std::string> &names) {
+    for (const std::string &name : names)
+        if (target.find_column(name) == nullptr)
+            raise(SqlState("42703"), "key column \"" + name + "\" does not exist in target " + target.name());
+}
+
+// "::type COLLATE collation", with the type's modifier: numeric(10,2) knows 1.001 and 1.002 as one.
+std::string conversion_to(const TargetColumn &column, Oid collation) {
+    const Oid type = column.type;
+    const int typmod = column.typmod;
+    std::string text = "::";
+    text += pg_call(
+        [=] { return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY); });
+    if (OidIsValid(collation)) text += " COLLATE ";
+    if (OidIsValid(collation)) text += pg_call([=] { return generate_collation_name(collation); });
+    return text;
+}
+
+// `collations` has those of the index, or is null.
+ConflictKey make_key(const Target &target, std::vector<std::string> names, bool nulls_conflict,
+                     const Oid *collations = nullptr) {
+    ConflictKey key{.columns = std::move(names), .nulls_conflict = nulls_conflict};
+    for (std::size_t i = 0; i < key.columns.size(); ++i) {
+        const TargetColumn &column = *target.find_column(key.columns[i]);
+        key.conversions.push_back(conversion_to(column, collations != nullptr ? collations[i] : column.collation));
+    }
+    key.has_nullable_columns = std::any_of(key.columns.begin(), key.columns.end(), [&](const std::string &name) {
+        return !target.find_column(name)->is_not_null;
+    });
+    return key;
+}
+
+} // namespace
+
+ConflictKey find_conflict_key(const Target &target, const std::optional<std::vector<std::string>> &key_columns) {
+    const Oid table = target.oid();
+    const List *const indexes = pg_call([=] { return usable_indexes(table); });
+    std::vector<std::string> wanted;
+    if (key_columns) {
+        check_exist(target, *key_columns);
+        wanted = *key_columns;
+        std::sort(wanted.begin(), wanted.end());
+    }
+    for (int i = 0; i < list_length(indexes); ++i) {
+        const auto &index = *static_cast<const UniqueIndex *>(list_nth(indexes, i));
+        std::vector<std::string> names = names_of(index, table);
+        std::vector<std::string> sorted = names;
+        std::sort(sorted.begin(), sorted.end());
+        if (key_columns ? sorted == wanted : index.is_primary)
+            return make_key(target, std::move(names), index.nulls_conflict, index.collations);
+    }
+    // The table behind a view, or at another server, has indexes that are not known here.
+    if (key_columns && !target.has_indexes()) return make_key(target, *key_columns, false);
+    if (!key_columns)
+        raise(sqlstate::no_such_key, "target " + target.name() + " has no primary key to know rows again by",
+              "Add one, or pass key_columns => ARRAY['...'] with the columns of a unique index.");
+    raise(sqlstate::no_such_key, "target " + target.name() + " has no unique index on (" + join(*key_columns) + ")",
+          "Create one on exactly these columns, not partial and not deferrable, or pass other key_columns.");
+}
+
+} // namespace pgci

@@ -1,0 +1,48 @@
+#include "target/load_plan.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// Where row security hides rows from the user, a slice would be deleted in part and then doubled.
+void check_sees_all_rows(const Target &target) {
+    const Oid relation = target.oid();
+    if (pg_call([=] { return check_enable_rls(relation, InvalidOid, true); }) != RLS_ENABLED) return;
+    raise(sqlstate::feature_not_supported, "mode replace cannot be used where row-level security applies to you",
+          "Use mode append, skip or upsert, or a role with BYPASSRLS.",
+          "Rows of " + target.name() + " that you may not see would stay and be doubled.");
+}
+
+void check_covers_key(const BatchRelation &batch, const ConflictKey &key, const Target &target) {
+    for (const std::string &name : key.columns)
+        if (std::find(batch.columns.begin(), batch.columns.end(), name) == batch.columns.end())
+            raise(sqlstate::no_such_key,
+                  "key column \"" + name + "\" of target " + target.name() + " is not among the source columns",
+                  "Add it to the query, or pass other key_columns.");
+}
+
+} // namespace
+
+LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
+                   const std::string &slice) {
+    LoadPlan plan;
+    plan.map = request.transform ? carry_to_transform(columns) : carry_to_target(columns, target);
+    const BatchRelation batch = request.transform
+                                    ? transformed_batch(*request.transform, plan.map, target, request.schema)
+                                    : plain_batch(plan.map, target, request.schema);
+    std::optional<ConflictKey> key;
+    if (request.mode == Mode::skip || request.mode == Mode::upsert) {
+        key = find_conflict_key(target, request.key_columns);
+        check_covers_key(batch, *key, target);
+    }
+    if (request.mode == Mode::replace) check_sees_all_rows(target);
+    plan.statements = build_statements(request.mode, target, batch, key, slice);
+    if (request.method != Method::cursor)
+        plan.insert = build_statements(Mode::append, target, batch, std::nullopt, "").insert;
+    plan.slice = slice;
+    return plan;
+}
+
+} // namespace pgci

@@ -1,0 +1,17 @@
+// The slice of mode replace: its rows go before others come, and no other may come.
+#pragma once
+
+#include <string>
+
+#include "server/pg.hpp"
+
+namespace pgci {
+
+// Runs the DELETE of a slice, if there is one, and returns how many rows that were. What it triggers is queued in the
+// trigger query level of now. Raises 40001 where the slice has rows that a REPEATABLE READ transaction cannot see.
+std::int64_t delete_slice(const std::string &statement);
+
+// Raises 44000 for so many rows of the source that are outside of the slice. PostgreSQL code.
+[[noreturn]] void raise_outside_slice(std::int64_t rows);
+
+} // namespace pgci

@@ -1,0 +1,181 @@
+#include "target/target.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+[[noreturn]] void raise_wrong_kind(const char *name, const char *what) {
+    ereport(ERROR,
+            (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("cannot copy into \"%s\"", name), errdetail("It is %s.", what),
+             errhint("The target must be a table, a foreign table, or a view that takes inserts.")));
+    pg_unreachable();
+}
+
+void check_kind(Relation relation) {
+    const char *const name = RelationGetRelationName(relation);
+    switch (relation->rd_rel->relkind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_FOREIGN_TABLE:
+    case RELKIND_VIEW:
+        break;
+    case RELKIND_MATVIEW:
+        raise_wrong_kind(name, "a materialized view");
+    case RELKIND_SEQUENCE:
+        raise_wrong_kind(name, "a sequence");
+    case RELKIND_INDEX:
+    case RELKIND_PARTITIONED_INDEX:
+        raise_wrong_kind(name, "an index");
+    case RELKIND_COMPOSITE_TYPE:
+        raise_wrong_kind(name, "a composite type");
+    default:
+        raise_wrong_kind(name, "not a table");
+    }
+    if ((relation_is_updatable(RelationGetRelid(relation), NIL, true, nullptr) & (1 << CMD_INSERT)) == 0)
+        raise_wrong_kind(name, relation->rd_rel->relkind == RELKIND_VIEW
+                                   ? "a view that is not updatable and has no INSTEAD OF INSERT trigger"
+                                   : "not open to inserts");
+}
+
+bool is_catalog_schema(Oid schema) {
+    return IsCatalogNamespace(schema) || IsToastNamespace(schema) ||
+           schema == get_namespace_oid("information_schema", true);
+}
+
+// Before anything is locked: who may not insert may not hold up others.
+void check_rights(Oid relation, TargetUse use) {
+    const Oid schema = get_rel_namespace(relation);
+    if (!OidIsValid(schema))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target with OID %u does not exist", relation)));
+    const char *const name = get_rel_name(relation);
+    if (IsCatalogRelationOid(relation) || is_catalog_schema(schema))
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("permission denied: \"%s\" is a system catalog", name)));
+    if (use == TargetUse::look) return;
+    const Oid user = GetUserId();
+    const char kind = get_rel_relkind(relation);
+    // Only of these kinds are rights a matter; the others are refused for what they are.
+    if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE &&
+        kind != RELKIND_VIEW)
+        return;
+    if (pg_class_aclcheck(relation, user, ACL_INSERT) != ACLCHECK_OK &&
+        pg_attribute_aclcheck_all(relation, user, ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
+        aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(kind), name);
+}
+
+Relation open_checked(Oid oid, TargetUse use) {
+    check_rights(oid, use);
+    // An index is opened too, to be refused by name.
+    const Relation relation = relation_open(oid, use == TargetUse::write ? RowExclusiveLock : AccessShareLock);
+    check_kind(relation);
+    if (RELATION_IS_OTHER_TEMP(relation))
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("cannot copy into temporary tables of other sessions")));
+    return relation;
+}
+
+[[noreturn]] void raise_unclear(const std::string &detail) {
+    raise(sqlstate::ambiguous_target, "could not tell the target from the query", "Pass target => 'schema.table'.",
+          detail);
+}
+
+// By the schema that the query names, or else along search_path; temporary tables and catalogs are never meant.
+Oid look_up(const char *schema, const char *relation) {
+    if (schema[0] != '\0') {
+        const Oid found = LookupExplicitNamespace(schema, true);
+        if (!OidIsValid(found) || isAnyTempNamespace(found) || is_catalog_schema(found)) return InvalidOid;
+        return get_relname_relid(relation, found);
+    }
+    const List *const path = fetch_search_path(false);
+    for (int i = 0; i < list_length(path); ++i) {
+        const Oid candidate = list_nth_oid(path, i);
+        if (isAnyTempNamespace(candidate) || is_catalog_schema(candidate)) continue;
+        const Oid found = get_relname_relid(relation, candidate);
+        if (OidIsValid(found)) return found;
+    }
+    return InvalidOid;
+}
+
+// The one table that the result's columns come from.
+Oid single_source_table(const std::vector<SourceColumn> &columns) {
+    Oid table = InvalidOid;
+    for (const SourceColumn &column : columns) {
+        if (!OidIsValid(column.table) || column.table == table) continue;
+        if (OidIsValid(table)) raise_unclear("The query's columns come from several tables.");
+        table = column.table;
+    }
+    if (!OidIsValid(table)) raise_unclear("None of the query's columns comes from a table.");
+    return table;
+}
+
+WrittenName written_name_of(const SourceQuery &query, const std::string &relation) {
+    if (!query.from_relations()) raise_unclear("This server's parser cannot read the query.");
+    const WrittenName *found = nullptr;
+    for (const WrittenName &name : *query.from_relations()) {
+        if (name.relation != relation) continue;
+        if (found != nullptr) raise_unclear("The query's FROM clause names \"" + relation + "\" more than once.");
+        found = &name;
+    }
+    if (found == nullptr)
+        raise_unclear("The query's columns come from \"" + relation + "\", which its FROM clause does not name.");
+    return *found;
+}
+
+} // namespace
+
+Target Target::open(Oid oid, TargetUse use) {
+    const Relation relation = pg_call([=] { return open_checked(oid, use); });
+    Target target;
+    target.oid_ = oid;
+    target.kind_ = relation->rd_rel->relkind;
+    target.name_ = pg_call([=] {
+        return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+                                          RelationGetRelationName(relation));
+    });
+    const TupleDesc description = RelationGetDescr(relation);
+    for (int i = 0; i < description->natts; ++i) {
+        const Form_pg_attribute attribute = TupleDescAttr(description, i);
+        if (attribute->attisdropped) continue;
+        target.columns_.push_back({.name = NameStr(attribute->attname),
+                                   .type = attribute->atttypid,
+                                   .typmod = attribute->atttypmod,
+                                   .collation = attribute->attcollation,
+                                   .is_not_null = attribute->attnotnull,
+                                   .is_generated = attribute->attgenerated != '\0',
+                                   .is_identity_always = attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS});
+    }
+    pg_call([=] { relation_close(relation, NoLock); });
+    return target;
+}
+
+const TargetColumn *Target::find_column(const std::string &name) const {
+    const auto found =
+        std::find_if(columns_.begin(), columns_.end(), [&](const TargetColumn &column) { return column.name == name; });
+    return found == columns_.end() ? nullptr : &*found;
+}
+
+Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
+                    TargetUse use) {
+    const SourceSession::TableName table = source.table_name(single_source_table(columns));
+    const WrittenName name = written_name_of(query, table.relation);
+    const Oid found = pg_call([&] { return look_up(name.schema.c_str(), name.relation.c_str()); });
+    if (!OidIsValid(found)) {
+        const std::string shown = name.schema.empty() ? name.relation : name.schema + "." + name.relation;
+        raise(sqlstate::undefined_table, "target table \"" + shown + "\" does not exist",
+              "Create it, set search_path, or pass target => 'schema.table'.",
+              "The query reads \"" + shown + "\" at the source, so the target is the table of that name here.");
+    }
+    return open(found, use);
+}
+
+void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target) {
+    if (!source.is_this_database()) return;
+    for (const SourceColumn &column : columns)
+        if (column.table == target.oid())
+            raise(sqlstate::wrong_object_type, "cannot copy table " + target.name() + " onto itself",
+                  "The source is this database; pass another target.");
+}
+
+} // namespace pgci

@@ -1,0 +1,59 @@
+#include "template/slice.hpp"
+
+#include "server/guard.hpp"
+#include "server/sql_text.hpp"
+#include "template/template_scanner.hpp"
+
+namespace pgci {
+
+namespace {
+
+// Constants of unknown type, whose type the condition itself decides, as it does for a parameter at the source.
+std::string put_in_constants(const std::string &text, const TemplateTokens &tokens, const WindowText &window) {
+    return replace_parameters(text, tokens, {quote_literal(window.start), quote_literal(window.end)});
+}
+
+// Is the text one expression, and nothing that could end the parenthesis it is put into?
+void check_expression(const std::string &text) {
+    const ErrorInQuery shown(text);
+    const char *const sql = text.c_str();
+    pg_call([=] {
+        const List *const parsed = raw_parser(sql, RAW_PARSE_PLPGSQL_EXPR);
+        const auto *const select = reinterpret_cast<const SelectStmt *>(static_cast<RawStmt *>(linitial(parsed))->stmt);
+        if (list_length(parsed) != 1 || list_length(select->targetList) != 1 || select->fromClause != NIL ||
+            select->whereClause != nullptr || select->groupClause != NIL || select->havingClause != nullptr ||
+            select->windowClause != NIL || select->sortClause != NIL || select->limitCount != nullptr ||
+            select->limitOffset != nullptr || select->lockingClause != NIL || select->distinctClause != NIL ||
+            select->op != SETOP_NONE)
+            ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("replace_where must be a single condition"),
+                            errhint("Write it as after WHERE, such as created_at >= $1 AND created_at < $2.")));
+    });
+}
+
+} // namespace
+
+std::string put_in_window(const std::string &text, const WindowText &window) {
+    return put_in_constants(text, scan_template(text, "query template", "SELECT"), window);
+}
+
+std::string slice_condition(const std::string &replace_where, const WindowText *window) {
+    const TemplateTokens tokens = scan_template(replace_where, "replace_where", "condition");
+    std::string condition;
+    bool has_window = false;
+    if (tokens.parameters.empty()) {
+        FormattedTemplate formatted = format_placeholders(replace_where, window, "replace_where");
+        has_window = formatted.placeholders > 0;
+        condition = std::move(formatted.text);
+    } else {
+        check_parameters(tokens, replace_where, window, "replace_where");
+        has_window = true;
+        condition = put_in_constants(replace_where, tokens, *window);
+    }
+    if (window != nullptr && !has_window)
+        raise(sqlstate::invalid_parameter, "replace_where has no placeholder for the day",
+              "Every day would delete the same rows. Write $1 and $2 or {} where the day belongs.");
+    check_expression(condition);
+    return condition;
+}
+
+} // namespace pgci

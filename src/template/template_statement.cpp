@@ -1,0 +1,131 @@
+#include "template/template_statement.hpp"
+
+#include "server/guard.hpp"
+#include "server/settings.hpp"
+
+namespace pgci {
+
+namespace {
+
+bool is_write(const Node *statement) {
+    return IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) || IsA(statement, DeleteStmt) ||
+           IsA(statement, MergeStmt);
+}
+
+StatementKind kind_of(const Node *statement) {
+    if (is_write(statement)) return StatementKind::writes;
+    if (!IsA(statement, SelectStmt)) return StatementKind::other;
+    const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
+    if (select->intoClause != nullptr) return StatementKind::other;
+    if (select->withClause != nullptr)
+        for (int i = 0; i < list_length(select->withClause->ctes); ++i) {
+            const auto *const cte = static_cast<const CommonTableExpr *>(list_nth(select->withClause->ctes, i));
+            if (is_write(cte->ctequery)) return StatementKind::writes;
+        }
+    return StatementKind::query;
+}
+
+// Does WITH define this name? Then FROM means that query, and no table.
+bool is_defined_by_with(const RangeVar *name, const WithClause *with) {
+    if (with == nullptr || name->schemaname != nullptr) return false;
+    for (int i = 0; i < list_length(with->ctes); ++i)
+        if (std::strcmp(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename, name->relname) == 0)
+            return true;
+    return false;
+}
+
+// Collects the tables of a FROM item, through joins; subqueries and functions are no tables.
+void collect_relations(const Node *item, const WithClause *with, std::vector<WrittenName> &relations) {
+    if (item == nullptr) return;
+    if (IsA(item, RangeVar)) {
+        const auto *const name = reinterpret_cast<const RangeVar *>(item);
+        if (is_defined_by_with(name, with)) return;
+        relations.push_back({name->schemaname != nullptr ? name->schemaname : "", name->relname});
+    } else if (IsA(item, RangeTableSample)) {
+        collect_relations(reinterpret_cast<const RangeTableSample *>(item)->relation, with, relations);
+    } else if (IsA(item, JoinExpr)) {
+        const auto *const join = reinterpret_cast<const JoinExpr *>(item);
+        collect_relations(join->larg, with, relations);
+        collect_relations(join->rarg, with, relations);
+    }
+}
+
+// Parses as the source does, whose strings are standard conforming. An ERROR of the parser undoes the setting, too.
+List *parse(const char *sql) {
+    const int settings = NewGUCNestLevel();
+    set_for_level("standard_conforming_strings", "on");
+    List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+    AtEOXact_GUC(true, settings);
+    return statements;
+}
+
+// A column or *, without another name.
+bool is_own_name(const ResTarget *item) {
+    if (!IsA(item->val, ColumnRef) || item->indirection != NIL) return false;
+    if (item->name == nullptr) return true;
+    auto *const last = static_cast<Node *>(llast(reinterpret_cast<const ColumnRef *>(item->val)->fields));
+    return IsA(last, String) && std::strcmp(strVal(last), item->name) == 0;
+}
+
+bool is_plain(const SelectStmt *select) {
+    if (select->op != SETOP_NONE || select->valuesLists != NIL || select->withClause != nullptr ||
+        select->distinctClause != NIL || select->groupClause != NIL || select->havingClause != nullptr ||
+        select->windowClause != NIL || select->limitCount != nullptr || select->limitOffset != nullptr ||
+        select->lockingClause != NIL || list_length(select->fromClause) != 1 ||
+        !IsA(linitial(select->fromClause), RangeVar))
+        return false;
+    for (int i = 0; i < list_length(select->targetList); ++i)
+        if (!is_own_name(static_cast<const ResTarget *>(list_nth(select->targetList, i)))) return false;
+    return true;
+}
+
+} // namespace
+
+bool selects_plainly(const std::string &text) {
+    const char *const sql = text.c_str();
+    return pg_call([=] {
+        const List *const statements = parse(sql);
+        return is_plain(reinterpret_cast<const SelectStmt *>(static_cast<const RawStmt *>(linitial(statements))->stmt));
+    });
+}
+
+StatementKind kind_of_statement(const std::string &text) {
+    const char *const sql = text.c_str();
+    const ErrorInQuery shown(text);
+    return pg_call([=] {
+        const List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+        return kind_of(static_cast<const RawStmt *>(linitial(statements))->stmt);
+    });
+}
+
+std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
+    const ErrorInQuery shown(text);
+    const char *const sql = text.c_str();
+    const MemoryContext memory = CurrentMemoryContext;
+    List *statements = NIL;
+    const bool parsed = pg_try(sqlstate::syntax_error, [&] {
+        const MemoryContext inner = MemoryContextSwitchTo(memory);
+        statements = parse(sql);
+        MemoryContextSwitchTo(inner);
+    });
+    if (!parsed || list_length(statements) != 1) return std::nullopt;
+
+    const Node *const statement = static_cast<const RawStmt *>(linitial(statements))->stmt;
+    switch (kind_of(statement)) {
+    case StatementKind::writes:
+        raise(sqlstate::read_only_transaction, "query template must not write at the source",
+              "It must be a single SELECT, VALUES or TABLE statement; the source is only read.");
+    case StatementKind::other:
+        raise(sqlstate::syntax_error, "query template must be a single SELECT, VALUES or TABLE statement",
+              "Commands such as COPY, SHOW, CALL or SELECT INTO cannot be read through a cursor.");
+    case StatementKind::query:
+        break;
+    }
+    std::vector<WrittenName> relations;
+    const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
+    for (int i = 0; i < list_length(select->fromClause); ++i)
+        collect_relations(static_cast<const Node *>(list_nth(select->fromClause, i)), select->withClause, relations);
+    return relations;
+}
+
+} // namespace pgci

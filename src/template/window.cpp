@@ -1,0 +1,147 @@
+#include "template/window.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+TimeZone TimeZone::resolve(const char *name) {
+    if (name == nullptr) return TimeZone(session_timezone);
+    pg_tz *const zone = pg_call([&] { return pg_tzset(name); });
+    if (zone == nullptr || !pg_tz_acceptable(zone))
+        raise(sqlstate::invalid_parameter, std::string("time zone \"") + name + "\" not recognized",
+              "Use a name out of the view pg_timezone_names, such as UTC or America/New_York.");
+    return TimeZone(zone);
+}
+
+const char *TimeZone::name() const { return pg_get_timezone_name(zone_); }
+
+namespace {
+
+// The calendar's first day after Christ.
+DateADT day_one() { return date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE; }
+
+[[noreturn]] void raise_out_of_range() {
+    raise(sqlstate::datetime_overflow, "day is out of range",
+          "Pass a day from 0001-01-01 to the last one that timestamptz holds, in the year 294276.");
+}
+
+// The first instant at which the zone's clocks show `day`. Midnight may not exist (clocks go forward over it: the
+// day begins at the transition) or happen twice (clocks go back over it: the day begins at the first of them).
+TimestampTz first_instant(DateADT day, const TimeZone &zone) {
+    const std::int64_t midnight = static_cast<std::int64_t>(day) * USECS_PER_DAY;
+    constexpr std::int64_t epoch_shift = std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
+    // Look for a change of the offset from a day before; two in two days have never been.
+    const pg_time_t before = midnight / USECS_PER_SEC + epoch_shift - SECS_PER_DAY;
+    long offset_before = 0;
+    long offset_after = 0;
+    int is_dst_before = 0;
+    int is_dst_after = 0;
+    pg_time_t boundary = 0;
+    const int found = pg_next_dst_boundary(&before, &offset_before, &is_dst_before, &boundary, &offset_after,
+                                           &is_dst_after, zone.get());
+    if (found < 0) raise_out_of_range();
+    const TimestampTz with_before = midnight - offset_before * USECS_PER_SEC;
+    if (found == 0) return with_before;
+    const TimestampTz transition = (boundary - epoch_shift) * USECS_PER_SEC;
+    if (with_before < transition) return with_before;
+    const TimestampTz with_after = midnight - offset_after * USECS_PER_SEC;
+    return std::max(with_after, transition);
+}
+
+std::string date_text(DateADT day) {
+    struct pg_tm tm {};
+    j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+    char buffer[MAXDATELEN + 1];
+    EncodeDateOnly(&tm, USE_ISO_DATES, buffer);
+    return buffer;
+}
+
+// Local time with offset: reads right as date, as timestamp and as timestamptz.
+std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
+    struct pg_tm tm {};
+    fsec_t fraction = 0;
+    int offset = 0;
+    const char *abbreviation = nullptr;
+    if (timestamp2tm(instant, &offset, &tm, &fraction, &abbreviation, zone.get()) != 0) raise_out_of_range();
+    char buffer[MAXDATELEN + 1];
+    EncodeDateTime(&tm, fraction, true, offset, abbreviation, USE_ISO_DATES, buffer);
+    return buffer;
+}
+
+} // namespace
+
+Window Window::of_day(DateADT day, const TimeZone &zone) {
+    if (DATE_NOT_FINITE(day)) raise(sqlstate::datetime_overflow, "day must be a finite date", "Use one call per day.");
+    // A day less than timestamptz itself holds, because the next day is formed too, in any zone.
+    const DateADT last = date2j(294276, 12, 29) - POSTGRES_EPOCH_JDATE;
+    if (day < day_one())
+        raise(sqlstate::datetime_overflow, "day must not be in a year BC", "Pass a day from 0001-01-01 on.");
+    if (day > last) raise_out_of_range();
+    Window window;
+    window.start_ = first_instant(day, zone);
+    window.end_ = first_instant(day + 1, zone);
+    window.text_ = WindowText{.day = date_text(day),
+                              .next_day = date_text(day + 1),
+                              .start = timestamp_text(window.start_, zone),
+                              .end = timestamp_text(window.end_, zone)};
+    window.name_ = window.text_.day;
+    return window;
+}
+
+// So many calendar days earlier, at the same time of day; where that does not exist, at the next that does.
+static TimestampTz days_before(TimestampTz instant, int days, const TimeZone &zone) {
+    struct pg_tm tm {};
+    fsec_t fraction = 0;
+    int offset = 0;
+    if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0) raise_out_of_range();
+    const int day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - days;
+    if (tm.tm_hour == 0 && tm.tm_min == 0 && tm.tm_sec == 0 && fraction == 0)
+        return first_instant(day - POSTGRES_EPOCH_JDATE, zone);
+    j2date(day, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+    offset = DetermineTimeZoneOffset(&tm, zone.get());
+    TimestampTz result = 0;
+    if (tm2timestamp(&tm, fraction, &offset, &result) != 0) raise_out_of_range();
+    return result;
+}
+
+Window Window::grown_back(int days, const TimeZone &zone) const {
+    Window window;
+    window.start_ = days_before(start_, days, zone);
+    window.end_ = end_;
+    if (window.start_ < first_instant(day_one(), zone))
+        raise(sqlstate::datetime_overflow, "lookback must not begin in a year BC", "Pass a smaller lookback.");
+    window.text_.start = timestamp_text(window.start_, zone);
+    window.text_.end = text_.end;
+    window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";
+    return window;
+}
+
+Window Window::of_range(const RangeType *range, const TimeZone &zone) {
+    RangeBound lower{};
+    RangeBound upper{};
+    bool empty = false;
+    pg_call([&] {
+        TypeCacheEntry *const type = lookup_type_cache(range->rangetypid, TYPECACHE_RANGE_INFO);
+        range_deserialize(type, range, &lower, &upper, &empty);
+    });
+    const auto refuse = [](const char *message) {
+        raise(sqlstate::invalid_parameter, message,
+              "Pass a half-open range such as tstzrange('2018-07-29 10:00', '2018-07-29 11:00').");
+    };
+    if (empty) refuse("data_interval must not be empty");
+    Window window;
+    window.start_ = DatumGetTimestampTz(lower.val);
+    window.end_ = DatumGetTimestampTz(upper.val);
+    if (lower.infinite || upper.infinite || TIMESTAMP_NOT_FINITE(window.start_) || TIMESTAMP_NOT_FINITE(window.end_))
+        refuse("data_interval must have a start and an end");
+    if (!lower.inclusive || upper.inclusive) refuse("data_interval must include its start and exclude its end");
+    if (window.start_ < first_instant(day_one(), zone))
+        raise(sqlstate::datetime_overflow, "data_interval must not begin in a year BC",
+              "Pass a range from 0001-01-01 on.");
+    window.text_.start = timestamp_text(window.start_, zone);
+    window.text_.end = timestamp_text(window.end_, zone);
+    window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";
+    return window;
+}
+
+} // namespace pgci
