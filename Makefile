@@ -4,8 +4,9 @@ EXTENSION = pg_copy_incremental
 MODULE_big = $(EXTENSION)
 # The control file is the one place of the version.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
-SOURCES := $(sort $(wildcard src/*/*.cpp))
-ALL_SOURCES := $(sort $(wildcard src/*/*.hpp)) $(SOURCES)
+FILL_IN := src/script/fill_in
+SOURCES := $(filter-out $(FILL_IN).cpp,$(sort $(wildcard src/*/*.cpp)))
+ALL_SOURCES := $(sort $(wildcard src/*/*.hpp)) $(SOURCES) $(FILL_IN).cpp
 
 PG_CONFIG ?= pg_config
 # The version that `make check`, `make demo` and `make bench` install packages for and use.
@@ -35,6 +36,7 @@ help:
 	@echo 'make format         format src/ with clang-format;  make lint: only tell'
 	@echo 'make fuzz           libFuzzer on what needs no server  (MINUTES=1 of each; MERGE=1 keeps what is new)'
 	@echo 'make tidy           clang-tidy on src/;  make pgspot: the rules for extension scripts'
+	@echo 'make reference      write the table of options into doc/reference.md'
 	@echo 'make clean          remove what was built'
 	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
 
@@ -80,7 +82,8 @@ tidy:
 # PS017: a script creates its objects in the extension's schema, which is first on its search_path, and fails where one
 # of that name is there already (test/t/080_hijack.pl); so its own unqualified references find its own objects.
 pgspot:
-	pgspot --ignore PS017 $(EXTENSION).sql $(wildcard $(EXTENSION)--*--*.sql)
+	$(MAKE) --no-print-directory $(EXTENSION)--$(EXTVERSION).sql
+	pgspot --ignore PS017 $(EXTENSION)--$(EXTVERSION).sql $(wildcard $(EXTENSION)--*--*.sql)
 
 lint:
 	clang-format --dry-run -Werror $(ALL_SOURCES)
@@ -110,15 +113,15 @@ $(filter-out clean distclean,$(GOALS)):
 	@exit 1
 
 clean distclean:
-	rm -f src/*/*.o src/*/*.d src/.flags *.so META.json $(EXTENSION)--$(EXTVERSION).sql
+	rm -f src/*/*.o src/*/*.d src/.flags $(FILL_IN) *.so META.json $(EXTENSION)--$(EXTVERSION).sql
 
 else
 
 OBJS = $(SOURCES:.cpp=.o)
-# Upgrade scripts, and the install scripts of older versions
+# Upgrade scripts
 DATA = $(filter-out $(DATA_built),$(wildcard $(EXTENSION)--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-EXTRA_CLEAN = META.json src/*/*.d src/.flags
+EXTRA_CLEAN = META.json src/*/*.d src/.flags $(FILL_IN)
 REGRESS := $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
@@ -139,8 +142,20 @@ all: META.json
 include $(PGXS)
 PROVE_FLAGS += -I test/lib
 
-$(EXTENSION)--$(EXTVERSION).sql: $(EXTENSION).sql $(EXTENSION).control
-	cp $< $@
+# A program of the build's own: no header of the server, no flag of the module.
+$(FILL_IN): $(FILL_IN).cpp src/request/option_list.hpp src/request/options.inc
+	$(CXX) -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Isrc -o $@ $<
+
+$(EXTENSION)--$(EXTVERSION).sql: src/script/$(EXTENSION).sql.in $(FILL_IN) $(EXTENSION).control
+	$(FILL_IN) script <$< >$@.new
+	mv $@.new $@
+
+# The table of options in doc/reference.md; test/bin/check compares it.
+.PHONY: reference
+reference: $(FILL_IN)
+	$(FILL_IN) reference >$(FILL_IN).md
+	sed -i -e '/^<!-- options -->$$/,/^<!-- end of options -->$$/{//!d}' -e '/^<!-- options -->$$/r $(FILL_IN).md' doc/reference.md
+	rm $(FILL_IN).md
 
 META.json: META.json.in $(EXTENSION).control
 	sed 's/@VERSION@/$(EXTVERSION)/g' $< > $@

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/attempt.hpp"
+#include "request/option_list.hpp"
 #include "ledger/owner_statement.hpp"
 #include "ledger/run_key.hpp"
 
@@ -18,13 +19,6 @@ struct RunStatistics {
     std::int64_t rows_deleted = 0;
     std::int64_t bytes = 0;   // of values, as they came from the source
     std::int64_t batches = 0; // that had rows
-};
-
-// Which windows are to be copied, according to the ledger.
-enum class Reprocess {
-    missing, // those without a succeeded run
-    failed,  // those whose last run failed, crashed or was left in part
-    all,
 };
 
 struct EarlierRun {

@@ -40,6 +40,7 @@ std::string version_text(int number) { return std::to_string(number / 10000) + "
 void explain_request(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
     explanation.add("source", resolved.key().source + ", PostgreSQL " +
                                   version_text(resolved.source().connection().server_version()));
+    if (const std::string options = options_text(request); !options.empty()) explanation.add("options", options);
     const std::optional<Window> &window = resolved.window();
     explanation.add("window",
                     window ? "[" + window->text().start + ", " + window->text().end + ")" : "the whole result");

@@ -40,7 +40,7 @@ void Backfill::record(std::size_t place, const DayResult &result) {
     if (result.failure) {
         procedure.commit();
         Ledger(day.schema)
-            .record_failure(key, mode_name(day.mode), method_name(day.method), result.started_at, *result.failure);
+            .record_failure(key, word_of(day.mode), word_of(day.method), result.started_at, *result.failure);
         procedure.rest();
     }
     report.add(key.window->name(), result);
@@ -68,7 +68,7 @@ void warn_unused(const RunFailure &reason) {
 }
 
 void Backfill::run_in_workers() {
-    const int wanted = std::min(request.jobs, static_cast<int>(days.size()));
+    const int wanted = std::min(request.copy.jobs, static_cast<int>(days.size()));
     WorkerPool pool({.call = request.call, .target = day.target, .days = days, .workers = wanted});
     const int launched = pool.size();
     if (launched < wanted)
@@ -91,7 +91,7 @@ void backfill(const BackfillRequest &request) {
     const ProcedureScope procedure(true);
     const ClientWatch client_watch;
     RunKey key = check_request(request.copy);
-    if (request.jobs > 1) check_target_is_shared(key.target);
+    if (request.copy.jobs > 1) check_target_is_shared(key.target);
     const CopyRequest day = make_day_request(request.copy, key.target);
     const TimeZone zone = TimeZone::resolve(day.time_zone ? day.time_zone->c_str() : nullptr);
     const std::vector<Window> all = request.days.windows(zone);
@@ -99,15 +99,15 @@ void backfill(const BackfillRequest &request) {
     std::vector<DateADT> days;
     const Ledger ledger(day.schema);
     ledger.mark_crashed();
-    for (const std::size_t place : ledger.find_windows(key, all, request.reprocess)) {
+    for (const std::size_t place : ledger.find_windows(key, all, request.copy.reprocess)) {
         windows.push_back(all[place]);
         days.push_back(request.days.day(place));
     }
-    const BackfillReport report(all.size(), days.size(), request.reprocess);
+    const BackfillReport report(all.size(), days.size(), request.copy.reprocess);
     procedure.rest();
 
     Backfill run{request, procedure, day, key, std::move(windows), std::move(days), report};
-    if (request.jobs > 1 && run.days.size() > 1)
+    if (request.copy.jobs > 1 && run.days.size() > 1)
         run.run_in_workers();
     else
         for (std::size_t place = 0; place < run.days.size(); ++place) run.run_here(place);

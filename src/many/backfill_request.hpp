@@ -12,8 +12,6 @@ struct BackfillRequest {
     CopyRequest copy; // its day is the first one
     DayRange days;
     PortableCall call{}; // for background workers, which read the arguments once more
-    int jobs = 1;        // days at once
-    Reprocess reprocess = Reprocess::missing;
 };
 
 } // namespace pgci

@@ -171,7 +171,7 @@ void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
     request.run_id = run_id;
     const Ledger ledger(request.schema);
     const RunLife life(run_id);
-    ledger.begin(key, mode_name(request.mode), method_name(request.method), run_id);
+    ledger.begin(key, word_of(request.mode), word_of(request.method), run_id);
     transactions.commit();
     send_to_leader({.kind = MessageKind::ready});
     whereToSendOutput = DestNone;

@@ -12,13 +12,7 @@ namespace pgci {
 // the method cannot do.
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = false);
 
-// Raises 22023 for a value that is none of the allowed words.
-[[noreturn]] void refuse_word(const char *name, const std::string &value, const char *allowed);
-
 // Arguments "first_day" and "last_day"; raises 22004 for a NULL.
 DayRange read_days(const FunctionArguments &arguments);
-
-// Argument "target"; 0 for a NULL, 42P01 for the regclass of no table.
-Oid read_target(const FunctionArguments &arguments);
 
 } // namespace pgci

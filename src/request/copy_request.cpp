@@ -1,6 +1,54 @@
 #include "request/copy_request.hpp"
 
+#include "server/guard.hpp"
+#include "server/sql_text.hpp"
+
 namespace pgci {
+
+namespace {
+
+std::string value_text(const std::string &text) { return quote_literal(text); }
+
+std::string value_text(std::int64_t number) { return std::to_string(number); }
+
+std::string value_text(const std::vector<std::string> &names) {
+    std::string list;
+    for (const std::string &name : names) list += (list.empty() ? "" : ", ") + quote_literal(name);
+    return "ARRAY[" + list + "]";
+}
+
+std::string relation_text(Oid relation) {
+    return quote_literal(pg_call([=]() -> const char * {
+        const char *const name = get_rel_name(relation);
+        return name == nullptr ? "" : quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
+    }));
+}
+
+} // namespace
+
+std::string options_text(const RequestOptions &options) {
+    const RequestOptions standard{};
+    std::string text;
+    const auto add = [&](const char *name, const std::string &value) {
+        text.append(text.empty() ? "" : ", ").append(name).append(" => ").append(value);
+    };
+#define OPTION_WORD(name, ...)                                                                                         \
+    if (options.name != standard.name) add(#name, value_text(std::string(word_of(options.name))));
+#define OPTION_INTEGER(name, ...)                                                                                      \
+    if (options.name != standard.name) add(#name, value_text(options.name));
+#define OPTION_COUNT(name, ...)                                                                                        \
+    if (options.name) add(#name, value_text(*options.name));
+#define OPTION_FLAG(name, ...)                                                                                         \
+    if (options.name != standard.name) add(#name, options.name ? "true" : "false");
+#define OPTION_TEXT(name, ...)                                                                                         \
+    if (options.name) add(#name, value_text(*options.name));
+#define OPTION_NAMES(name, ...)                                                                                        \
+    if (options.name) add(#name, value_text(*options.name));
+#define OPTION_RELATION(name, ...)                                                                                     \
+    if (OidIsValid(options.name)) add(#name, relation_text(options.name));
+#include "request/options.inc"
+    return text;
+}
 
 std::optional<Window> CopyRequest::window(const TimeZone &zone) const {
     if (!day && data_interval == nullptr) return std::nullopt;

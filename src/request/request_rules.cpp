@@ -5,7 +5,7 @@
 namespace pgci {
 
 void check_rules(const CopyRequest &request) {
-    const std::string mode(mode_name(request.mode));
+    const std::string mode(word_of(request.mode));
     const bool has_window = request.day || request.data_interval != nullptr;
     const auto refuse = [](const std::string &message, const char *hint) {
         raise(sqlstate::invalid_parameter, message, hint);
@@ -29,7 +29,7 @@ void check_rules(const CopyRequest &request) {
     // These need the INSERT of method cursor.
     const auto refuse_method = [&](const std::string &what) {
         raise(sqlstate::feature_not_supported,
-              "method " + std::string(method_name(request.method)) + " does not support " + what,
+              "method " + std::string(word_of(request.method)) + " does not support " + what,
               "Use method => 'cursor'.");
     };
     if (request.method != Method::cursor && (request.mode == Mode::skip || request.mode == Mode::upsert))

@@ -85,7 +85,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(source, query, columns, *target, slice, text, zone);
     const std::int64_t run_id =
-        request.run_id != 0 ? request.run_id : ledger.begin(key, mode_name(request.mode), method_name(request.method));
+        request.run_id != 0 ? request.run_id : ledger.begin(key, word_of(request.mode), word_of(request.method));
     const RunProgress shown(progress_facts(key, run_id, source, declare_statement(query, plan.map)));
     LoadRun run{.request = request,
                 .procedure = procedure,

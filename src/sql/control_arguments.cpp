@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "request/copy_arguments.hpp"
+#include "request/option_arguments.hpp"
 #include "ledger/ledger.hpp"
 #include "many/run_control.hpp"
 
@@ -62,7 +63,7 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
 std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
     const FunctionArguments arguments(fcinfo);
     arguments.require("target");
-    const Oid target = read_target(arguments);
+    const Oid target = read_relation(arguments, "target");
     const DayRange days = read_days(arguments);
     pg_call([=] {
         const AclResult allowed = pg_class_aclcheck(target, GetUserId(), ACL_SELECT | ACL_INSERT);

@@ -17,8 +17,7 @@ void check_inserts_are_local(const Target &target, const std::string &insert, Me
     });
     if (!is_local)
         raise(sqlstate::feature_not_supported,
-              "method " + std::string(method_name(method)) + " cannot write to " + target.name(),
-              "Use method => 'cursor'.",
+              "method " + std::string(word_of(method)) + " cannot write to " + target.name(), "Use method => 'cursor'.",
               "An extension carries out INSERTs into it, as where a table is distributed over several servers.");
 }
 

@@ -1,7 +1,7 @@
 // Whether PostgreSQL carries out an INSERT into the target itself.
 #pragma once
 
-#include "request/method.hpp"
+#include "request/option_list.hpp"
 #include "target/target.hpp"
 
 namespace pgci {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "request/mode.hpp"
+#include "request/option_list.hpp"
 #include "target/batch_relation.hpp"
 #include "target/conflict_key.hpp"
 #include "target/target.hpp"

@@ -36,6 +36,27 @@ make_server_tree() {
         WERROR="${WERROR:-}" install
 }
 
+# Make an older version in the private copy, and the way from it to this one, to test that way: its script has the function
+# copy_incremental alone, and the upgrade script all the rest. Sets THROWAWAY_VERSION.
+make_throwaway_version() {
+    local folder=$SHAREDIR/extension newest
+    THROWAWAY_VERSION=0.0.0throwaway
+    newest=$(sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" "$CLONE/$EXTENSION.control")
+    perl -0777 -e '
+        my ($script, $old, $upgrade) = @ARGV;
+        open(my $in, "<", $script) or die "$script: $!\n";
+        my $text = <$in>;
+        $text =~ s/^\\echo.*?\n//m or die "no guard line\n";
+        $text =~ s/^(CREATE FUNCTION copy_incremental\(.*?FROM PUBLIC;\n)//ms or die "no function copy_incremental\n";
+        for ([$old, $1], [$upgrade, $text])
+        {
+            open(my $out, ">", $_->[0]) or die "$_->[0]: $!\n";
+            print $out $_->[1];
+            close $out or die $!;
+        }' "$folder/$EXTENSION--$newest.sql" "$folder/$EXTENSION--$THROWAWAY_VERSION.sql" \
+        "$folder/$EXTENSION--$THROWAWAY_VERSION--$newest.sql"
+}
+
 expect_same() {
     [[ $1 == "$2" ]] || fail "the private copy of the server is not used: $1 instead of $2"
 }

@@ -1,9 +1,12 @@
-# ALTER EXTENSION UPDATE from every older version gives the same objects as a fresh install.
+# ALTER EXTENSION UPDATE from every older version gives the same objects as a fresh install. Before the second release the
+# only older version is the one that make check makes up (test/bin/server_tree.sh).
 use strict;
 use warnings;
 
 use PostgreSQL::Test::Cluster;
 use Test::More;
+
+plan skip_all => 'there is no older version' if !$ENV{THROWAWAY_VERSION};
 
 my $node = PostgreSQL::Test::Cluster->new('upgrade');
 $node->init;

@@ -1,0 +1,95 @@
+#include "request/option_arguments.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+std::string message_text(std::string_view text) { return std::string(text); }
+
+[[noreturn]] void refuse_number(const OptionEntry &option, const std::string &what) {
+    raise(sqlstate::invalid_parameter, message_text(option.name) + what,
+          "It is " + message_text(option.documentation) + ".");
+}
+
+template <class Enumeration>
+void read_word(const FunctionArguments &arguments, const OptionEntry &option, Enumeration &value) {
+    const std::string word = arguments.required_text(option.name.data());
+    const std::optional<Enumeration> found = find_word<Enumeration>(word);
+    if (!found)
+        raise(sqlstate::invalid_parameter,
+              "invalid value for argument \"" + message_text(option.name) + "\": \"" + word + "\"",
+              "Allowed values are " + message_text(option.words) + ".");
+    value = *found;
+}
+
+int read_integer(const FunctionArguments &arguments, const OptionEntry &option) {
+    arguments.require(option.name.data());
+    const int number = DatumGetInt32(arguments.value(option.name.data()));
+    if (number < option.least || number > option.most)
+        refuse_number(option, " must be between " + std::to_string(option.least) + " and " +
+                                  std::to_string(option.most) + ", not " + std::to_string(number));
+    return number;
+}
+
+std::optional<std::int64_t> read_count(const FunctionArguments &arguments, const OptionEntry &option) {
+    if (arguments.is_null(option.name.data())) return std::nullopt;
+    const std::int64_t number = DatumGetInt64(arguments.value(option.name.data()));
+    if (number < 0) refuse_number(option, " must not be negative, but is " + std::to_string(number));
+    return number;
+}
+
+bool read_flag(const FunctionArguments &arguments, const char *name) {
+    arguments.require(name);
+    return DatumGetBool(arguments.value(name));
+}
+
+std::optional<std::vector<std::string>> read_names(const FunctionArguments &arguments, const char *name) {
+    if (arguments.is_null(name)) return std::nullopt;
+    const Datum value = arguments.value(name);
+    Datum *elements = nullptr;
+    bool *nulls = nullptr;
+    int count = 0;
+    pg_call([&] {
+        deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+    });
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) {
+        if (nulls[i])
+            raise(sqlstate::null_not_allowed, std::string(name) + " must not hold a null", "Pass column names.");
+        const Datum element = elements[i];
+        names.emplace_back(pg_call([=] { return TextDatumGetCString(element); }));
+    }
+    if (names.empty())
+        raise(sqlstate::invalid_parameter, std::string(name) + " must not be empty", "Pass NULL for the primary key.");
+    return names;
+}
+
+} // namespace
+
+// The regclass '-' is 0, which must not pass for no table.
+Oid read_relation(const FunctionArguments &arguments, const char *name) {
+    if (arguments.is_null(name)) return InvalidOid;
+    const Oid relation = DatumGetObjectId(arguments.value(name));
+    if (!OidIsValid(relation))
+        raise(sqlstate::undefined_table, std::string("argument \"") + name + "\" is no table",
+              "Pass " + std::string(name) + " => 'schema.table', or leave it out.");
+    return relation;
+}
+
+void read_options(const FunctionArguments &arguments, RequestOptions &options) {
+#define OPTION_WORD(name, ...)                                                                                         \
+    if (arguments.has(#name)) read_word(arguments, find_option(#name), options.name);
+#define OPTION_INTEGER(name, ...)                                                                                      \
+    if (arguments.has(#name)) options.name = read_integer(arguments, find_option(#name));
+#define OPTION_COUNT(name, ...) options.name = read_count(arguments, find_option(#name));
+#define OPTION_FLAG(name, ...)                                                                                         \
+    if (arguments.has(#name)) options.name = read_flag(arguments, #name);
+#define OPTION_TEXT(name, ...) options.name = arguments.optional_text(#name);
+#define OPTION_NAMES(name, ...) options.name = read_names(arguments, #name);
+#define OPTION_RELATION(name, ...) options.name = read_relation(arguments, #name);
+#include "request/options.inc"
+}
+
+} // namespace pgci

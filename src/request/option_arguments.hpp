@@ -1,0 +1,17 @@
+// The options of a request, read from the arguments of an SQL function and checked.
+#pragma once
+
+#include "request/copy_request.hpp"
+#include "request/function_arguments.hpp"
+
+namespace pgci {
+
+// Reads each option of the list that the function has as an argument; the others keep their defaults. Raises 22004 for a
+// NULL that has no meaning, 22023 for a value that is not allowed, with the allowed ones, and 42P01 for the regclass of no
+// table.
+void read_options(const FunctionArguments &arguments, RequestOptions &options);
+
+// A regclass argument; 0 for NULL, 42P01 for the regclass of no table.
+Oid read_relation(const FunctionArguments &arguments, const char *name);
+
+} // namespace pgci
