@@ -232,16 +232,28 @@ std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Wi
          timestamps_parameter(windows, &Window::end)}));
 }
 
-void Ledger::reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const {
+void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const {
+    const auto texts = [&](auto text_of) {
+        std::vector<std::string> column;
+        column.reserve(rejects.size());
+        for (const Reject &reject : rejects) column.push_back(text_of(reject));
+        return texts_parameter(column);
+    };
     const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
     run_as_owner(owner_,
                  "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
                      ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
-                     "constraint_name, column_name) VALUES ($1, $2::name, $3, $4::jsonb, $5, $6, $7, $8, $9)",
-                 {int8_parameter(run_id), user_parameter(), int8_parameter(batch), text_parameter(row),
-                  text_parameter(failure.sqlstate()), text_parameter(failure.message),
-                  optional_text_parameter(failure.detail), optional_text_parameter(failure.constraint),
-                  optional_text_parameter(failure.column)});
+                     "constraint_name, column_name) SELECT $1, $2::name, $3, source_row::jsonb, sqlstate, message, "
+                     "nullif(detail, ''), nullif(constraint_name, ''), nullif(column_name, '') FROM "
+                     "unnest($4, $5, $6, $7, $8, $9) AS r(source_row, sqlstate, message, detail, constraint_name, "
+                     "column_name)",
+                 {int8_parameter(run_id), user_parameter(), int8_parameter(batch),
+                  texts([](const Reject &reject) { return reject.row; }),
+                  texts([](const Reject &reject) { return reject.failure.sqlstate(); }),
+                  texts([](const Reject &reject) { return reject.failure.message; }),
+                  texts([](const Reject &reject) { return reject.failure.detail; }),
+                  texts([](const Reject &reject) { return reject.failure.constraint; }),
+                  texts([](const Reject &reject) { return reject.failure.column; })});
 }
 
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {

@@ -31,6 +31,12 @@ struct RunState {
     RunFailure failure{}; // of one that failed
 };
 
+// A row that a run did not load, and why.
+struct Reject {
+    RunFailure failure;
+    std::string row; // a JSON object of texts
+};
+
 // The table itself, written with the rights of its owner: who may copy needs no right on it.
 class Ledger {
   public:
@@ -69,8 +75,8 @@ class Ledger {
                                           Reprocess reprocess) const;
     // The places in `windows` of those that no succeeded runs into `target` cover, of whatever source and query.
     std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
-    // Puts a row aside that the run did not load; `row` is a JSON object.
-    void reject(std::int64_t run_id, std::int64_t batch, const RunFailure &failure, const std::string &row) const;
+    // Records rows that the run did not load.
+    void record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const;
     // Forgets the runs into `target` of all windows in [start, end), of whole results too when there are no bounds;
     // they stay in the table with status forgotten. Returns how many. Only the target's owner forgets the runs of
     // others.

@@ -14,6 +14,18 @@ Parameter text_parameter(std::string_view value) {
     return {TEXTOID, pg_call([=] { return PointerGetDatum(cstring_to_text_with_len(text, length)); })};
 }
 
+Parameter texts_parameter(const std::vector<std::string> &values) {
+    const std::string *const texts = values.data();
+    const int count = static_cast<int>(values.size());
+    return {TEXTARRAYOID, pg_call([=] {
+                auto *const elements = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<Size>(count)));
+                for (int i = 0; i < count; ++i)
+                    elements[i] =
+                        PointerGetDatum(cstring_to_text_with_len(texts[i].data(), static_cast<int>(texts[i].size())));
+                return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+            })};
+}
+
 Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const) {
     std::vector<Datum> values;
     values.reserve(windows.size());
@@ -28,12 +40,6 @@ Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (
 
 Parameter timestamp_parameter(std::optional<TimestampTz> value) {
     return {TIMESTAMPTZOID, TimestampTzGetDatum(value.value_or(0)), !value};
-}
-
-Parameter optional_text_parameter(std::string_view value) {
-    Parameter parameter = text_parameter(value);
-    parameter.is_null = value.empty();
-    return parameter;
 }
 
 namespace {

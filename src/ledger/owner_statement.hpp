@@ -19,8 +19,8 @@ struct Parameter {
 
 Parameter int8_parameter(std::int64_t value);
 Parameter text_parameter(std::string_view value);
-// NULL for an empty text.
-Parameter optional_text_parameter(std::string_view value);
+// An array of texts.
+Parameter texts_parameter(const std::vector<std::string> &values);
 Parameter timestamp_parameter(std::optional<TimestampTz> value);
 // An array of the starts, or of the ends, of windows.
 Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const);

@@ -12,8 +12,13 @@ class Rejects {
     Rejects(const Ledger &ledger, std::int64_t run_id, std::optional<std::int64_t> limit, const std::int64_t &batch)
         : ledger_(ledger), run_id_(run_id), limit_(limit), batch_(batch) {}
 
-    // Puts a row, a JSON object of texts, aside. Raises 54000 when these are more than the limit.
-    void add(const RunFailure &failure, const std::string &row);
+    // Puts a row, a JSON object of texts, aside. Raises 54000 when these are more than the limit. Not to be called in a
+    // subtransaction that may be rolled back, because it writes the rows of before when they are many.
+    void add(RunFailure failure, std::string row);
+    // Writes the rows that were put aside since the last call. To be called at the end of each batch.
+    void write();
+
+    std::int64_t count() const { return count_; }
 
   private:
     const Ledger &ledger_;
@@ -21,6 +26,8 @@ class Rejects {
     std::optional<std::int64_t> limit_;
     const std::int64_t &batch_;
     std::int64_t count_ = 0;
+    std::vector<Reject> not_written_{};
+    std::size_t bytes_ = 0; // of them
 };
 
 // A row of a batch as a JSON object of texts; PostgreSQL code.

@@ -3,6 +3,7 @@
 
 #include "server/text_rows.hpp"
 #include "request/copy_request.hpp"
+#include "look/differences.hpp"
 
 namespace pgci {
 
@@ -10,7 +11,7 @@ namespace pgci {
 // primary key; without either, changed is NULL, and a changed row is one missing and one extra.
 std::vector<TextRow> verify_window(const CopyRequest &request);
 
-// The rows that differ: the difference (missing, extra, changed) and the key, or the whole row where there is none.
-std::vector<TextRow> find_different_rows(const CopyRequest &request);
+// Gives the rows that differ to the sink; where there is no key, the key is the whole row.
+void find_different_rows(const CopyRequest &request, const DifferenceSink &sink);
 
 } // namespace pgci

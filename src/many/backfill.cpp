@@ -10,6 +10,7 @@
 // ledger remembers a backfill, so a killed one is continued by the same call.
 #include "many/backfill.hpp"
 
+#include "server/temporary_memory.hpp"
 #include "run/request_check.hpp"
 #include "run/run_scope.hpp"
 #include "many/day_run.hpp"
@@ -36,6 +37,7 @@ struct Backfill {
 
 // Tells the user, and the ledger of a failure. Leaves no snapshot behind.
 void Backfill::record(std::size_t place, const DayResult &result) {
+    const TemporaryMemory memory;
     key.window = windows[place];
     if (result.failure) {
         procedure.commit();

@@ -1,5 +1,7 @@
 #include "many/backfill_report.hpp"
 
+#include <algorithm>
+
 namespace pgci {
 
 BackfillReport::BackfillReport(std::size_t days, std::size_t to_do, Reprocess reprocess)
@@ -28,7 +30,11 @@ void BackfillReport::add(const std::string &day, const DayResult &result) {
         });
         return;
     }
-    failed_.push_back({day, *result.failure});
+    ++failed_days_;
+    const auto place = std::upper_bound(failed_.begin(), failed_.end(), day,
+                                        [](const std::string &name, const Failed &other) { return name < other.day; });
+    failed_.insert(place, {day, *result.failure});
+    if (failed_.size() > most_shown) failed_.pop_back();
     const RunFailure &failure = *result.failure;
     pg_call([&] {
         ereport(WARNING, (errcode(failure.code),
@@ -41,18 +47,15 @@ void BackfillReport::add(const std::string &day, const DayResult &result) {
 
 void BackfillReport::finish() const {
     if (failed_.empty()) return;
-    constexpr std::size_t most_shown = 20;
-    std::vector<Failed> failed = failed_;
-    std::sort(failed.begin(), failed.end(), [](const Failed &a, const Failed &b) { return a.day < b.day; });
     std::string detail;
-    for (std::size_t i = 0; i < std::min(failed.size(), most_shown); ++i)
-        detail += (i > 0 ? "\n" : "") + failed[i].day + ": " + failed[i].failure.message + " (SQLSTATE " +
-                  failed[i].failure.sqlstate() + ")";
-    if (failed.size() > most_shown)
-        detail += "\n... and " + std::to_string(failed.size() - most_shown) + " more, see copy_incremental_runs";
-    const std::string message = std::to_string(failed.size()) + " of " + std::to_string(to_do_) + " days failed";
+    for (const Failed &failed : failed_)
+        detail += (detail.empty() ? "" : "\n") + failed.day + ": " + failed.failure.message + " (SQLSTATE " +
+                  failed.failure.sqlstate() + ")";
+    if (failed_days_ > failed_.size())
+        detail += "\n... and " + std::to_string(failed_days_ - failed_.size()) + " more, see copy_incremental_runs";
+    const std::string message = std::to_string(failed_days_) + " of " + std::to_string(to_do_) + " days failed";
     const char *const code = reprocess_ == Reprocess::missing ? "missing" : "failed";
-    const int state = failed.front().failure.code;
+    const int state = failed_.front().failure.code;
     const char *const message_text = message.c_str();
     const char *const detail_text = detail.c_str();
     pg_call([=] {

@@ -36,7 +36,9 @@ class BackfillReport {
     std::size_t to_do_;
     std::size_t done_ = 0;
     Reprocess reprocess_;
-    std::vector<Failed> failed_{};
+    static constexpr std::size_t most_shown = 20;
+    std::size_t failed_days_ = 0;
+    std::vector<Failed> failed_{}; // the first of them, in their order
 };
 
 } // namespace pgci

@@ -12,6 +12,7 @@
 #include "many/background_worker.hpp"
 
 #include "server/settings.hpp"
+#include "server/temporary_memory.hpp"
 #include "request/copy_arguments.hpp"
 #include "run/copy_window.hpp"
 #include "run/request_check.hpp"
@@ -135,6 +136,7 @@ void copy_days(const WorkerView &view, const WorkerTransactions &transactions) {
     for (;;) {
         const std::uint32_t place = pg_atomic_fetch_add_u32(&header.next_day, 1);
         if (place >= header.days) return;
+        const TemporaryMemory memory;
         request.day = view.days[place];
         const DateADT day = *request.day;
         const char *const text =

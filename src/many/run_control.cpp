@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "server/temporary_memory.hpp"
 #include "ledger/ledger.hpp"
 #include "run/run_scope.hpp"
 #include "many/worker_pool.hpp"
@@ -40,6 +41,7 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
     const Ledger ledger(schema);
     const TimestampTz start = GetCurrentTimestamp();
     for (std::int64_t pause = 10;; pause = std::min<std::int64_t>(pause * 2, 500)) {
+        const TemporaryMemory memory;
         const bool has_process = ledger.find_process(run_id) != 0;
         const RunState state = ledger.find_run(run_id);
         if (state.status == "failed") raise(state.failure);

@@ -1,5 +1,7 @@
 #include "many/worker_pool.hpp"
 
+#include "server/temporary_memory.hpp"
+
 namespace pgci {
 
 namespace {
@@ -176,6 +178,7 @@ std::optional<WorkerMessage> WorkerPool::next() {
 
 // PostgreSQL's own messages: a notice goes on to the client, an error is kept.
 void WorkerPool::take_words(Worker &worker, std::string_view bytes) {
+    const TemporaryMemory memory;
     const auto kind = static_cast<MessageKind>(bytes.front());
     if (kind != MessageKind::error && kind != MessageKind::notice) return;
     ErrorData *const error = pg_call([&] {

@@ -8,7 +8,6 @@ namespace pgci {
 
 namespace {
 
-constexpr int bucket_mask = 4095;
 constexpr int first_with_record_hash = 140000;
 
 // Our settings for texts are those of the source's session. Row security hides no row silently.
@@ -34,15 +33,9 @@ Comparison::Buckets to_buckets(const std::vector<TextRow> &rows) {
     return buckets;
 }
 
-std::vector<KeyedRow> to_keyed(const std::vector<TextRow> &rows) {
-    std::vector<KeyedRow> keyed;
-    keyed.reserve(rows.size());
-    for (const TextRow &row : rows) keyed.push_back({*row[0], *row[1]});
-    return keyed;
-}
-
 constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
-constexpr const char *select_bucket_sums = "SELECT b, pg_catalog.count(*), pg_catalog.sum(h)";
+// The rows fall into buckets by the hash of their key.
+constexpr const char *bucket_of_row = "(k OPERATOR(pg_catalog.&) 4095)";
 
 // A value whose hash differs, in a record, when its text would: for most types it is the text. The hash of a numeric is
 // that of all equal ones, 1.0 and 1.00; that of a text is by its collation.
@@ -109,8 +102,8 @@ std::string Comparison::row_hash(Side side) const {
     return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), 1), 2)";
 }
 
-// SELECT of h and, if asked for, b (the bucket of the key) and the key's parts c0, c1, ..., for all rows of a relation q
-// that follows.
+// SELECT of h and, if asked for, k (the hash of the key) and the key's parts c0, c1, ..., for all rows of a relation q that
+// follows.
 std::string Comparison::hashed_rows(Side side, bool with_key) const {
     std::string key;
     std::string parts;
@@ -118,10 +111,8 @@ std::string Comparison::hashed_rows(Side side, bool with_key) const {
         key.append(i == 0 ? "" : ", ").append(expression(key_[i], side));
         parts += ", (" + expression(key_[i], side) + ")::pg_catalog.text AS c" + std::to_string(i);
     }
-    const std::string bucket = with_key ? ", " + text_hash("ROW(" + key + ")::pg_catalog.text", 3) +
-                                              " OPERATOR(pg_catalog.&) " + std::to_string(bucket_mask) + " AS b"
-                                        : "";
-    return "SELECT " + row_hash(side) + " AS h" + bucket + parts + " FROM (";
+    const std::string key_hash = with_key ? ", " + text_hash("ROW(" + key + ")::pg_catalog.text", 3) + " AS k" : "";
+    return "SELECT " + row_hash(side) + " AS h" + key_hash + parts + " FROM (";
 }
 
 // The key as a JSON object, of the texts c0, c1, ...
@@ -141,13 +132,17 @@ std::string Comparison::query(Side side, const std::string &head, const std::str
            "\n) AS q) AS hashes" + tail;
 }
 
-RemoteConnection::Statement Comparison::ask_source(const std::string &head, const std::string &tail, bool with_key) {
+RemoteConnection::Statement Comparison::source_statement(const std::string &head, const std::string &tail,
+                                                         bool with_key) const {
     const std::string before = head + " FROM (" + hashed_rows(Side::source, with_key);
-    RemoteConnection::Statement statement{.sql = query(Side::source, head, tail, with_key),
-                                          .shown_query = query_.text(),
-                                          .shown_offset =
-                                              pg_mbstrlen_with_len(before.data(), static_cast<int>(before.size())),
-                                          .parameters = query_.parameters()};
+    return {.sql = query(Side::source, head, tail, with_key),
+            .shown_query = query_.text(),
+            .shown_offset = pg_mbstrlen_with_len(before.data(), static_cast<int>(before.size())),
+            .parameters = query_.parameters()};
+}
+
+RemoteConnection::Statement Comparison::ask_source(const std::string &head, const std::string &tail, bool with_key) {
+    RemoteConnection::Statement statement = source_statement(head, tail, with_key);
     source_.connection().send(statement);
     return statement;
 }
@@ -163,14 +158,18 @@ std::vector<TextRow> Comparison::receive(const RemoteConnection::Statement &stat
     return rows;
 }
 
-std::vector<TextRow> Comparison::select_target(const std::string &head, const std::string &tail, bool with_key,
-                                               bool newest) {
+int Comparison::begin_settings() const {
     const char *const zone = zone_.name();
-    const int settings = pg_call([=] {
+    return pg_call([=] {
         const int level = NewGUCNestLevel();
         use_comparison_settings(zone);
         return level;
     });
+}
+
+std::vector<TextRow> Comparison::select_target(const std::string &head, const std::string &tail, bool with_key,
+                                               bool newest) {
+    const int settings = begin_settings();
     std::vector<TextRow> rows = select_rows(query(Side::target, head, tail, with_key), {}, newest);
     pg_call([=] { AtEOXact_GUC(true, settings); });
     return rows;
@@ -193,15 +192,29 @@ Comparison::Sides<Checksum> Comparison::checksums() {
 }
 
 Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
-    const Sides<std::vector<TextRow>> found = select_both(select_bucket_sums, " GROUP BY b", true);
+    const Sides<std::vector<TextRow>> found = select_both(
+        std::string("SELECT ") + bucket_of_row + " AS b, pg_catalog.count(*), pg_catalog.sum(h)", " GROUP BY b", true);
     return {to_buckets(found.source), to_buckets(found.target)};
 }
 
-Comparison::Sides<std::vector<KeyedRow>> Comparison::rows(const std::vector<int> &buckets) {
-    const Sides<std::vector<TextRow>> found =
-        select_both("SELECT " + key_as_json() + ", h::pg_catalog.text",
-                    " WHERE b OPERATOR(pg_catalog.=) ANY (" + bucket_list(buckets) + "::pg_catalog.int8[])", true);
-    return {to_keyed(found.source), to_keyed(found.target)};
+void Comparison::merge_rows(const std::vector<int> &buckets, const UnmatchedSink &sink) {
+    const std::string head = "SELECT k, h, " + key_as_json();
+    const std::string tail = std::string(" WHERE ") + bucket_of_row + " OPERATOR(pg_catalog.=) ANY (" +
+                             bucket_list(buckets) + "::pg_catalog.int8[]) ORDER BY k, h";
+    SourceRows source(source_.connection(), source_statement(head, tail, true));
+    const int settings = begin_settings();
+    TargetRows target(query(Side::target, head, tail, true));
+    std::optional<HashedRow> theirs = source.next();
+    std::optional<HashedRow> ours = target.next();
+    while (theirs || ours) {
+        const bool only_source = theirs && (!ours || theirs->is_before(*ours));
+        const bool only_target = ours && (!theirs || ours->is_before(*theirs));
+        if (only_source) sink(*theirs, true);
+        if (only_target) sink(*ours, false);
+        if (!only_target) theirs = source.next();
+        if (!only_source) ours = target.next();
+    }
+    pg_call([=] { AtEOXact_GUC(true, settings); });
 }
 
 } // namespace pgci

@@ -1,12 +1,14 @@
 // The rows of a window on both servers, as checksums that do not depend on their order. Each server computes its own.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "server/text_rows.hpp"
 #include "source/source_session.hpp"
 #include "proof/compared_column.hpp"
+#include "proof/hashed_rows.hpp"
 
 namespace pgci {
 
@@ -16,12 +18,6 @@ struct Checksum {
     std::string sum;
 
     bool operator==(const Checksum &) const = default;
-};
-
-// A key's rows, by the hash of each.
-struct KeyedRow {
-    std::string key; // a JSON object of texts
-    std::string hash;
 };
 
 class Comparison {
@@ -44,7 +40,10 @@ class Comparison {
     // The rows fall into buckets by their key; these are the checksums of each that has rows.
     using Buckets = std::vector<std::pair<int, Checksum>>;
     Sides<Buckets> buckets();
-    Sides<std::vector<KeyedRow>> rows(const std::vector<int> &buckets);
+    // Gives the rows of these buckets that only one side has to the sink, those with the same hash of the key together. Both
+    // servers sort them, so no more than a few rows are held here.
+    using UnmatchedSink = std::function<void(const HashedRow &row, bool is_of_source)>;
+    void merge_rows(const std::vector<int> &buckets, const UnmatchedSink &sink);
 
   private:
     enum class Side { source, target };
@@ -54,8 +53,11 @@ class Comparison {
     std::string hashed_rows(Side side, bool with_key) const;
     std::string key_as_json() const;
     std::string query(Side side, const std::string &head, const std::string &tail, bool with_key) const;
+    RemoteConnection::Statement source_statement(const std::string &head, const std::string &tail, bool with_key) const;
     RemoteConnection::Statement ask_source(const std::string &head, const std::string &tail, bool with_key);
     std::vector<TextRow> receive(const RemoteConnection::Statement &statement);
+    // Sets what decides over the texts of values here; returns the level to go back to.
+    int begin_settings() const;
     std::vector<TextRow> select_target(const std::string &head, const std::string &tail, bool with_key, bool newest);
     Sides<std::vector<TextRow>> select_both(const std::string &head, const std::string &tail, bool with_key);
 

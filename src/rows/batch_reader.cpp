@@ -1,6 +1,7 @@
 #include "rows/batch_reader.hpp"
 
 #include "server/guard.hpp"
+#include "server/temporary_memory.hpp"
 #include "rows/row_error.hpp"
 
 namespace pgci {
@@ -8,9 +9,6 @@ namespace pgci {
 int max_batch_bytes = 16 * 1024 * 1024;
 
 namespace {
-
-// What a row costs in memory beside its values: headers, alignment.
-constexpr std::int64_t row_overhead = 48;
 
 // Receive functions convert text from this session's client encoding, but the source sends the database's.
 class DatabaseEncodingScope {
@@ -55,11 +53,13 @@ void BatchReader::read_or_put_aside(RowWriter &writer) {
         return;
     }
     subtransaction.roll_back();
+    const TemporaryMemory memory;
     failure.column = decoder_.column_name();
     const std::string row = decoder_.show_row();
     decoder_.give_up_row();
+    writer.give_up_row();
     ++rows_;
-    rejects_->add(failure, row);
+    rejects_->add(std::move(failure), row);
 }
 
 void BatchReader::read_rows_at_hand(RowWriter &writer) {
@@ -75,7 +75,7 @@ void BatchReader::read_rows_at_hand(RowWriter &writer) {
             cursor_.add_bytes(bytes);
             ++rows_;
             bytes_ += bytes;
-            last_size_ = bytes + row_overhead;
+            last_size_ = decoder_.row_size();
             size_ += last_size_;
         }
     });

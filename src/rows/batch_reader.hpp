@@ -40,7 +40,7 @@ class BatchReader {
     std::int64_t bound_;
     int rows_ = 0;
     std::int64_t bytes_ = 0;
-    std::int64_t size_ = 0;      // with what a row costs beside its values
+    std::int64_t size_ = 0;      // in memory, with what a row costs beside its values
     std::int64_t last_size_ = 0; // of the last row
 };
 

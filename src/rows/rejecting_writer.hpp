@@ -1,13 +1,16 @@
 // on_error => 'reject': batches into the target, without the rows that it refuses.
 #pragma once
 
+#include <limits>
+
 #include "ledger/rejects.hpp"
 #include "rows/spi_writer.hpp"
 
 namespace pgci {
 
 // Each batch is a statement of its own in a subtransaction, with its triggers and foreign keys. Where it fails for a row's
-// own reason, its halves are tried, down to the row. A batch of good rows costs one subtransaction.
+// own reason, its halves are tried, down to the row. A batch of good rows costs one subtransaction. After a batch with many
+// bad rows the next one is tried in portions from the start.
 class RejectingWriter final : public RowWriter {
   public:
     // As for SpiWriter.
@@ -17,26 +20,30 @@ class RejectingWriter final : public RowWriter {
     std::int64_t remove() override { return whole_.remove(); }
     MemoryContext row_memory() const override { return row_memory_; }
     void add(Datum *values, bool *nulls, std::int64_t bytes) override;
+    void give_up_row() override;
     std::int64_t write() override;
     void finish() override;
 
   private:
-    std::int64_t write_range(std::size_t begin, std::size_t end);
+    void free_row_memory();
+    std::int64_t write_range(std::size_t begin, std::size_t end, bool is_known_to_fail);
+    std::optional<std::int64_t> try_range(std::size_t begin, std::size_t end);
     std::int64_t write_at_once(std::size_t begin, std::size_t end);
-    void reject(std::size_t row, const RunFailure &failure);
+    void reject(std::size_t row, RunFailure failure);
 
-    const LoadStatements &statements_;
-    const TimeZone &zone_;
     TupleDesc description_;
-    std::int64_t bound_;
     Rejects &rejects_;
     // The statement around all of them: what mode replace deletes is checked when the new rows are there.
     SpiWriter whole_;
-    MemoryContext row_memory_ = nullptr;
+    MemoryContext row_memory_ = nullptr;   // the values of the rows added last
+    MemoryContext batch_memory_ = nullptr; // the rows of the batch
     // Plain memory, because add() must not throw.
     HeapTuple *rows_ = nullptr;
     std::size_t count_ = 0;
     std::size_t room_ = 0;
+    // Rows to try together: fewer after a batch with many bad rows.
+    static constexpr std::size_t whole_batch = std::numeric_limits<std::size_t>::max();
+    std::size_t portion_ = whole_batch;
 };
 
 } // namespace pgci

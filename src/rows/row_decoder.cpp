@@ -24,6 +24,8 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
             if (column.as_text) depends_on_settings_ = true;
         }
         column_ = description_->natts;
+        // A pointer, the allocator's header and the tuple's, which has a bit for each column, and alignment.
+        row_overhead_ = 48 + BITMAPLEN(description_->natts);
         MemoryContextSwitchTo(previous);
     });
 }
@@ -32,6 +34,7 @@ std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
     const MemoryContext previous = MemoryContextSwitchTo(writer.row_memory());
     const int count = description_->natts;
     std::int64_t bytes = 0;
+    std::int64_t size = row_overhead_;
     ++row_;
     source_row_ = row;
     for (column_ = 0; column_ < count; ++column_) {
@@ -42,9 +45,12 @@ std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
             continue;
         }
         bytes += length;
+        const int fixed_size = TupleDescAttr(description_, column_)->attlen;
+        size += fixed_size > 0 ? fixed_size : length + VARHDRSZ;
         values_[column_] = decode_value(decoders_[column_], PQgetvalue(row, 0, column_), length);
     }
     MemoryContextSwitchTo(previous);
+    row_size_ = size;
     writer.add(values_, nulls_, bytes);
     return bytes;
 }

@@ -24,6 +24,8 @@ class RowDecoder {
     // Decodes the one row of a result into the writer's batch and returns the size of its values in bytes. PostgreSQL
     // code, for use where the client encoding is the database's. Raises what decode_value raises.
     std::int64_t decode(const PGresult *row, RowWriter &writer);
+    // About the memory that the row decoded last takes in a batch.
+    std::int64_t row_size() const { return row_size_; }
 
     // Of a row whose decoding failed: the column at fault, and the row as a JSON object of texts, where what cannot be
     // decoded is shown as it came. After that the row is done with.
@@ -43,6 +45,8 @@ class RowDecoder {
     Datum *values_ = nullptr;
     bool *nulls_ = nullptr;
     std::int64_t row_ = 0;
+    std::int64_t row_size_ = 0;
+    std::int64_t row_overhead_ = 0; // of each row beside its values
     int column_ = 0;
     bool depends_on_settings_ = false;
     int settings_ = 0;

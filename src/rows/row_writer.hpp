@@ -5,6 +5,9 @@
 
 namespace pgci {
 
+// The values of rows that were added are freed when they take so many bytes.
+inline constexpr Size most_row_memory = 64 * 1024;
+
 class RowWriter {
   public:
     RowWriter() = default;
@@ -21,6 +24,8 @@ class RowWriter {
     // Adds a row of the batch's columns to the batch; `bytes` is about the size of its values. PostgreSQL code, for use
     // inside pg_call.
     virtual void add(Datum *values, bool *nulls, std::int64_t bytes) = 0;
+    // A row is given up before it was added, after some of its values were allocated.
+    virtual void give_up_row() {}
     // Writes the batch and returns how many rows were written. Raises 44000 for a row that is outside of the slice.
     virtual std::int64_t write() = 0;
 

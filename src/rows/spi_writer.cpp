@@ -32,15 +32,25 @@ std::int64_t written_inside() {
 
 SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
                      MemoryContext memory)
-    : statements_(statements), bound_(bound) {
-    const char *const insert = statements.insert.c_str();
-    const char *const zone_name = zone.name();
+    : statements_(statements), zone_(zone), bound_(bound) {
     batch_.description = description;
+    begin(memory, nullptr);
+}
+
+SpiWriter::SpiWriter(const SpiWriter &outer, MemoryContext memory)
+    : statements_(outer.statements_), zone_(outer.zone_), bound_(outer.bound_) {
+    batch_.description = outer.batch_.description;
+    begin(memory, outer.insert_);
+}
+
+void SpiWriter::begin(MemoryContext memory, SPIPlanPtr prepared) {
+    const char *const insert = statements_.insert.c_str();
+    const char *const zone_name = zone_.name();
     pg_call([&] {
         row_memory_ = AllocSetContextCreate(memory, "copy_incremental row", ALLOCSET_DEFAULT_SIZES);
         statement_.begin(zone_name);
         spi_connect();
-        insert_ = spi_prepare(insert);
+        insert_ = prepared != nullptr ? prepared : spi_prepare(insert);
         batch_.read_often = count_statements(insert_) > 1;
         begin_batch();
     });
@@ -55,13 +65,9 @@ void SpiWriter::begin_batch() {
 
 std::int64_t SpiWriter::remove() { return delete_slice(statements_.remove); }
 
-void SpiWriter::add(Datum *values, bool *nulls, std::int64_t bytes) {
-    constexpr std::int64_t worth_freeing = 8192;
+void SpiWriter::add(Datum *values, bool *nulls, std::int64_t) {
     tuplestore_putvalues(batch_.rows, batch_.description, values, nulls);
-    row_bytes_ += bytes;
-    if (row_bytes_ < worth_freeing) return;
-    MemoryContextReset(row_memory_);
-    row_bytes_ = 0;
+    if (MemoryContextMemAllocated(row_memory_, false) > most_row_memory) MemoryContextReset(row_memory_);
 }
 
 std::int64_t SpiWriter::write() {

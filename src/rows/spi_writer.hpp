@@ -17,6 +17,8 @@ class SpiWriter final : public RowWriter {
     // at most, and goes to a temporary file where it is twice as large; `description` is that of its rows, which `memory` keeps.
     SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
               MemoryContext memory);
+    // A statement within that of `outer`, which must last longer and has prepared it already.
+    SpiWriter(const SpiWriter &outer, MemoryContext memory);
 
     std::int64_t remove() override;
     MemoryContext row_memory() const override { return row_memory_; }
@@ -25,15 +27,16 @@ class SpiWriter final : public RowWriter {
     void finish() override;
 
   private:
+    void begin(MemoryContext memory, SPIPlanPtr prepared);
     void begin_batch();
 
     StatementScope statement_{};
     const LoadStatements &statements_;
+    const TimeZone &zone_;
     SPIPlanPtr insert_ = nullptr;
     Batch batch_{};
     std::int64_t bound_;
-    MemoryContext row_memory_ = nullptr;
-    std::int64_t row_bytes_ = 0; // allocated there
+    MemoryContext row_memory_ = nullptr; // the values of the rows added last
 };
 
 } // namespace pgci

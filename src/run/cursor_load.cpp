@@ -1,6 +1,7 @@
 #include "run/cursor_load.hpp"
 
 #include "server/guard.hpp"
+#include "server/temporary_memory.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/bulk_writer.hpp"
 #include "rows/rejecting_writer.hpp"
@@ -25,32 +26,38 @@ void load_by_cursor(LoadRun &run) {
     BatchReader reader(cursor, decoder, run.request.batch, bound);
     Rejects rejects(run.ledger, run.run_id, run.request.reject_limit, run.batch_in_work);
     if (run.request.on_error == OnError::reject) reader.put_aside(rejects);
-    const auto make_writer = [&]() -> std::unique_ptr<RowWriter> {
+    const auto make_writer = [&](MemoryContext writer_memory) -> std::unique_ptr<RowWriter> {
         if (run.request.method == Method::bulk)
-            return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), memory);
+            return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), writer_memory);
         if (run.request.on_error == OnError::reject)
             return std::make_unique<RejectingWriter>(run.plan.statements, run.zone, decoder.description(), bound,
-                                                     memory, rejects);
-        return std::make_unique<SpiWriter>(run.plan.statements, run.zone, decoder.description(), bound, memory);
+                                                     writer_memory, rejects);
+        return std::make_unique<SpiWriter>(run.plan.statements, run.zone, decoder.description(), bound, writer_memory);
     };
     RunStatistics &statistics = run.statistics;
-    std::unique_ptr<RowWriter> writer = make_writer();
-    statistics.rows_deleted = writer->remove();
-    for (bool is_first = true; !cursor.at_end(); is_first = false) {
-        if (writer == nullptr) writer = make_writer();
+    const auto load_batch = [&](RowWriter &writer, bool is_first) {
+        const TemporaryMemory batch_memory(memory);
         run.batch_in_work = statistics.batches + 1;
-        reader.read(*writer);
+        reader.read(writer);
         statistics.rows_read += reader.rows();
         statistics.bytes += reader.bytes();
         if (reader.rows() > 0) ++statistics.batches;
         // An empty window is an INSERT of no rows to the target's triggers.
-        if (reader.rows() > 0 || is_first) statistics.rows_written += writer->write();
+        if (reader.rows() > 0 || is_first) statistics.rows_written += writer.write();
+        rejects.write();
         run.progress.show(statistics);
-        if (!run.request.commit_batches && !cursor.at_end()) continue;
+    };
+    for (bool is_first = true; !cursor.at_end();) {
+        const TemporaryMemory transaction_memory(memory);
+        const std::unique_ptr<RowWriter> writer = make_writer(CurrentMemoryContext);
+        if (is_first) statistics.rows_deleted = writer->remove();
+        do {
+            load_batch(*writer, is_first);
+            is_first = false;
+        } while (!run.request.commit_batches && !cursor.at_end());
         run.batch_in_work = 0;
         if (cursor.at_end()) cursor.finish();
         writer->finish();
-        writer.reset();
         if (cursor.at_end() && run.check != nullptr) run.check->compare();
         run.ledger.record(run.run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
         run.procedure.commit();

@@ -7,7 +7,23 @@
 
 namespace pgci {
 
-// Returns the rows from a function whose result is a set of rows, through the input functions of its columns.
+// The result of a function that returns a set of rows. Rows above work_mem go to a file.
+class SetResult {
+  public:
+    explicit SetResult(FunctionCallInfo fcinfo);
+    SetResult(const SetResult &) = delete;
+    SetResult &operator=(const SetResult &) = delete;
+
+    // Adds a row by the texts of its values, through the input functions of the columns.
+    void add(const TextRow &row);
+
+  private:
+    ReturnSetInfo *result_;
+    AttInMetadata *input_ = nullptr;
+    MemoryContext memory_ = nullptr; // of one row
+};
+
+// Returns these rows.
 void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows);
 
 // Returns dates from a function RETURNS SETOF date.

@@ -134,7 +134,11 @@ Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
 
 Datum copy_incremental_verify_rows(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::return_rows(fcinfo, pgci::find_different_rows(pgci::read_copy_arguments(fcinfo)));
+        pgci::SetResult result(fcinfo);
+        pgci::find_different_rows(pgci::read_copy_arguments(fcinfo),
+                                  [&](const char *difference, const std::string &key) {
+                                      result.add({difference, key});
+                                  });
         return Datum{0};
     });
 }

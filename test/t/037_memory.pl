@@ -1,0 +1,114 @@
+# A call of four times the size needs no more memory: rejects, verify, batches, backfill, wait().
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use TwoServers;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+plan skip_all => 'needs /proc' unless -r "/proc/$$/smaps_rollup";
+plan skip_all => 'memory that was freed is kept' if $ENV{ASAN_OPTIONS} || $ENV{VALGRIND};
+
+# PG_TEST_EXTRA=long: sizes of real life, which take many minutes.
+my $is_long = ($ENV{PG_TEST_EXTRA} // '') =~ /\blong\b/;
+
+my ($source, $destination) = start_servers(destination => "fsync = off\n", source => "fsync = off\n");
+my $fast = "'host=127.0.0.1 dbname=postgres port=" . $source->port . " user=etl_trusted'";
+
+$source->safe_psql('postgres', "CREATE TYPE mood AS ENUM ('good', 'bad')");
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE TYPE mood AS ENUM ('good');
+	CREATE TABLE moods (id int, mood mood);
+	CREATE TABLE positive (id int CHECK (id > 0), note text);
+	CREATE TABLE codes (code int PRIMARY KEY);
+	CREATE TABLE known (id int REFERENCES codes, note text);
+	CREATE TABLE plain (id int, note text);
+	CREATE TABLE keyed (id int PRIMARY KEY, note text);
+	CREATE TABLE empty (id int, note text);
+	CREATE TABLE dated (at date, note text);
+	SQL
+
+# The largest private memory of a backend, in kB, while a call runs in it and at its end; how long it took, and its error.
+sub peak
+{
+	my ($session, $pid, $sql) = @_;
+	my ($peak, $begin) = (0, time);
+	start_call($session, "$sql;\n\\echo call ends");
+	until ($session->{stdout} =~ /^call ends;?$/m)
+	{
+		$session->{run}->pump_nb;
+		my (undef, $memory) = usage($pid);
+		$peak = $memory if $memory > $peak;
+		usleep(2000);
+	}
+	my $error = $session->{stderr} =~ s/.*?((?:ERROR.*)?)$/$1/sr;
+	$session->{stdout} = $session->{stderr} = '';
+	return ($peak, time - $begin, $error);
+}
+
+# Name, size, a fourth of the size with PG_TEST_EXTRA=long, kB by which four times the size may exceed it, a call of a size.
+my $numbers = 'FROM generate_series(1, %d) AS g';
+sub from_source { my ($select, @more) = @_; return sub { copy_sql(sprintf("$select $numbers", $_[0]), undef, src_conninfo => $fast, @more) }; }
+sub batches_of { my ($call) = @_; return sub { by_batches($call->(@_)) }; }
+sub verify_sql
+{
+	my ($function, $what, $select) = @_;
+	return sub { "SELECT $what FROM $function($fast, 'SELECT $select " . sprintf($numbers, $_[0]) . "', NULL, target => 'empty', key_columns => '{id}')" };
+}
+my @reject = (on_error => "'reject'", batch => 1000);
+my $note = q(g AS id, 'row ' || g AS note);
+my @kinds = (
+	[ 'rejects of a conversion', 1000, 500_000, 1024, from_source(q(SELECT g AS id, (CASE WHEN g > 0 THEN 'bad' END)::mood AS mood), target => "'moods'", @reject) ],
+	[ 'rejects of a constraint', 1000, 500_000, 1024, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject) ],
+	[ 'rejects among good rows', 2000, 250_000, 1024, from_source(q(SELECT CASE g % 3 WHEN 0 THEN -g ELSE g END AS id, 'a note' AS note), target => "'positive'", @reject) ],
+	[ 'rejects of a foreign key', 500, 100_000, 1024, from_source(q(SELECT g AS id, 'a note' AS note), target => "'known'", @reject) ],
+	[ 'a large batch of rejects', 1000, 100_000, 4096, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 1_000_000) ],
+	[ 'rejects by batches', 1000, 50_000, 256, batches_of(from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 10)) ],
+	[ 'verify of rows that differ', 20_000, 500_000, 1024, verify_sql('copy_incremental_verify', '*', 'g AS id, 1 AS note') ],
+	[ 'verify_rows', 20_000, 500_000, 1024, verify_sql('copy_incremental_verify_rows', 'count(*)', 'g AS id, 1 AS note') ],
+	(map { my $method = $_; [ "batches, method $method", 1000, 50_000, 256, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'")) ] } 'cursor', 'bulk'),
+	[ 'batches, mode upsert', 1000, 50_000, 256, batches_of(from_source("SELECT $note", target => "'keyed'", batch => 1, mode => "'upsert'")) ],
+	[ 'batches, transform', 1000, 50_000, 256, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, transform => "'SELECT * FROM batch'")) ],
+	(map { my $method = $_; [ "small batches of one transaction, method $method", 5000, 100_000, 256, from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'") ] } 'cursor', 'bulk'),
+	(map { my $method = $_; [ "rows of no bytes, method $method", 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", batch => 1_000_000, method => "'$method'") ] } 'cursor', 'bulk', 'copy'),
+	[ 'rows of no bytes, rejects', 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", @reject, batch => 1_000_000) ],
+	[ 'backfill', 30, 1000, 256, sub { "CALL copy_incremental_backfill($fast, 'SELECT d AS at FROM (SELECT date ''{}'' AS d) AS q', '2001-01-01', date '2001-01-01' + $_[0], target => 'dated', reprocess => 'all', on_rerun => 'run')" } ]);
+for my $kind (@kinds)
+{
+	my ($name, $size, $long_size, $most, $call) = @$kind;
+	$size = $long_size if $is_long;
+	my ($session, $pid) = open_session($destination);
+	$session->query_safe("SET work_mem = '1MB'; SET copy_incremental.max_batch_bytes = " . ($is_long ? "'16MB'" : "'1MB'"));
+	# The first call fills the caches.
+	my ($first, $single, $fourfold) = map { [ peak($session, $pid, $call->($_)) ] } 10, $size, 4 * $size;
+	is($single->[2] . $fourfold->[2], '', "$name: succeeds");
+	cmp_ok($fourfold->[0] - $single->[0], '<=', $most, "$name: four times the size needs no more memory");
+	note(sprintf '%s: %d kB before; %d: %d kB in %.1f s; %d: %d kB in %.1f s', $name, $first->[0], $size, @{$single}[ 0, 1 ], 4 * $size, @{$fourfold}[ 0, 1 ]);
+	$session->quit;
+}
+
+# A wait looks at the ledger each time that its process is woken up.
+sub wait_growth
+{
+	my ($times) = @_;
+	my $run = $destination->safe_psql('postgres', "SELECT copy_incremental_start($fast, 'SELECT 1 AS id, pg_sleep(600)::text AS note', NULL, target => 'plain')");
+	my ($session, $pid) = open_session($destination);
+	start_call($session, "SELECT copy_incremental_wait($run)");
+	my $wake = sub { for (1 .. $_[0]) { kill 'HUP', $pid; usleep(1000); } };
+	$wake->(500);
+	my $before = (usage($pid))[1];
+	$wake->($times);
+	my $after = (usage($pid))[1];
+	$destination->safe_psql('postgres', "SELECT copy_incremental_cancel($run)");
+	is((end_of_call($session))[0], '57014', "wait, woken up $times times: ends when the run does");
+	$session->quit;
+	return $after - $before;
+}
+{
+	my $woken = $is_long ? 100_000 : 4000;
+	my $grown = wait_growth($woken);
+	cmp_ok($grown, '<=', 256, 'wait: no memory for each look at the ledger');
+	note("wait, woken up $woken times: $grown kB");
+}
+done_testing();
