@@ -14,6 +14,7 @@ DECLARE
   last_row text;
 BEGIN
   DELETE FROM target;
+  PERFORM copy_incremental_forget('target', NULL, NULL);
   result := pg_temp.outcome(format('SELECT copy_incremental(''src'', %L, %L, 2, ''target'')', template, day));
   SELECT max(jsonb_strip_nulls(to_jsonb(r))::text) INTO last_row FROM target AS r;
   RETURN template || E'\n' || result || coalesce(' row ' || last_row, '');

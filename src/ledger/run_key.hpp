@@ -17,7 +17,7 @@ struct RunKey {
     std::optional<Window> window;
 };
 
-// The hash of a template for the ledger, 32 hexadecimal digits.
+// The SHA-256 of a template's tokens, 64 hexadecimal digits.
 std::string hash_query(const std::string &query_template);
 
 // While it lives, and no longer than this process, the run's entry "running" is true.

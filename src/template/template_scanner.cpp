@@ -6,7 +6,12 @@ namespace pgci {
 
 namespace {
 
-// The scanner's code of a parameter, fixed by parser/scanner.h, which promises it to users of the scanner.
+// The scanner's codes of some tokens, which parser/scanner.h promises to users of the scanner. Those of keywords differ
+// between versions.
+constexpr int identifier_token = 258;
+constexpr int unicode_identifier_token = 259;
+constexpr int string_token = 261;
+constexpr int unicode_string_token = 262;
 constexpr int parameter_token = 267;
 
 // Plain data, because the scanner may raise an error.
@@ -41,6 +46,42 @@ Scan scan(const char *text) {
     return result;
 }
 
+// What a token means: a letter for its kind, and its value or, for numbers and operators, its text. The scanner has put
+// the end of the string behind the token.
+void append_token(StringInfo canon, int token, const core_YYSTYPE &value, const char *text) {
+    char kind = 'o';
+    const char *meaning = text;
+    if (token == string_token || token == unicode_string_token) {
+        kind = token == string_token ? 's' : 'S';
+        meaning = value.str;
+    } else if (token == unicode_identifier_token) {
+        kind = 'U';
+        meaning = value.str;
+    } else if (token == identifier_token) {
+        kind = text[0] == '"' ? 'q' : 'w';
+        meaning = value.str;
+    } else if (token > parameter_token && (isalpha(static_cast<unsigned char>(text[0])) != 0 || text[0] == '_')) {
+        // A keyword looks as an identifier does: a later version may have more keywords.
+        kind = 'w';
+        meaning = value.keyword;
+    }
+    appendStringInfo(canon, "%c%zu:%s", kind, std::strlen(meaning), meaning);
+}
+
+char *scan_canon(const char *text) {
+    StringInfoData canon;
+    initStringInfo(&canon);
+    core_yy_extra_type extra{};
+    core_YYSTYPE value{};
+    YYLTYPE location = 0;
+    const core_yyscan_t scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+    extra.standard_conforming_strings = true;
+    while (const int token = core_yylex(&value, &location, scanner))
+        if (token != ';') append_token(&canon, token, value, extra.scanbuf + location);
+    scanner_finish(scanner);
+    return canon.data;
+}
+
 [[noreturn]] void refuse(const std::string &message, const char *hint) {
     raise(sqlstate::invalid_parameter, message, hint);
 }
@@ -66,6 +107,11 @@ TemplateTokens scan_template(const std::string &text, const char *what, const ch
         tokens.parameters.push_back(
             {list_nth_int(scanned.parameters, i), static_cast<std::size_t>(list_nth_int(scanned.parameters, i + 1))});
     return tokens;
+}
+
+std::string token_text(const std::string &text) {
+    const ErrorInQuery shown(text);
+    return pg_call([&] { return scan_canon(text.c_str()); });
 }
 
 std::string replace_parameters(const std::string &text, const TemplateTokens &tokens,

@@ -26,6 +26,11 @@ struct TemplateTokens {
 // after the semicolon, and for what cannot be scanned.
 TemplateTokens scan_template(const std::string &text, const char *what, const char *kind);
 
+// A text that two templates have in common exactly when they have the same tokens: white space, comments, semicolons, the case of
+// words and the way in which a string constant is written make no difference. It is the same in every version of the
+// server. Raises 42601 for what cannot be scanned.
+std::string token_text(const std::string &text);
+
 // The rules of bound parameters: $1 alone or $1 and $2, no placeholder beside them, a window to put in. Raises 22023.
 void check_parameters(const TemplateTokens &tokens, const std::string &text, const WindowText *window,
                       const char *what);

@@ -44,7 +44,7 @@ is(results(call($query, '2018-07-29', batch => 5), $last),
 	'12 append cursor succeeded read 12 written 12 deleted 0 batches 3 bytes 180', 'statistics: append');
 is(results(q[SELECT username, target, source, data_interval, length(query_hash), started_at <= ended_at,
 	started_at > now() - interval '5 minutes' FROM copy_incremental_runs]),
-	'postgres|event|src|["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00")|32|t|t', 'a run: who, where, what, when');
+	'postgres|event|src|["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00")|64|t|t', 'a run: who, where, what, when');
 for my $case (
 	[ 'a day without rows', 0, '2018-08-30', [], 'append .* read 0 written 0 deleted 0 batches 0 bytes 0' ],
 	[ 'exactly one batch', 12, '2018-07-30', [ batch => 12 ], 'append .* read 12 written 12 deleted 0 batches 1 bytes 180' ],
@@ -103,12 +103,25 @@ like(results('BEGIN', call($query, '2018-07-31', target => "'unique_event'"), ca
 like(results(call('SELECT 1 AS id, NULL AS name', undef, target => "'unique_event'")),
 	qr/ERROR:  55000: the whole result was already loaded/, 'on_rerun: a whole result');
 
+# The hash is that of the tokens, the same in every version of the server.
+for my $case ([ q[SELECT 1 AS id, 'a' AS name], "w6:selecto1:1w2:asw2:ido1:,s1:aw2:asw4:name" ],
+	[ q[SELECT 1 id, E'\\x41' || U&'!0042' UESCAPE '!' "name"], 'w6:selecto1:1w2:ido1:,s1:Ao2:||S5:!0042w7:uescapes1:!q4:name' ],
+	[ q[SELECT 1 AS id, '{}' AS name], 'w6:selecto1:1w2:asw2:ido1:,s2:{}w2:asw4:name', '2018-08-01' ],
+	[ q[SELECT 1 AS id, $1::text || x'1'::int AS name],
+		q(w6:selecto1:1w2:asw2:ido1:,o2:$1o2:::w4:texto2:||o4:x'1'o2:::w3:intw2:asw4:name), '2018-08-01' ])
+{
+	my ($sql, $tokens, $day) = @$case;
+	is(results('TRUNCATE event_2', call($sql, $day, target => "'event_2'", on_rerun => "'run'"), "SELECT encode(sha256('" . $tokens =~ s/'/''/gr
+		  . "'), 'hex') = query_hash FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1"), '1 t', "the hash of $sql");
+}
+results('TRUNCATE event_2');
+
 # What makes another run.
 $destination->safe_psql('postgres', 'TRUNCATE event');
 for my $case ([ 'another server', src_conninfo => "'other_src'" ],
 	[ 'a connection string', src_conninfo => "'host=127.0.0.1 port=$port user=etl_reader dbname=postgres password=$password'" ],
 	[ 'another target', target => "'unique_event'" ], [ 'another day', day => '2018-07-28' ],
-	[ 'another template', query => "$query -- changed" ], [ 'the day of another time zone', time_zone => "'Asia/Tokyo'" ])
+	[ 'another template', query => "$query AND true" ], [ 'the day of another time zone', time_zone => "'Asia/Tokyo'" ])
 {
 	my ($name, %option) = @$case;
 	my $other = call(delete $option{query} // $query, delete $option{day} // '2018-07-29', %option);
@@ -120,6 +133,8 @@ for my $case ([ 'another server', src_conninfo => "'other_src'" ],
 like(results(call($query, '2018-07-29', time_zone => "'Etc/UTC'")), qr/55000/, 'the same run: the same hours by another zone');
 like(results(call($query, '2018-07-29', batch => 1, transform => "'TABLE batch'")), qr/55000/,
 	'the same run: with another batch size and transform');
+like(results(call("select  *\n-- the day\nfrom Event /* all */ WHERE at>=\$1 AND at<\$2;", '2018-07-29')), qr/55000/,
+	'the same run: the same tokens');
 like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM event WHERE at >= $1 AND at < $2',
 	tstzrange('2018-07-29', '2018-07-30'))]), qr/55000/, 'the same run: the day as a range');
 is(results(q[SELECT string_agg(DISTINCT source, ' ' ORDER BY source) FROM copy_incremental_runs]),

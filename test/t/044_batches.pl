@@ -63,23 +63,23 @@ for my $case ([ 'skip', 0, 0, mode => "'skip'" ], [ 'upsert', 0, 0, mode => "'up
 for my $case ([ 'skip', 15, 0, mode => "'skip'" ], [ 'upsert', 15, 0, mode => "'upsert'" ], [ 'replace', 35, 20, @replace ])
 {
 	my ($mode, $written, $deleted, @arguments) = @$case;
-	like(results('TRUNCATE job', $fail_on, call("$query -- $mode", @arguments)), qr/^ERROR:  P0001: row 25.*batch 3/, "$mode fails");
+	like(results('TRUNCATE job', $fail_on, call("$query, length('$mode')", @arguments)), qr/^ERROR:  P0001: row 25.*batch 3/, "$mode fails");
 	is(results($count, $last, $locks), "20 $mode partial read 20 written 20 deleted 0 batches 2 0",
 		"$mode: the batches before the failure stay, and the ledger says how far it came");
-	like(results(call("$query -- $mode")),
+	like(results(call("$query, length('$mode')")),
 		qr/ERROR:  55000: window 2018-07-29 was loaded in part .*HINT:  Use mode replace, upsert or skip/,
 		"$mode: append refuses what is there in part");
-	like(results(call("$query -- $mode", on_rerun => "'skip'")), qr/ERROR:  55000: window 2018-07-29 was loaded in part/,
+	like(results(call("$query, length('$mode')", on_rerun => "'skip'")), qr/ERROR:  55000: window 2018-07-29 was loaded in part/,
 		"$mode: on_rerun skip does not take a part for the whole");
-	is(results($fail_off, call("$query -- $mode", @arguments), $count, $last),
+	is(results($fail_off, call("$query, length('$mode')", @arguments), $count, $last),
 		"35 $mode succeeded read 35 written $written deleted $deleted batches 4", "$mode: the same call completes the day");
-	like(results(call("$query -- $mode", on_rerun => "'skip'"), $locks),
+	like(results(call("$query, length('$mode')", on_rerun => "'skip'"), $locks),
 		qr/^0NOTICE:  00000: window 2018-07-29 was already loaded, skipping DETAIL:  \S+ \d+ of \S+ \S+ wrote \d+ rows\s*$/,
 		"$mode: then append has nothing to do");
 }
-like(results('TRUNCATE job', $fail_on, call("$query -- append")), qr/row 25/, 'append fails');
-like(results($fail_off, call("$query -- append")), qr/55000/, 'append: the part is not doubled');
-is(results("SELECT copy_incremental_forget('job', NULL, NULL) > 0", 'TRUNCATE job', call("$query -- append"), $count), 't 35',
+like(results('TRUNCATE job', $fail_on, call("$query, length('append')")), qr/row 25/, 'append fails');
+like(results($fail_off, call("$query, length('append')")), qr/55000/, 'append: the part is not doubled');
+is(results("SELECT copy_incremental_forget('job', NULL, NULL) > 0", 'TRUNCATE job', call("$query, length('append')"), $count), 't 35',
 	'append: after the part is deleted and forgotten, the day is loaded whole');
 
 # The source fails; a constraint fails when the batch is committed.
@@ -88,14 +88,14 @@ like(results('TRUNCATE job', call('SELECT id, 100 / (id - 15) AS x, day FROM job
 is(results($count, $last, $locks), '10 append partial read 10 written 10 deleted 0 batches 1 0', 'the first batch stays');
 like(results('TRUNCATE job', 'CREATE TABLE allowed (id int PRIMARY KEY)', 'INSERT INTO allowed SELECT generate_series(1, 24)',
 		'ALTER TABLE job ADD CONSTRAINT allowed FOREIGN KEY (id) REFERENCES allowed DEFERRABLE INITIALLY DEFERRED',
-		call("$query -- deferred")), qr/ERROR:  23503.*Key \(id\)=\(25\) is not present/, 'a deferred constraint fails at a commit');
+		call("$query, length('deferred')")), qr/ERROR:  23503.*Key \(id\)=\(25\) is not present/, 'a deferred constraint fails at a commit');
 is(results($count, $last, $locks, 'ALTER TABLE job DROP CONSTRAINT allowed'),
 	'20 append partial read 20 written 20 deleted 0 batches 2 0', 'the batches before it stay');
 
 # Where it may be called.
 my $hint = qr/cannot be called inside a transaction block.*HINT:  Use autocommit \(psycopg: connection\.autocommit = True;/;
 my $fresh = 0;
-my $again = sub { return call("$query -- " . ++$fresh) };
+my $again = sub { return call("$query, length('" . ++$fresh . "')") };
 results('CREATE FUNCTION in_function() RETURNS void LANGUAGE plpgsql AS $f$BEGIN ' . $again->() . '; END$f$',
 	'CREATE PROCEDURE in_procedure() LANGUAGE plpgsql AS $f$BEGIN ' . $again->() . '; END$f$',
 	'CREATE PROCEDURE with_settings() LANGUAGE plpgsql SET work_mem = $$1MB$$ AS $f$BEGIN ' . $again->() . '; END$f$',
@@ -112,7 +112,7 @@ for my $case ([ 'a transaction block', 'BEGIN', $again->() ], [ 'a function', 'S
 }
 for my $case ([ 'a DO block', 'DO $do$BEGIN ' . $again->() . '; END$do$' ], [ 'a procedure', 'CALL in_procedure()' ],
 	[ 'a DO block with more to do', 'DO $do$BEGIN ' . $again->() . '; PERFORM 1; DELETE FROM job WHERE id > 20; '
-		  . call("$query -- more", mode => "'upsert'") . '; END$do$' ])
+		  . call("$query, length('more')", mode => "'upsert'") . '; END$do$' ])
 {
 	my ($name, @statements) = @$case;
 	is(results('TRUNCATE job', @statements, $count, $locks), '35 0', "works in $name");
