@@ -47,6 +47,9 @@ std::vector<Parameter> key_parameters(const RunKey &key) {
             timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
 }
 
+// As pg_locks shows it.
+Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
+
 // The name of the calling user.
 Parameter user_parameter() {
     return text_parameter(pg_call([] { return GetUserNameFromId(GetUserId(), false); }));
@@ -183,11 +186,14 @@ void Ledger::mark_crashed() const {
     run_as_owner(
         owner_,
         "UPDATE " + name_ +
-            " AS r SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background "
-            "worker ended before the run did' WHERE status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
+            " SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background worker "
+            "ended before the run did' WHERE run_id IN (SELECT r.run_id FROM " +
+            name_ +
+            " AS r WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
             "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
-            "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id)",
-        {int8_parameter(RunLife::lock_class)});
+            "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id) "
+            "FOR UPDATE SKIP LOCKED)",
+        {lock_class_parameter(LockClass::run_life)});
 }
 
 int Ledger::find_process(std::int64_t run_id) const {
@@ -196,7 +202,7 @@ int Ledger::find_process(std::int64_t run_id) const {
                      "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
                      "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
                      "l.classid::bigint << 32 | l.objid::bigint = $1",
-                     {int8_parameter(run_id), int8_parameter(RunLife::lock_class)})
+                     {int8_parameter(run_id), lock_class_parameter(LockClass::run_life)})
             .number);
 }
 

@@ -66,7 +66,8 @@ class Ledger {
     // What the newest snapshot has of a run that the current user may ask for: his own, those of roles he is a member of,
     // all for the ledger's owner. Raises 42704 for a run that does not exist, 42501 for one of others.
     RunState find_run(std::int64_t run_id) const;
-    // Marks the runs whose process is no more, and so will never end.
+    // Marks the runs whose process has ended before they did. Passes over entries that another transaction has locked.
+    // It locks those that it marks, so commit soon.
     void mark_crashed() const;
     // The process of a running run; 0 when there is none.
     int find_process(std::int64_t run_id) const;

@@ -57,11 +57,19 @@ void take_rows(OwnerResult &result, MemoryContext memory) {
         result.text = MemoryContextStrdup(memory, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
 }
 
+void hint_at_owner(void *) {
+    if (geterrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE)
+        errhint("The tables of pg_copy_incremental must belong to a role with all privileges on them, and must not have "
+                "deferrable triggers or constraints.");
+}
+
 } // namespace
 
-// An error restores user and settings by aborting the transaction.
+// An error restores user and settings by aborting the transaction. The owner may be no superuser, and its triggers,
+// defaults and index expressions run here: they must not change this session, and must not run later as its user.
 OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
                          bool latest_snapshot) {
+    const ErrorContext context(hint_at_owner, nullptr);
     return pg_call([&] {
         OwnerResult result;
         Oid user = InvalidOid;
@@ -69,7 +77,8 @@ OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vec
         const MemoryContext caller = CurrentMemoryContext;
         GetUserIdAndSecContext(&user, &security);
         const int settings = NewGUCNestLevel();
-        SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+        SetUserIdAndSecContext(owner, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION |
+                                          SECURITY_NOFORCE_RLS);
         set_for_level("search_path", "pg_catalog, pg_temp");
         set_for_level("row_security", "off");
         const std::size_t count = parameters.size();
@@ -92,7 +101,7 @@ OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vec
         if (SPI_tuptable != nullptr && SPI_processed > 0) take_rows(result, caller);
         spi_finish();
         SetUserIdAndSecContext(user, security);
-        AtEOXact_GUC(true, settings);
+        AtEOXact_GUC(false, settings);
         return result;
     });
 }

@@ -38,7 +38,9 @@ struct OwnerResult {
 };
 
 // Runs a statement as `owner`, with only pg_catalog to find names in, so that nothing of the calling user's can get in
-// between. It sees what this transaction sees, or what others have committed until now.
+// between, and as a security-restricted operation, so that nothing of the owner's can reach the calling user: a
+// deferrable trigger is an error (42501), and settings that a trigger changes are restored. The statement sees what this
+// transaction sees, or what others have committed until now.
 OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
                          bool latest_snapshot = false);
 

@@ -7,9 +7,6 @@ namespace pgci {
 
 namespace {
 
-// Beside those of pg_advisory_lock (1 and 2) and of others that are known; see LOCKTAG_ADVISORY.
-constexpr int key_lock_class = 71;
-
 // For the number of a lock, which is never stored: no version promises to keep this function.
 std::uint64_t lock_number(const std::string &text) {
     return DatumGetUInt64(
@@ -31,9 +28,7 @@ std::string hash_query(const std::string &query_template) {
 RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
     std::string text = std::to_string(key.target) + " " + key.query_hash + " " + key.source;
     if (key.window) text += " " + std::to_string(key.window->start()) + " " + std::to_string(key.window->end());
-    const std::uint64_t number = lock_number(text);
-    SET_LOCKTAG_ADVISORY(tag_, MyDatabaseId, static_cast<uint32>(number >> 32), static_cast<uint32>(number),
-                         key_lock_class);
+    tag_ = lock_tag(LockClass::run_key, MyDatabaseId, lock_number(text));
     pg_call([&] {
         had_to_wait_ = LockAcquire(&tag_, ExclusiveLock, spans_transactions, true) == LOCKACQUIRE_NOT_AVAIL;
         if (had_to_wait_) (void)LockAcquire(&tag_, ExclusiveLock, spans_transactions, false);
@@ -42,16 +37,14 @@ RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transaction
 
 RunLock::~RunLock() {
     // The end of the transaction releases the other kind.
-    if (spans_transactions_) (void)LockRelease(&tag_, ExclusiveLock, true);
+    if (spans_transactions_) release_session_lock(tag_);
 }
 
-RunLife::RunLife(std::int64_t run_id) {
-    const auto number = static_cast<std::uint64_t>(run_id);
-    SET_LOCKTAG_ADVISORY(tag_, MyDatabaseId, static_cast<uint32>(number >> 32), static_cast<uint32>(number),
-                         lock_class);
-    pg_call([this] { (void)LockAcquire(&tag_, ExclusiveLock, true, false); });
+RunLife::RunLife(std::int64_t run_id)
+    : lock_(LockClass::run_life, MyDatabaseId, static_cast<std::uint64_t>(run_id)) {
+    if (!lock_.take())
+        raise(sqlstate::object_in_use, "run " + std::to_string(run_id) + " is already under way",
+              "Was the sequence of copy_incremental_runs set back?");
 }
-
-RunLife::~RunLife() { (void)LockRelease(&tag_, ExclusiveLock, true); }
 
 } // namespace pgci

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "server/pg.hpp"
+#include "server/process_lock.hpp"
 #include "template/window.hpp"
 
 namespace pgci {
@@ -23,16 +23,10 @@ std::string hash_query(const std::string &query_template);
 // While it lives, and no longer than this process, the run's entry "running" is true.
 class RunLife {
   public:
-    // The class of its advisory lock in pg_locks, whose number is the run_id.
-    static constexpr int lock_class = 72;
-
     explicit RunLife(std::int64_t run_id);
-    ~RunLife();
-    RunLife(const RunLife &) = delete;
-    RunLife &operator=(const RunLife &) = delete;
 
   private:
-    LOCKTAG tag_{};
+    ProcessLock lock_;
 };
 
 // A place in the order of runs with one key: at most one at a time, until the transaction ends, or as long as the

@@ -78,7 +78,7 @@ void Backfill::run_in_workers() {
             ereport(NOTICE, (errmsg("%d of %d background workers could be started", launched, wanted),
                              launched > 0 ? errdetail("So many days are copied at once.")
                                           : errdetail("This session copies the days one after the other."),
-                             errhint("Raise max_worker_processes, or use fewer jobs.")));
+                             errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer jobs.")));
         });
     while (const std::optional<WorkerMessage> message = pool.next())
         if (message->kind == MessageKind::ended) record(message->day, message->result);
@@ -101,6 +101,7 @@ void backfill(const BackfillRequest &request) {
     std::vector<DateADT> days;
     const Ledger ledger(day.schema);
     ledger.mark_crashed();
+    procedure.commit();
     for (const std::size_t place : ledger.find_windows(key, all, request.copy.reprocess)) {
         windows.push_back(all[place]);
         days.push_back(request.days.day(place));

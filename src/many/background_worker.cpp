@@ -20,6 +20,7 @@
 #include "many/portable_call.hpp"
 #include "many/worker_message.hpp"
 #include "many/worker_segment.hpp"
+#include "many/worker_slots.hpp"
 
 namespace pgci {
 
@@ -90,6 +91,7 @@ class WorkerTransactions : public TransactionChain {
             pg_call(
                 [this] {
                     AbortCurrentTransaction();
+                    pgstat_report_stat(true);
                     begin();
                 },
                 memory_);
@@ -104,7 +106,9 @@ class WorkerTransactions : public TransactionChain {
     }
 
   private:
+    // As for a statement of a client: now() is its time, and its statistics are known when it has ended.
     void begin() const {
+        SetCurrentStatementStartTimestamp();
         StartTransactionCommand();
         take_identity(identity_);
         PushActiveSnapshot(GetTransactionSnapshot());
@@ -113,6 +117,7 @@ class WorkerTransactions : public TransactionChain {
     void end() const {
         PopActiveSnapshot();
         CommitTransactionCommand();
+        pgstat_report_stat(true);
         MemoryContextSwitchTo(memory_);
     }
 
@@ -120,19 +125,25 @@ class WorkerTransactions : public TransactionChain {
     MemoryContext memory_;
 };
 
+// What pg_stat_activity has as the worker's query; application_name is that of the session.
 void show_activity(const std::string &text) {
-    const char *const activity = text.c_str();
-    pg_call([=] { pgstat_report_activity(STATE_RUNNING, activity); });
+    const std::string activity = "copy_incremental: " + text;
+    const char *const query = activity.c_str();
+    pg_call([=] { pgstat_report_activity(STATE_RUNNING, query); });
 }
 
-void copy_days(const WorkerView &view, const WorkerTransactions &transactions) {
+std::string relation_name(Oid relation) {
+    const char *const name = pg_call([=] { return get_rel_name(relation); });
+    return name != nullptr ? name : "a table that was dropped";
+}
+
+void copy_days(const WorkerView &view, const WorkerTransactions &transactions, WorkerSlot &slot) {
     SegmentHeader &header = *view.header;
     FunctionCallInfo const fcinfo = pg_call([&] { return unpack_call(header.function, view.arguments); });
     CopyRequest request = make_day_request(read_copy_arguments(fcinfo), header.target);
     send_to_leader({.kind = MessageKind::ready});
     transactions.commit();
-    const Oid target = header.target;
-    const std::string table = pg_call([=] { return get_rel_name(target); });
+    const std::string table = relation_name(header.target);
     for (;;) {
         const std::uint32_t place = pg_atomic_fetch_add_u32(&header.next_day, 1);
         if (place >= header.days) return;
@@ -141,12 +152,16 @@ void copy_days(const WorkerView &view, const WorkerTransactions &transactions) {
         const DateADT day = *request.day;
         const char *const text =
             pg_call([=] { return DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))); });
-        show_activity("copy_incremental: " + std::string(text) + " into " + table);
+        show_activity(std::string(text) + " into " + table);
         WorkerMessage message{.kind = MessageKind::began, .day = place};
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
         message = {.kind = MessageKind::ended, .day = place, .result = run_day(request, transactions)};
         send_to_leader(message);
+        // A day that failed has not ended its transaction, and may have lost a lock.
+        if (!message.result.failure) continue;
+        transactions.commit();
+        slot.keep();
     }
 }
 
@@ -167,11 +182,15 @@ void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
     const std::int64_t run_id = header.run_id;
     FunctionCallInfo const fcinfo = pg_call([&] { return unpack_call(header.function, view.arguments); });
     CopyRequest request = read_copy_arguments(fcinfo);
-    show_activity("copy_incremental: run " + std::to_string(run_id));
+    const std::string run = "run " + std::to_string(run_id);
+    show_activity(run);
     RunKey key = check_without_long_waits(request);
+    show_activity((key.window ? key.window->name() : std::string("the whole result")) + " into " +
+                  relation_name(key.target) + ", " + run);
     request.target = key.target;
     request.run_id = run_id;
     const Ledger ledger(request.schema);
+    ledger.mark_crashed();
     const RunLife life(run_id);
     ledger.begin(key, word_of(request.mode), word_of(request.method), run_id);
     transactions.commit();
@@ -202,18 +221,21 @@ void run_worker(Datum handle) {
     if (view == nullptr) return;
     sql_boundary([&] {
         const WorkerTransactions transactions(view->header->identity);
+        WorkerSlot slot;
         switch (view->header->task) {
         case WorkerTask::backfill:
-            copy_days(*view, transactions);
+            copy_days(*view, transactions, slot);
             break;
         case WorkerTask::run:
             copy_run(*view, transactions);
             break;
         case WorkerTask::mark_crashed:
+            show_activity("runs that have crashed");
             mark_crashed(*view);
             break;
         }
         transactions.finish();
+        pgstat_report_activity(STATE_IDLE, nullptr);
         return Datum{0};
     });
 }

@@ -6,18 +6,35 @@
 #include "ledger/ledger.hpp"
 #include "run/run_scope.hpp"
 #include "many/worker_pool.hpp"
+#include "many/worker_slots.hpp"
 
 namespace pgci {
 
+namespace {
+
+void rest(std::int64_t milliseconds) {
+    pg_call([=] {
+        (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(milliseconds),
+                        PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    });
+}
+
+// The worker of a run that has just ended keeps its slot for a moment.
+void await_free_slot() {
+    constexpr int most_rests = 50;
+    for (int i = 0; i < most_rests && most_workers() > 0 && count_free_slots(1) == 0; ++i) rest(20);
+}
+
+} // namespace
+
 std::int64_t start_run(Oid schema, const PortableCall &call) {
     check_may_write();
-    const Ledger ledger(schema);
-    ledger.mark_crashed();
-    const std::int64_t run_id = ledger.draw_run_id();
+    const std::int64_t run_id = Ledger(schema).draw_run_id();
+    await_free_slot();
     WorkerPool pool({.task = WorkerTask::run, .call = call, .run_id = run_id});
-    if (pool.size() == 0)
-        raise(sqlstate::out_of_descriptors, "no background worker slot is free",
-              "Raise max_worker_processes, or wait until other workers have ended.");
+    if (pool.size() == 0) raise_no_free_slot();
     if (!pool.next()) {
         if (const std::optional<RunFailure> reason = pool.take_last_words()) raise(*reason);
         raise(sqlstate::object_in_use, "the background worker ended before the run began", "See the server's log.");
@@ -28,7 +45,8 @@ std::int64_t start_run(Oid schema, const PortableCall &call) {
 
 namespace {
 
-// In a transaction of its own, because the caller is about to raise an error.
+// In a transaction of its own: the caller's may fail, or stay open and block others. Does nothing if no worker is free;
+// the next one marks them.
 void mark_crashed_by_worker(const PortableCall &call) {
     WorkerPool pool({.task = WorkerTask::mark_crashed, .call = call});
     while (pool.next()) {
@@ -45,7 +63,8 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
         const bool has_process = ledger.find_process(run_id) != 0;
         const RunState state = ledger.find_run(run_id);
         if (state.status == "failed") raise(state.failure);
-        const bool has_crashed = state.status == "running" && !has_process;
+        // A standby sees the ledger of the primary, but not its processes.
+        const bool has_crashed = state.status == "running" && !has_process && !RecoveryInProgress();
         if (has_crashed) mark_crashed_by_worker(call);
         if (has_crashed || state.status == "crashed")
             raise(sqlstate::crashed, "run " + std::to_string(run_id) + " crashed", "Start it again.",
@@ -56,22 +75,20 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
             if (left <= 0) return false;
             pause = std::min(pause, left);
         }
-        pg_call([=] {
-            (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(pause),
-                            PG_WAIT_EXTENSION);
-            ResetLatch(MyLatch);
-            CHECK_FOR_INTERRUPTS();
-        });
+        rest(pause);
     }
 }
 
-bool cancel_run(Oid schema, std::int64_t run_id) {
+bool cancel_run(Oid schema, std::int64_t run_id, const PortableCall &call) {
+    if (RecoveryInProgress())
+        raise(sqlstate::read_only_transaction, "cannot cancel a run during recovery", "Cancel it on the primary.");
     const Ledger ledger(schema);
-    const RunState state = ledger.find_run(run_id);
-    const int process = state.status == "running" ? ledger.find_process(run_id) : 0;
-    ledger.mark_crashed();
-    // As pg_cancel_backend() does it; the right to was checked by the run's user.
-    return process != 0 && kill(process, SIGINT) == 0;
+    const bool is_running = ledger.find_run(run_id).status == "running";
+    const int process = is_running ? ledger.find_process(run_id) : 0;
+    // As pg_cancel_backend() does it; the privilege was checked by the run's user.
+    if (process != 0) return kill(process, SIGINT) == 0;
+    if (is_running) mark_crashed_by_worker(call);
+    return false;
 }
 
 } // namespace pgci

@@ -1,6 +1,7 @@
 #include "many/worker_pool.hpp"
 
 #include "server/temporary_memory.hpp"
+#include "many/worker_slots.hpp"
 
 namespace pgci {
 
@@ -68,7 +69,8 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
             shm_mq_set_receiver(shm_mq_create(queues + queue_size * static_cast<Size>(i), queue_size), MyProc);
     });
     workers_.reserve(static_cast<std::size_t>(order.workers));
-    for (int i = 0; i < order.workers && size() == i; ++i) launch();
+    const int allowed = count_free_slots(order.workers);
+    for (int i = 0; i < allowed && size() == i; ++i) launch();
     wipe_when_read();
 }
 

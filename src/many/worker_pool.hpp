@@ -26,7 +26,7 @@ struct WorkerOrder {
 // them.
 class WorkerPool {
   public:
-    // Launches as many of the workers as there are free slots (max_worker_processes).
+    // Launches as many of the workers as there are free slots (copy_incremental.max_workers, max_worker_processes).
     explicit WorkerPool(const WorkerOrder &order);
     WorkerPool(const WorkerPool &) = delete;
     WorkerPool &operator=(const WorkerPool &) = delete;

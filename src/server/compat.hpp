@@ -106,6 +106,15 @@ inline void check_may_insert(ParseState *state, ParseNamespaceItem *item, Bitmap
 #endif
 }
 
+// Does this process hold the lock?
+inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
+#endif
+}
+
 // A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000

@@ -39,6 +39,7 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/copy.h"
 #include "commands/copyfrom_internal.h"

@@ -12,6 +12,7 @@
 #include "look/verify.hpp"
 #include "many/backfill.hpp"
 #include "many/background_worker.hpp"
+#include "many/worker_slots.hpp"
 #include "sql/backfill_arguments.hpp"
 #include "sql/control_arguments.hpp"
 #include "sql/set_result.hpp"
@@ -51,6 +52,10 @@ void _PG_init(void) {
                             "still travels.",
                             &pgci::max_batch_bytes, pgci::max_batch_bytes, 64 * 1024, INT_MAX, PGC_USERSET,
                             GUC_UNIT_BYTE, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("copy_incremental.max_workers",
+                            "Sets the most background workers of pg_copy_incremental that run at once in this server.",
+                            "-1 is half of max_worker_processes.", &pgci::max_workers, pgci::max_workers, -1, 262143,
+                            PGC_SUSET, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("copy_incremental");
 }
 

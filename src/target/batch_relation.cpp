@@ -11,9 +11,26 @@ namespace pgci {
 
 namespace {
 
+// The caller executes the function, so its owner must not have replaced it. Only a superuser makes functions in C.
+void check_batch_function(Oid schema) {
+    const bool is_ours = pg_call([=] {
+        oidvector *const no_arguments = buildoidvector(nullptr, 0);
+        const HeapTuple function = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum("copy_incremental_batch_rows"),
+                                                   PointerGetDatum(no_arguments), ObjectIdGetDatum(schema));
+        if (!HeapTupleIsValid(function)) return false;
+        const bool is_c = reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->prolang == ClanguageId;
+        ReleaseSysCache(function);
+        return is_c;
+    });
+    if (!is_ours)
+        raise(sqlstate::insufficient_privilege, "function copy_incremental_batch_rows() is not that of the extension",
+              "Its owner has replaced or dropped it. Create the extension again.");
+}
+
 // The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)
 // can carry the first, but not the second.
 std::string batch_function(const ColumnMap &map, Oid schema) {
+    check_batch_function(schema);
     const std::string schema_name = pg_call([=] { return get_namespace_name(schema); });
     std::string declared;
     for (const MappedColumn &column : map.columns)
