@@ -59,8 +59,9 @@ void take_rows(OwnerResult &result, MemoryContext memory) {
 
 void hint_at_owner(void *) {
     if (geterrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE)
-        errhint("The tables of pg_copy_incremental must belong to a role with all privileges on them, and must not have "
-                "deferrable triggers or constraints.");
+        errhint(
+            "The tables of pg_copy_incremental must belong to a role with all privileges on them, and must not have "
+            "deferrable triggers or constraints.");
 }
 
 } // namespace

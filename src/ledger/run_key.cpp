@@ -40,8 +40,7 @@ RunLock::~RunLock() {
     if (spans_transactions_) release_session_lock(tag_);
 }
 
-RunLife::RunLife(std::int64_t run_id)
-    : lock_(LockClass::run_life, MyDatabaseId, static_cast<std::uint64_t>(run_id)) {
+RunLife::RunLife(std::int64_t run_id) : lock_(LockClass::run_life, MyDatabaseId, static_cast<std::uint64_t>(run_id)) {
     if (!lock_.take())
         raise(sqlstate::object_in_use, "run " + std::to_string(run_id) + " is already under way",
               "Was the sequence of copy_incremental_runs set back?");

@@ -75,10 +75,11 @@ void Backfill::run_in_workers() {
     const int launched = pool.size();
     if (launched < wanted)
         pg_call([=] {
-            ereport(NOTICE, (errmsg("%d of %d background workers could be started", launched, wanted),
-                             launched > 0 ? errdetail("So many days are copied at once.")
-                                          : errdetail("This session copies the days one after the other."),
-                             errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer jobs.")));
+            ereport(NOTICE,
+                    (errmsg("%d of %d background workers could be started", launched, wanted),
+                     launched > 0 ? errdetail("So many days are copied at once.")
+                                  : errdetail("This session copies the days one after the other."),
+                     errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer jobs.")));
         });
     while (const std::optional<WorkerMessage> message = pool.next())
         if (message->kind == MessageKind::ended) record(message->day, message->result);

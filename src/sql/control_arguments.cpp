@@ -32,8 +32,7 @@ bool wait_for_run(FunctionCallInfo fcinfo) {
 bool cancel_run(FunctionCallInfo fcinfo) {
     const FunctionArguments arguments(fcinfo);
     arguments.require("run_id");
-    return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")),
-                      pack_call(fcinfo));
+    return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), pack_call(fcinfo));
 }
 
 void check_may_commit(FunctionCallInfo fcinfo) {
