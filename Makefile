@@ -9,12 +9,14 @@ SOURCES := $(filter-out $(FILL_IN).cpp,$(sort $(wildcard src/*/*.cpp)))
 ALL_SOURCES := $(sort $(wildcard src/*/*.hpp)) $(SOURCES) $(FILL_IN).cpp
 
 PG_CONFIG ?= pg_config
+# The same version everywhere, because others find other things.
+CLANG_TIDY ?= clang-tidy-14
 # The version that `make check`, `make demo` and `make bench` install packages for and use.
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
 OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind demo bench format \
-	lint tidy fuzz pgspot
+	lint tidy fuzz pgspot coverage release-check compile_commands.json
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -33,9 +35,13 @@ help:
 	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
 	@echo 'make dist           the PGXN bundle of the last commit'
-	@echo 'make format         format src/ with clang-format;  make lint: only tell'
+	@echo 'make format         format src/ with clang-format'
+	@echo 'make lint           what CI lints: formatting, layers, clang-tidy, the table of options'
 	@echo 'make fuzz           libFuzzer on what needs no server  (MINUTES=1 of each; MERGE=1 keeps what is new)'
-	@echo 'make tidy           clang-tidy on src/;  make pgspot: the rules for extension scripts'
+	@echo 'make tidy           clang-tidy on src/, or on FILES="...";  make pgspot: the rules for extension scripts'
+	@echo 'make coverage       lines and branches that the tests reach, by folder of src/'
+	@echo 'make release-check  version, changelog, META.json and tag agree, and the bundle installs'
+	@echo 'make compile_commands.json    for editors and clang tools'
 	@echo 'make reference      write the table of options into doc/reference.md'
 	@echo 'make clean          remove what was built'
 	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
@@ -74,10 +80,13 @@ format:
 fuzz:
 	@MINUTES='$(MINUTES)' test/bin/fuzz
 
-# PGCI_VERSION and the folders are as the build has them.
-tidy:
-	clang-tidy-14 --quiet $(SOURCES) -- -x c++ -std=c++20 -Isrc -isystem $$($(PG_CONFIG) --includedir-server) \
-	  -I$$($(PG_CONFIG) --includedir) -DPGCI_VERSION='"$(EXTVERSION)"'
+# How clang's tools compile a file of the library; PGCI_VERSION and the folders are as the build has them.
+compile_commands.json:
+	@test/bin/compile-commands '$(PG_CONFIG)' '$(EXTVERSION)' $(SOURCES) >$@
+
+FILES ?= $(SOURCES)
+tidy: compile_commands.json
+	@printf '%s\n' $(FILES) | xargs -P "$$(nproc)" -n 3 $(CLANG_TIDY) --quiet -p . 2>/dev/null
 
 # PS017: a script creates its objects in the extension's schema, which is first on its search_path, and fails where one
 # of that name is there already (test/t/080_hijack.pl); so its own unqualified references find its own objects.
@@ -86,7 +95,15 @@ pgspot:
 	pgspot --ignore PS017 $(EXTENSION)--$(EXTVERSION).sql $(wildcard $(EXTENSION)--*--*.sql)
 
 lint:
-	clang-format --dry-run -Werror $(ALL_SOURCES)
+	@clang-format --dry-run -Werror $(ALL_SOURCES)
+	@test/bin/check-layers
+	@$(MAKE) --no-print-directory tidy
+
+coverage:
+	@PG_MAJOR='$(PG_MAJOR)' COVERAGE=1 test/bin/check
+
+release-check:
+	@PG_MAJOR='$(PG_MAJOR)' test/bin/release-check
 
 .PHONY: $(OWN_GOALS)
 
@@ -113,7 +130,7 @@ $(filter-out clean distclean,$(GOALS)):
 	@exit 1
 
 clean distclean:
-	rm -f src/*/*.o src/*/*.d src/.flags $(FILL_IN) *.so META.json $(EXTENSION)--$(EXTVERSION).sql
+	rm -f src/*/*.o src/*/*.d src/.flags compile_commands.json $(FILL_IN) *.so META.json $(EXTENSION)--$(EXTVERSION).sql
 
 else
 
@@ -121,7 +138,7 @@ OBJS = $(SOURCES:.cpp=.o)
 # Upgrade scripts
 DATA = $(filter-out $(DATA_built),$(wildcard $(EXTENSION)--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
-EXTRA_CLEAN = META.json src/*/*.d src/.flags $(FILL_IN)
+EXTRA_CLEAN = META.json compile_commands.json src/*/*.d src/.flags $(FILL_IN)
 REGRESS := $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))

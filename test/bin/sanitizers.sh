@@ -64,24 +64,3 @@ report_to() {
     as_server_user mkdir "$1"
     export ASAN_OPTIONS=$ASAN_OPTIONS:log_path=$1/report UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$1/report
 }
-
-# initdb takes half a minute there: from now on, the private copy's runs once for each set of options, and what it made
-# is copied. Called as initdb -D FOLDER OPTION...
-copy_initdb() {
-    local made=$WORK/run/initdb
-    as_server_user mkdir "$made"
-    mv "$BINDIR/initdb" "$BINDIR/initdb.bin"
-    cat >"$BINDIR/initdb" <<END
-#!/bin/bash
-set -e
-data=\$2
-made=$made/\$(md5sum <<<"\${*:3}" | cut -d ' ' -f 1)
-exec 9>"\$made.lock"
-flock 9
-[[ -e \$made.complete ]] || "$BINDIR/initdb.bin" -D "\$made" "\${@:3}"
-touch "\$made.complete"
-mkdir -m 700 "\$data"
-cp -a "\$made/." "\$data"
-END
-    chmod 755 "$BINDIR/initdb"
-}

@@ -60,3 +60,24 @@ make_throwaway_version() {
 expect_same() {
     [[ $1 == "$2" ]] || fail "the private copy of the server is not used: $1 instead of $2"
 }
+
+# From now on, initdb of the private copy runs once for each set of options, and what it made is copied. Tests make more
+# than a hundred clusters. Called as initdb -D FOLDER OPTION...
+copy_initdb() {
+    local made=$WORK/run/initdb
+    as_server_user mkdir "$made"
+    mv "$BINDIR/initdb" "$BINDIR/initdb.bin"
+    cat >"$BINDIR/initdb" <<END
+#!/bin/bash
+set -e
+data=\$2
+made=$made/\$(md5sum <<<"\${*:3}" | cut -d ' ' -f 1)
+exec 9>"\$made.lock"
+flock 9
+[[ -e \$made.complete ]] || "$BINDIR/initdb.bin" -D "\$made" "\${@:3}"
+touch "\$made.complete"
+mkdir -m 700 "\$data"
+cp -a "\$made/." "\$data"
+END
+    chmod 755 "$BINDIR/initdb"
+}
