@@ -16,7 +16,7 @@ PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
 OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind demo bench format \
-	lint tidy fuzz pgspot coverage release-check compile_commands.json
+	lint tidy fuzz pgspot coverage release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -41,6 +41,7 @@ help:
 	@echo 'make tidy           clang-tidy on src/, or on FILES="...";  make pgspot: the rules for extension scripts'
 	@echo 'make coverage       lines and branches that the tests reach, by folder of src/'
 	@echo 'make release-check  version, changelog, META.json and tag agree, and the bundle installs'
+	@echo 'make map            draw the folders of src/ for CONTRIBUTING.md'
 	@echo 'make compile_commands.json    for editors and clang tools'
 	@echo 'make reference      write the table of options into doc/reference.md'
 	@echo 'make clean          remove what was built'
@@ -98,6 +99,9 @@ lint:
 	@clang-format --dry-run -Werror $(ALL_SOURCES)
 	@test/bin/check-layers
 	@$(MAKE) --no-print-directory tidy
+
+map:
+	test/bin/draw-map >test/map.svg
 
 coverage:
 	@PG_MAJOR='$(PG_MAJOR)' COVERAGE=1 test/bin/check
