@@ -43,39 +43,55 @@ std::optional<HashedRow> SourceRows::next() {
 TargetRows::TargetRows(const std::string &sql) {
     pg_call([&] {
         memory_ = AllocSetContextCreate(CurrentMemoryContext, "copy_incremental compared", ALLOCSET_DEFAULT_SIZES);
+        const MemoryContext rows_memory =
+            AllocSetContextCreate(CurrentMemoryContext, "copy_incremental rows", ALLOCSET_DEFAULT_SIZES);
+        const MemoryContext previous = MemoryContextSwitchTo(rows_memory);
+        store_ = tuplestore_begin_heap(false, false, work_mem);
+        const TupleDesc columns = CreateTemplateTupleDesc(3);
+        TupleDescInitEntry(columns, 1, "k", INT8OID, -1, 0);
+        TupleDescInitEntry(columns, 2, "h", INT8OID, -1, 0);
+        TupleDescInitEntry(columns, 3, "key", TEXTOID, -1, 0);
+        slot_ = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
+        MemoryContextSwitchTo(previous);
+        // Not by a cursor, for which a query has no parallel workers.
         spi_connect();
-        portal_ = SPI_cursor_open(nullptr, spi_prepare(sql.c_str()), nullptr, nullptr, true);
+        const SPIPlanPtr plan = SPI_prepare_cursor(sql.c_str(), 0, nullptr, CURSOR_OPT_PARALLEL_OK);
+        if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
+        SPIExecuteOptions options{};
+        options.read_only = true;
+        options.dest = CreateTuplestoreDestReceiver();
+        SetTuplestoreDestReceiverParams(options.dest, store_, rows_memory, false, nullptr, nullptr);
+        if (const int code = SPI_execute_plan_extended(plan, &options); code != SPI_OK_SELECT)
+            raise_spi("SPI_execute_plan", code);
+        spi_finish();
     });
-    fetch();
 }
 
 void TargetRows::fetch() {
+    count_ = position_ = 0;
     pg_call([this] {
         MemoryContextReset(memory_);
-        SPI_cursor_fetch(portal_, true, rows_at_once);
-        count_ = static_cast<std::size_t>(SPI_processed);
-        position_ = 0;
-        rows_ = static_cast<Row *>(MemoryContextAlloc(memory_, sizeof(Row) * rows_at_once));
-        const TupleDesc columns = SPI_tuptable->tupdesc;
         const MemoryContext previous = MemoryContextSwitchTo(memory_);
-        for (std::size_t i = 0; i < count_; ++i) {
-            const HeapTuple tuple = SPI_tuptable->vals[i];
+        rows_ = static_cast<Row *>(palloc(sizeof(Row) * rows_at_once));
+        constexpr Size most_memory = 256 * 1024;
+        while (count_ < rows_at_once && MemoryContextMemAllocated(memory_, false) < most_memory &&
+               tuplestore_gettupleslot(store_, true, false, slot_)) {
             bool is_null = false;
-            rows_[i].key_hash = DatumGetInt64(SPI_getbinval(tuple, columns, 1, &is_null));
-            rows_[i].hash = DatumGetInt64(SPI_getbinval(tuple, columns, 2, &is_null));
-            rows_[i].key = TextDatumGetCString(SPI_getbinval(tuple, columns, 3, &is_null));
+            Row &row = rows_[count_++];
+            row.key_hash = DatumGetInt64(slot_getattr(slot_, 1, &is_null));
+            row.hash = DatumGetInt64(slot_getattr(slot_, 2, &is_null));
+            row.key = TextDatumGetCString(slot_getattr(slot_, 3, &is_null));
         }
         MemoryContextSwitchTo(previous);
-        SPI_freetuptable(SPI_tuptable);
         if (count_ > 0) return;
-        SPI_cursor_close(portal_);
-        spi_finish();
-        portal_ = nullptr;
+        ExecDropSingleTupleTableSlot(slot_);
+        tuplestore_end(store_);
+        store_ = nullptr;
     });
 }
 
 std::optional<HashedRow> TargetRows::next() {
-    if (position_ == count_ && portal_ != nullptr) fetch();
+    if (position_ == count_ && store_ != nullptr) fetch();
     if (position_ == count_) return std::nullopt;
     const Row &row = rows_[position_++];
     return HashedRow{row.key_hash, row.hash, row.key};

@@ -34,8 +34,8 @@ class SourceRows {
     bool has_begun_ = false;
 };
 
-// Of a query here, with the calling user's privileges, which sees what the calling statement sees. It is a cursor, in a
-// connection to SPI of its own, until the last row.
+// Of a query here, with the calling user's privileges, which sees what the calling statement sees. Its rows are in a file
+// where they need more than work_mem.
 class TargetRows {
   public:
     explicit TargetRows(const std::string &sql);
@@ -53,8 +53,9 @@ class TargetRows {
     void fetch();
 
     static constexpr std::size_t rows_at_once = 500;
-    MemoryContext memory_ = nullptr; // the rows fetched last
-    Portal portal_ = nullptr;
+    MemoryContext memory_ = nullptr;   // the rows fetched last
+    Tuplestorestate *store_ = nullptr; // until the last row
+    TupleTableSlot *slot_ = nullptr;
     Row *rows_ = nullptr;
     std::size_t count_ = 0;
     std::size_t position_ = 0;

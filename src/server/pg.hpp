@@ -54,6 +54,7 @@ extern "C" {
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"

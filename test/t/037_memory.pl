@@ -59,21 +59,21 @@ sub verify_sql
 my @reject = (on_error => "'reject'", batch => 1000);
 my $note = q(g AS id, 'row ' || g AS note);
 my @kinds = (
-	[ 'rejects of a conversion', 1000, 500_000, 1024, from_source(q(SELECT g AS id, (CASE WHEN g > 0 THEN 'bad' END)::mood AS mood), target => "'moods'", @reject) ],
-	[ 'rejects of a constraint', 1000, 500_000, 1024, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject) ],
+	[ 'rejects of a conversion', 2000, 500_000, 1024, from_source(q(SELECT g AS id, (CASE WHEN g > 0 THEN 'bad' END)::mood AS mood), target => "'moods'", @reject) ],
+	[ 'rejects of a constraint', 2000, 500_000, 1024, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject) ],
 	[ 'rejects among good rows', 2000, 250_000, 1024, from_source(q(SELECT CASE g % 3 WHEN 0 THEN -g ELSE g END AS id, 'a note' AS note), target => "'positive'", @reject) ],
-	[ 'rejects of a foreign key', 500, 100_000, 1024, from_source(q(SELECT g AS id, 'a note' AS note), target => "'known'", @reject) ],
-	[ 'a large batch of rejects', 1000, 100_000, 4096, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 1_000_000) ],
-	[ 'rejects by batches', 1000, 50_000, 256, batches_of(from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 10)) ],
-	[ 'verify of rows that differ', 20_000, 500_000, 1024, verify_sql('copy_incremental_verify', '*', 'g AS id, 1 AS note') ],
-	[ 'verify_rows', 20_000, 500_000, 1024, verify_sql('copy_incremental_verify_rows', 'count(*)', 'g AS id, 1 AS note') ],
-	(map { my $method = $_; [ "batches, method $method", 1000, 50_000, 256, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'")) ] } 'cursor', 'bulk'),
-	[ 'batches, mode upsert', 1000, 50_000, 256, batches_of(from_source("SELECT $note", target => "'keyed'", batch => 1, mode => "'upsert'")) ],
-	[ 'batches, transform', 1000, 50_000, 256, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, transform => "'SELECT * FROM batch'")) ],
-	(map { my $method = $_; [ "small batches of one transaction, method $method", 5000, 100_000, 256, from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'") ] } 'cursor', 'bulk'),
+	[ 'rejects of a foreign key', 2000, 100_000, 1024, from_source(q(SELECT g AS id, 'a note' AS note), target => "'known'", @reject) ],
+	[ 'a large batch of rejects', 2000, 100_000, 4096, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 1_000_000) ],
+	[ 'rejects by batches', 600, 50_000, 128, batches_of(from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 10)) ],
+	[ 'verify of rows that differ', 10_000, 500_000, 1024, verify_sql('copy_incremental_verify', '*', 'g AS id, 1 AS note') ],
+	[ 'verify_rows', 10_000, 500_000, 1024, verify_sql('copy_incremental_verify_rows', 'count(*)', 'g AS id, 1 AS note') ],
+	(map { my $method = $_; [ "batches, method $method", 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'")) ] } 'cursor', 'bulk'),
+	[ 'batches, mode upsert', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'keyed'", batch => 1, mode => "'upsert'")) ],
+	[ 'batches, transform', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, transform => "'SELECT * FROM batch'")) ],
+	(map { my $method = $_; [ "small batches of one transaction, method $method", 5000, 100_000, 128, from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'") ] } 'cursor', 'bulk'),
 	(map { my $method = $_; [ "rows of no bytes, method $method", 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", batch => 1_000_000, method => "'$method'") ] } 'cursor', 'bulk', 'copy'),
 	[ 'rows of no bytes, rejects', 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", @reject, batch => 1_000_000) ],
-	[ 'backfill', 30, 1000, 256, sub { "CALL copy_incremental_backfill($fast, 'SELECT d AS at FROM (SELECT date ''{}'' AS d) AS q', '2001-01-01', date '2001-01-01' + $_[0], target => 'dated', reprocess => 'all', on_rerun => 'run')" } ]);
+	[ 'backfill', 20, 1000, 128, sub { "CALL copy_incremental_backfill($fast, 'SELECT d AS at FROM (SELECT date ''{}'' AS d) AS q', '2001-01-01', date '2001-01-01' + $_[0], target => 'dated', reprocess => 'all', on_rerun => 'run')" } ]);
 for my $kind (@kinds)
 {
 	my ($name, $size, $long_size, $most, $call) = @$kind;
@@ -106,9 +106,9 @@ sub wait_growth
 	return $after - $before;
 }
 {
-	my $woken = $is_long ? 100_000 : 4000;
+	my $woken = $is_long ? 100_000 : 3000;
 	my $grown = wait_growth($woken);
-	cmp_ok($grown, '<=', 256, 'wait: no memory for each look at the ledger');
+	cmp_ok($grown, '<=', 128, 'wait: no memory for each look at the ledger');
 	note("wait, woken up $woken times: $grown kB");
 }
 done_testing();
