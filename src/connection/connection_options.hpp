@@ -44,11 +44,12 @@ struct ConnectionOptions {
     // the port or the database. Only where all of these look like what they should be may a message repeat them.
     bool names_are_plain() const {
         if (cut_in_doubt) return false;
+        constexpr std::size_t longest_host = 255;
         const auto only = [](std::string_view text, std::string_view punctuation) {
-            return std::all_of(text.begin(), text.end(), [&](char c) {
-                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       punctuation.find(c) != std::string_view::npos;
-            });
+            return text.size() <= longest_host && std::all_of(text.begin(), text.end(), [&](char c) {
+                       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              punctuation.find(c) != std::string_view::npos;
+                   });
         };
         const std::string_view port = value_or("port", "5432");
         return only(value_or("host", ""), "._-/") && only(value_or("hostaddr", ""), ".:") &&

@@ -37,6 +37,15 @@ template <class Names> bool contains(const Names &names, std::string_view name) 
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// No server takes a longer packet at the start of a session. A password costs time by its length, 4,096 times.
+void check_lengths(const ConnectionOptions &options) {
+    constexpr std::size_t longest = 10000;
+    for (const ConnectionOption &option : options.options)
+        if (option.value.size() > longest)
+            raise(sqlstate::invalid_parameter, "connection option \"" + option.keyword + "\" is too long",
+                  "It may have up to " + std::to_string(longest) + " bytes.");
+}
+
 [[noreturn]] void refuse(const std::string &keyword, const char *hint) {
     raise(sqlstate::insufficient_privilege, "permission denied to set connection option \"" + keyword + "\"", hint);
 }
@@ -67,6 +76,7 @@ void check_host(const ConnectionOptions &options) {
 } // namespace
 
 void check_options(const ConnectionOptions &options) {
+    check_lengths(options);
     check_refused_to_all(options);
     if (pg_call([] { return superuser(); })) return;
     if (!options.set_by_superuser) {

@@ -6,7 +6,8 @@
 namespace pgci {
 
 // Refuses what the current user may not set, before anything connects: 42501 for an option that is refused to all
-// (replication, client_encoding, ...) or to users who are not superusers, 2F003 for a missing password.
+// (replication, client_encoding, ...) or to users who are not superusers, 2F003 for a missing password, 22023 for
+// a value that is too long.
 void check_options(const ConnectionOptions &options);
 
 // After connecting: a user who is not a superuser must have been let in by the password given, not by the identity

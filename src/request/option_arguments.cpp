@@ -1,6 +1,7 @@
 #include "request/option_arguments.hpp"
 
 #include "server/guard.hpp"
+#include "server/shorten.hpp"
 
 namespace pgci {
 
@@ -19,7 +20,7 @@ void read_word(const FunctionArguments &arguments, const OptionEntry &option, En
     const std::optional<Enumeration> found = find_word<Enumeration>(word);
     if (!found)
         raise(sqlstate::invalid_parameter,
-              "invalid value for argument \"" + message_text(option.name) + "\": \"" + word + "\"",
+              "invalid value for argument \"" + message_text(option.name) + "\": \"" + shorten(word) + "\"",
               "Allowed values are " + message_text(option.words) + ".");
     value = *found;
 }
@@ -54,6 +55,10 @@ std::optional<std::vector<std::string>> read_names(const FunctionArguments &argu
     pg_call([&] {
         deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
     });
+    if (count > MaxHeapAttributeNumber)
+        raise(sqlstate::too_many_columns,
+              std::string(name) + " has " + std::to_string(count) + " columns, more than a table can have",
+              "Pass a shorter key.");
     std::vector<std::string> names;
     for (int i = 0; i < count; ++i) {
         if (nulls[i])

@@ -58,6 +58,8 @@ inline constexpr SqlState no_such_key{"42P10"};
 inline constexpr SqlState outside_slice{"44000"};
 inline constexpr SqlState already_loaded{"55000"};
 inline constexpr SqlState too_many_rejects{"54000"};
+inline constexpr SqlState too_complex{"54001"};
+inline constexpr SqlState too_many_columns{"54011"};
 inline constexpr SqlState not_settled{"55000"};
 inline constexpr SqlState rows_do_not_match{"22000"};
 inline constexpr SqlState out_of_descriptors{"53000"};

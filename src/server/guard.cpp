@@ -1,5 +1,7 @@
 #include "server/guard.hpp"
 
+#include "server/shorten.hpp"
+
 namespace pgci {
 namespace detail {
 
@@ -91,12 +93,31 @@ void Failure::set(SqlState state, const char *text) noexcept {
     copy_text(message, sizeof message, text);
 }
 
+// Replaces a text of an error by one that is no longer.
+static void replace(char *text, const std::string &by) noexcept { std::memcpy(text, by.c_str(), by.size() + 1); }
+
+// Statements of ours hold texts of the user and names of columns, so that they may have any length. An error shows of a
+// long one what is around its position, and of a long context the beginning and the end.
+static void shorten_query(ErrorData *error) {
+    if (error->internalquery != nullptr) {
+        const Excerpt shown = excerpt(error->internalquery, error->internalpos);
+        replace(error->internalquery, shown.text);
+        error->internalpos = shown.position;
+    }
+    if (error->context != nullptr) replace(error->context, shorten_middle(error->context));
+}
+
 Failure current_failure() noexcept {
     Failure failure;
     try {
         throw;
     } catch (const PgError &error) {
         failure.postgres_error = error.data();
+        try {
+            shorten_query(failure.postgres_error);
+        } catch (const std::bad_alloc &) {
+            // A long error is better than none.
+        }
     } catch (const Error &error) {
         failure.set(error.report());
     } catch (const std::bad_alloc &) {
@@ -120,10 +141,16 @@ void report(const Failure &failure) {
 } // namespace detail
 
 void raise(const ErrorReport &report) {
-    const char *const message = report.message.c_str();
-    const char *const detail = report.detail.c_str();
-    const char *const hint = report.hint.c_str();
-    const char *const context = report.context.c_str();
+    constexpr std::size_t longest_message = 1024;
+    constexpr std::size_t longest_detail = 3072;
+    const std::string message_text = shorten(report.message, longest_message);
+    const std::string detail_text = shorten(report.detail, longest_detail);
+    const std::string hint_text = shorten(report.hint, longest_message);
+    const std::string context_text = shorten(report.context, longest_detail);
+    const char *const message = message_text.c_str();
+    const char *const detail = detail_text.c_str();
+    const char *const hint = hint_text.c_str();
+    const char *const context = context_text.c_str();
     const char *const query = report.query.c_str();
     const int code = report.code.packed();
     const int position = report.position;
@@ -135,14 +162,6 @@ void raise(const ErrorReport &report) {
                  query[0] != '\0' ? internalerrposition(position) : 0));
     });
     pg_unreachable();
-}
-
-void ErrorInQuery::move_position(void *query) noexcept {
-    const int position = geterrposition();
-    if (position <= 0) return;
-    errposition(0);
-    internalerrposition(position);
-    internalerrquery(static_cast<const char *>(query));
 }
 
 void raise(SqlState code, const std::string &message, const std::string &hint, const std::string &detail) {

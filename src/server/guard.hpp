@@ -109,16 +109,4 @@ class ErrorContext {
     ErrorContextCallback entry_{};
 };
 
-// For as long as it lives, a position in an error of the server's scanner or parser is one in `query`, and not in the
-// statement that the client sent.
-class ErrorInQuery {
-  public:
-    explicit ErrorInQuery(const std::string &query) noexcept
-        : context_(move_position, const_cast<char *>(query.c_str())) {}
-
-  private:
-    static void move_position(void *query) noexcept;
-    ErrorContext context_;
-};
-
 } // namespace pgci

@@ -1,5 +1,7 @@
 #include "server/spi.hpp"
 
+#include "server/user_text.hpp"
+
 namespace pgci {
 
 void raise_spi(const char *function, int code) {
@@ -16,7 +18,9 @@ void spi_finish() {
 }
 
 SPIPlanPtr spi_prepare(const char *sql, int count, Oid *types) {
+    const int settings = begin_reading();
     const SPIPlanPtr plan = SPI_prepare(sql, count, types);
+    AtEOXact_GUC(true, settings);
     if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
     return plan;
 }

@@ -10,7 +10,7 @@ void spi_connect(int options = 0);
 
 void spi_finish();
 
-// Prepares a statement of `count` parameters.
+// Prepares a statement of `count` parameters. Its strings are standard conforming, whatever the setting of this session is.
 SPIPlanPtr spi_prepare(const char *sql, int count = 0, Oid *types = nullptr);
 
 // An error for a function of SPI that returned `code`.

@@ -95,6 +95,9 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     const PGresult *const result = description.get();
     if (PQnparams(result) != static_cast<int>(query.parameters().size()))
         connection_.raise_protocol_violation("another number of parameters than the query has");
+    // No server has more; what follows compares each column with each other one.
+    if (PQnfields(result) > MaxTupleAttributeNumber)
+        connection_.raise_protocol_violation("more columns than a result can have");
     parameter_types_.clear();
     for (int i = 0; i < PQnparams(result); ++i) parameter_types_.push_back(PQparamtype(result, i));
     std::vector<SourceColumn> columns;

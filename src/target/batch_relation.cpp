@@ -1,8 +1,8 @@
 #include "target/batch_relation.hpp"
 
-#include "server/guard.hpp"
 #include "server/spi.hpp"
 #include "server/sql_text.hpp"
+#include "server/user_text.hpp"
 #include "template/template_scanner.hpp"
 #include "template/template_statement.hpp"
 #include "target/conversion.hpp"
@@ -49,7 +49,8 @@ void add_column(BatchRelation &relation, const Target &target, const std::string
 
 std::string unused_name(const std::vector<std::string> &names) {
     std::string name = "ordinal";
-    while (std::find(names.begin(), names.end(), name) != names.end()) name += "_";
+    for (int i = 1; std::find(names.begin(), names.end(), name) != names.end(); ++i)
+        name = "ordinal" + std::to_string(i);
     return name;
 }
 
@@ -70,12 +71,8 @@ std::vector<SourceColumn> describe_query(const std::string &query, int offset, c
             return description;
         });
     } catch (const PgError &error) {
-        ErrorData *const data = error.data();
-        if (data->internalquery != nullptr && query == data->internalquery && data->internalpos > offset) {
-            data->internalpos -= offset;
-            const char *const text = shown.c_str();
-            data->internalquery = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, text); });
-        }
+        const char *const failed = error.data()->internalquery;
+        if (failed == nullptr || query == failed) point_into(error.data(), shown, offset);
         throw;
     }
     std::vector<SourceColumn> columns;

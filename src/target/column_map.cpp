@@ -1,6 +1,7 @@
 #include "target/column_map.hpp"
 
 #include "server/guard.hpp"
+#include "server/shorten.hpp"
 #include "target/conversion.hpp"
 
 namespace pgci {
@@ -80,19 +81,18 @@ BatchType text_batch_type(const TargetColumn &into) {
 
 // Types of the source that this server does not know by number are shown without one.
 std::string list_source(const std::vector<SourceColumn> &columns) {
-    std::string list;
-    for (const SourceColumn &column : columns) {
-        list += (list.empty() ? "" : ", ") + column.name;
-        if (column.type < first_unstable_oid) list += " " + type_text(column.type, column.typmod);
-    }
-    return list;
+    std::vector<std::string> list;
+    for (const SourceColumn &column : columns)
+        list.push_back(column.name +
+                       (column.type < first_unstable_oid ? " " + type_text(column.type, column.typmod) : ""));
+    return shorten_list(list);
 }
 
 std::string list_target(const std::vector<TargetColumn> &columns) {
-    std::string list;
+    std::vector<std::string> list;
     for (const TargetColumn &column : columns)
-        list += (list.empty() ? "" : ", ") + column.name + " " + type_text(column.type, column.typmod);
-    return list;
+        list.push_back(column.name + " " + type_text(column.type, column.typmod));
+    return shorten_list(list);
 }
 
 [[noreturn]] void raise_mismatch(const std::string &message, const std::vector<SourceColumn> &source,
@@ -110,7 +110,7 @@ void check_duplicates(const std::vector<SourceColumn> &source, const char *what)
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice != names.end())
         raise(sqlstate::duplicate_column,
-              std::string(what) + " returns the column \"" + std::string(*twice) + "\" more than once",
+              std::string(what) + " returns the column \"" + shorten(*twice) + "\" more than once",
               "Columns map by name; give each one a name of its own with AS.");
 }
 
@@ -139,8 +139,8 @@ std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, 
     for (const SourceColumn &column : columns) {
         const TargetColumn *const into = target.find_column(column.name);
         if (into == nullptr)
-            raise_mismatch("source column \"" + column.name + "\" does not exist in target " + target.name(), columns,
-                           target);
+            raise_mismatch("source column \"" + shorten(column.name) + "\" does not exist in target " + target.name(),
+                           columns, target);
         if (!into->is_generated) mapped.push_back(column);
     }
     if (mapped.empty())

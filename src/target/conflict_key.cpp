@@ -1,6 +1,7 @@
 #include "target/conflict_key.hpp"
 
 #include "server/guard.hpp"
+#include "server/shorten.hpp"
 
 namespace pgci {
 
@@ -63,16 +64,10 @@ std::vector<std::string> names_of(const UniqueIndex &index, Oid table) {
     return names;
 }
 
-std::string join(const std::vector<std::string> &names) {
-    std::string text;
-    for (const std::string &name : names) text += (text.empty() ? "" : ", ") + name;
-    return text;
-}
-
 void check_exist(const Target &target, const std::vector<std::string> &names) {
     for (const std::string &name : names)
         if (target.find_column(name) == nullptr)
-            raise(SqlState("42703"), "key column \"" + name + "\" does not exist in target " + target.name());
+            raise(SqlState("42703"), "key column \"" + shorten(name) + "\" does not exist in target " + target.name());
 }
 
 // "::type COLLATE collation", with the type's modifier: numeric(10,2) knows 1.001 and 1.002 as one.
@@ -125,7 +120,8 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
     if (!key_columns)
         raise(sqlstate::no_such_key, "target " + target.name() + " has no primary key to know rows again by",
               "Add one, or pass key_columns => ARRAY['...'] with the columns of a unique index.");
-    raise(sqlstate::no_such_key, "target " + target.name() + " has no unique index on (" + join(*key_columns) + ")",
+    raise(sqlstate::no_such_key,
+          "target " + target.name() + " has no unique index on (" + shorten_list(*key_columns) + ")",
           "Create one on exactly these columns, not partial and not deferrable, or pass other key_columns.");
 }
 

@@ -1,9 +1,13 @@
 #include "target/slice_check.hpp"
 
+#include "server/user_text.hpp"
+
 namespace pgci {
 
 Expr *parse_slice(const char *condition, Relation relation) {
+    const int settings = begin_reading();
     const List *const statements = raw_parser(condition, RAW_PARSE_PLPGSQL_EXPR);
+    AtEOXact_GUC(true, settings);
     const auto *const statement = static_cast<const RawStmt *>(linitial(statements));
     const auto *const select = reinterpret_cast<const SelectStmt *>(statement->stmt);
     Node *const raw = static_cast<ResTarget *>(linitial(select->targetList))->val;

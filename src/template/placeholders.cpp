@@ -84,11 +84,14 @@ FormattedTemplate format_placeholders(std::string_view text, const WindowText *w
 }
 
 std::string_view find_named_placeholder(std::string_view text) {
-    for (std::size_t i = text.find('{'); i != std::string_view::npos; i = text.find('{', i + 1)) {
-        const std::size_t close = text.find('}', i);
-        if (close == std::string_view::npos) return {};
-        const std::string_view name = text.substr(i + 1, close - i - 1);
-        if (!name.empty() && find_known(name) != nullptr) return text.substr(i, close - i + 1);
+    for (std::size_t open = text.find('{'); open != std::string_view::npos;) {
+        // No name has a brace in it, so that no part of the text is read twice.
+        const std::size_t next = text.find_first_of("{}", open + 1);
+        if (next == std::string_view::npos) break;
+        const std::string_view name = text.substr(open + 1, next - open - 1);
+        if (text[next] == '}' && !name.empty() && find_known(name) != nullptr)
+            return text.substr(open, next - open + 1);
+        open = text.find('{', next);
     }
     return {};
 }

@@ -1,7 +1,7 @@
 #include "template/slice.hpp"
 
-#include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "server/user_text.hpp"
 #include "template/template_scanner.hpp"
 
 namespace pgci {
@@ -15,19 +15,21 @@ std::string put_in_constants(const std::string &text, const TemplateTokens &toke
 
 // Is the text one expression, and nothing that could end the parenthesis it is put into?
 void check_expression(const std::string &text) {
-    const ErrorInQuery shown(text);
     const char *const sql = text.c_str();
-    pg_call([=] {
+    auto check = [=] {
+        const int settings = begin_reading();
         const List *const parsed = raw_parser(sql, RAW_PARSE_PLPGSQL_EXPR);
+        AtEOXact_GUC(true, settings);
         const auto *const select = reinterpret_cast<const SelectStmt *>(static_cast<RawStmt *>(linitial(parsed))->stmt);
         if (list_length(parsed) != 1 || list_length(select->targetList) != 1 || select->fromClause != NIL ||
             select->whereClause != nullptr || select->groupClause != NIL || select->havingClause != nullptr ||
             select->windowClause != NIL || select->sortClause != NIL || select->limitCount != nullptr ||
             select->limitOffset != nullptr || select->lockingClause != NIL || select->distinctClause != NIL ||
-            select->op != SETOP_NONE)
+            select->op != SETOP_NONE || static_cast<const ResTarget *>(linitial(select->targetList))->name != nullptr)
             ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("replace_where must be a single condition"),
                             errhint("Write it as after WHERE, such as created_at >= $1 AND created_at < $2.")));
-    });
+    };
+    with_errors_in(text, [&] { pg_call(check); });
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 #include "template/template_scanner.hpp"
 
-#include "server/guard.hpp"
+#include "server/user_text.hpp"
 
 namespace pgci {
 
@@ -22,18 +22,53 @@ struct Scan {
     List *parameters = NIL; // number, place, number, place
 };
 
-Scan scan(const char *text) {
-    Scan result;
+// The scanner reads all of "/*/*/*" to find the first "/*", and again for the next one: a run of a MB would take minutes,
+// in which it looks at no interrupts. It is harmless within a string, but nobody needs it there.
+void check_comments(const std::string &text, const char *what) {
+    std::size_t end_of_run = 0;
+    int opened = 0;
+    for (std::size_t at = text.find("/*"); at != std::string::npos; at = text.find("/*", at + 2)) {
+        if (at >= end_of_run) {
+            end_of_run = text.find_first_not_of("~!@#^&|`?%+-*/<>=", at);
+            opened = 0;
+        }
+        if (++opened == NAMEDATALEN)
+            raise(sqlstate::too_complex, std::string(what) + " has too many nested comments in a row",
+                  "Write spaces between \"/*\" and \"/*\".");
+    }
+}
+
+// The scanner reads a run of signs to its end to find that the first of them is an operator of its own, and again for the
+// next one: a run of a MB would take hours. The limit is the scanner's own for all other operators.
+void check_signs(const char *at, core_yyscan_t scanner) {
+    int signs = 0;
+    // "--" begins a comment.
+    while (at[signs] == '+' || (at[signs] == '-' && at[signs + 1] != '-'))
+        if (++signs == NAMEDATALEN) scanner_yyerror("operator too long", scanner);
+}
+
+// Hands each token to `take`: its code, value, text and place. Looks at interrupts between them.
+template <class Take> void scan_tokens(const char *text, Take take) {
+    const int settings = begin_reading();
     core_yy_extra_type extra{};
     core_YYSTYPE value{};
     YYLTYPE location = 0;
     const core_yyscan_t scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
-    // As the source's session reads strings, whatever this one's setting is.
-    extra.standard_conforming_strings = true;
     while (const int token = core_yylex(&value, &location, scanner)) {
+        CHECK_FOR_INTERRUPTS();
+        if (token == '+' || token == '-') check_signs(text + location, scanner);
+        take(token, value, extra.scanbuf + location, location);
+    }
+    scanner_finish(scanner);
+    AtEOXact_GUC(true, settings);
+}
+
+Scan scan(const char *text) {
+    Scan result;
+    scan_tokens(text, [&](int token, const core_YYSTYPE &value, const char *, int location) {
         if (token == ';') {
             if (result.semicolon_at < 0) result.semicolon_at = location;
-            continue;
+            return;
         }
         ++result.tokens;
         if (result.semicolon_at >= 0) result.after_semicolon = true;
@@ -41,8 +76,7 @@ Scan scan(const char *text) {
             result.parameters = lappend_int(result.parameters, value.ival);
             result.parameters = lappend_int(result.parameters, location);
         }
-    }
-    scanner_finish(scanner);
+    });
     return result;
 }
 
@@ -71,14 +105,9 @@ void append_token(StringInfo canon, int token, const core_YYSTYPE &value, const 
 char *scan_canon(const char *text) {
     StringInfoData canon;
     initStringInfo(&canon);
-    core_yy_extra_type extra{};
-    core_YYSTYPE value{};
-    YYLTYPE location = 0;
-    const core_yyscan_t scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
-    extra.standard_conforming_strings = true;
-    while (const int token = core_yylex(&value, &location, scanner))
-        if (token != ';') append_token(&canon, token, value, extra.scanbuf + location);
-    scanner_finish(scanner);
+    scan_tokens(text, [&](int token, const core_YYSTYPE &value, const char *at, int) {
+        if (token != ';') append_token(&canon, token, value, at);
+    });
     return canon.data;
 }
 
@@ -95,8 +124,8 @@ int TemplateTokens::highest_parameter() const {
 }
 
 TemplateTokens scan_template(const std::string &text, const char *what, const char *kind) {
-    const ErrorInQuery shown(text);
-    const Scan scanned = pg_call([&] { return scan(text.c_str()); });
+    check_comments(text, what);
+    const Scan scanned = with_errors_in(text, [&] { return pg_call([&] { return scan(text.c_str()); }); });
     if (scanned.tokens == 0)
         raise(sqlstate::syntax_error, std::string(what) + " is empty", std::string("Pass a ") + kind + ".");
     if (scanned.after_semicolon)
@@ -110,8 +139,8 @@ TemplateTokens scan_template(const std::string &text, const char *what, const ch
 }
 
 std::string token_text(const std::string &text) {
-    const ErrorInQuery shown(text);
-    return pg_call([&] { return scan_canon(text.c_str()); });
+    check_comments(text, "query template");
+    return with_errors_in(text, [&] { return pg_call([&] { return scan_canon(text.c_str()); }); });
 }
 
 std::string replace_parameters(const std::string &text, const TemplateTokens &tokens,
@@ -121,7 +150,9 @@ std::string replace_parameters(const std::string &text, const TemplateTokens &to
     for (const TemplateParameter &parameter : tokens.parameters) {
         result.append(text, copied, parameter.at - copied);
         result.append(" ").append(expressions.at(static_cast<std::size_t>(parameter.number - 1))).append(" ");
-        copied = parameter.at + 1 + std::to_string(parameter.number).size();
+        // Leading zeros are a part of it, too.
+        copied = text.find_first_not_of("0123456789", parameter.at + 1);
+        if (copied == std::string::npos) return result;
     }
     return result.append(text, copied, std::string::npos);
 }

@@ -1,7 +1,8 @@
 #include "template/template_statement.hpp"
 
-#include "server/guard.hpp"
-#include "server/settings.hpp"
+#include <unordered_set>
+
+#include "server/user_text.hpp"
 
 namespace pgci {
 
@@ -25,35 +26,43 @@ StatementKind kind_of(const Node *statement) {
     return StatementKind::query;
 }
 
-// Does WITH define this name? Then FROM means that query, and no table.
-bool is_defined_by_with(const RangeVar *name, const WithClause *with) {
-    if (with == nullptr || name->schemaname != nullptr) return false;
-    for (int i = 0; i < list_length(with->ctes); ++i)
-        if (std::strcmp(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename, name->relname) == 0)
-            return true;
-    return false;
+// The names that WITH defines: in FROM they mean its queries, and no tables.
+std::unordered_set<std::string_view> names_of_with(const WithClause *with) {
+    std::unordered_set<std::string_view> names;
+    for (int i = 0; with != nullptr && i < list_length(with->ctes); ++i)
+        names.insert(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename);
+    return names;
 }
 
-// Collects the tables of a FROM item, through joins; subqueries and functions are no tables.
-void collect_relations(const Node *item, const WithClause *with, std::vector<WrittenName> &relations) {
-    if (item == nullptr) return;
-    if (IsA(item, RangeVar)) {
-        const auto *const name = reinterpret_cast<const RangeVar *>(item);
-        if (is_defined_by_with(name, with)) return;
-        relations.push_back({name->schemaname != nullptr ? name->schemaname : "", name->relname});
-    } else if (IsA(item, RangeTableSample)) {
-        collect_relations(reinterpret_cast<const RangeTableSample *>(item)->relation, with, relations);
-    } else if (IsA(item, JoinExpr)) {
-        const auto *const join = reinterpret_cast<const JoinExpr *>(item);
-        collect_relations(join->larg, with, relations);
-        collect_relations(join->rarg, with, relations);
+// The tables of FROM, through joins; subqueries and functions are no tables. A text of a MB has joins of joins thousands
+// deep, which is why this is a loop.
+std::vector<WrittenName> relations_of(const SelectStmt *select) {
+    const std::unordered_set<std::string_view> with = names_of_with(select->withClause);
+    std::vector<WrittenName> relations;
+    std::vector<const Node *> items;
+    for (int i = list_length(select->fromClause); i-- > 0;)
+        items.push_back(static_cast<const Node *>(list_nth(select->fromClause, i)));
+    while (!items.empty()) {
+        const Node *const item = items.back();
+        items.pop_back();
+        if (IsA(item, RangeVar)) {
+            const auto *const name = reinterpret_cast<const RangeVar *>(item);
+            if (name->schemaname == nullptr && with.contains(name->relname)) continue;
+            relations.push_back({name->schemaname != nullptr ? name->schemaname : "", name->relname});
+        } else if (IsA(item, RangeTableSample)) {
+            items.push_back(reinterpret_cast<const RangeTableSample *>(item)->relation);
+        } else if (IsA(item, JoinExpr)) {
+            const auto *const join = reinterpret_cast<const JoinExpr *>(item);
+            items.push_back(join->rarg);
+            items.push_back(join->larg);
+        }
     }
+    return relations;
 }
 
-// Parses as the source does, whose strings are standard conforming. An ERROR of the parser undoes the setting, too.
+// Parses as the source does.
 List *parse(const char *sql) {
-    const int settings = NewGUCNestLevel();
-    set_for_level("standard_conforming_strings", "on");
+    const int settings = begin_reading();
     List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
     AtEOXact_GUC(true, settings);
     return statements;
@@ -91,22 +100,21 @@ bool selects_plainly(const std::string &text) {
 
 StatementKind kind_of_statement(const std::string &text) {
     const char *const sql = text.c_str();
-    const ErrorInQuery shown(text);
-    return pg_call([=] {
-        const List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
-        return kind_of(static_cast<const RawStmt *>(linitial(statements))->stmt);
+    return with_errors_in(text, [=] {
+        return pg_call([=] { return kind_of(static_cast<const RawStmt *>(linitial(parse(sql)))->stmt); });
     });
 }
 
 std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
-    const ErrorInQuery shown(text);
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
     List *statements = NIL;
-    const bool parsed = pg_try(sqlstate::syntax_error, [&] {
-        const MemoryContext inner = MemoryContextSwitchTo(memory);
-        statements = parse(sql);
-        MemoryContextSwitchTo(inner);
+    const bool parsed = with_errors_in(text, [&] {
+        return pg_try(sqlstate::syntax_error, [&] {
+            const MemoryContext inner = MemoryContextSwitchTo(memory);
+            statements = parse(sql);
+            MemoryContextSwitchTo(inner);
+        });
     });
     if (!parsed || list_length(statements) != 1) return std::nullopt;
 
@@ -121,11 +129,7 @@ std::optional<std::vector<WrittenName>> check_statement(const std::string &text)
     case StatementKind::query:
         break;
     }
-    std::vector<WrittenName> relations;
-    const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
-    for (int i = 0; i < list_length(select->fromClause); ++i)
-        collect_relations(static_cast<const Node *>(list_nth(select->fromClause, i)), select->withClause, relations);
-    return relations;
+    return relations_of(reinterpret_cast<const SelectStmt *>(statement));
 }
 
 } // namespace pgci

@@ -1,6 +1,7 @@
 #include "template/window.hpp"
 
 #include "server/guard.hpp"
+#include "server/shorten.hpp"
 
 namespace pgci {
 
@@ -8,7 +9,7 @@ TimeZone TimeZone::resolve(const char *name) {
     if (name == nullptr) return TimeZone(session_timezone);
     pg_tz *const zone = pg_call([&] { return pg_tzset(name); });
     if (zone == nullptr || !pg_tz_acceptable(zone))
-        raise(sqlstate::invalid_parameter, std::string("time zone \"") + name + "\" not recognized",
+        raise(sqlstate::invalid_parameter, "time zone \"" + shorten(name) + "\" not recognized",
               "Use a name out of the view pg_timezone_names, such as UTC or America/New_York.");
     return TimeZone(zone);
 }

@@ -1,0 +1,52 @@
+#include "server/shorten.hpp"
+
+#include "server/pg.hpp"
+
+namespace pgci {
+
+std::string_view beginning(std::string_view text, std::size_t longest) {
+    if (text.size() <= longest) return text;
+    // No character has more bytes, so that the server need not look at more of the text.
+    const auto size = static_cast<int>(std::min(text.size(), longest + MAX_MULTIBYTE_CHAR_LEN));
+    return text.substr(0, static_cast<std::size_t>(pg_mbcliplen(text.data(), size, static_cast<int>(longest))));
+}
+
+std::string shorten(std::string_view text, std::size_t longest) {
+    if (text.size() <= longest) return std::string(text);
+    return std::string(beginning(text, longest)) + "...";
+}
+
+std::string shorten_middle(std::string_view text) {
+    constexpr std::size_t longest_whole = 8192;
+    constexpr std::size_t longest_part = 500;
+    if (text.size() <= longest_whole) return std::string(text);
+    return shorten(text, longest_part).append(text.substr(beginning(text, text.size() - longest_part).size()));
+}
+
+std::string shorten_list(const std::vector<std::string> &names) {
+    constexpr std::size_t longest_list = 300;
+    std::string list;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (list.size() > longest_list) return list + " and " + std::to_string(names.size() - i) + " more";
+        list += (list.empty() ? "" : ", ") + shorten(names[i]);
+    }
+    return list;
+}
+
+Excerpt excerpt(std::string_view query, int position) {
+    constexpr std::size_t longest_query = 8192;
+    constexpr int characters = 100; // on each side of the position
+    if (query.size() <= longest_query) return {std::string(query), position};
+    const auto bytes_of = [](std::string_view text, int count) {
+        return static_cast<std::size_t>(pg_mbcharcliplen(text.data(), static_cast<int>(text.size()), count));
+    };
+    const int left_out = std::max(position - 1 - characters, 0);
+    const std::string_view rest = query.substr(bytes_of(query, left_out));
+    const std::string_view shown = rest.substr(0, bytes_of(rest, 2 * characters));
+    const std::string_view before = left_out > 0 ? "..." : "";
+    std::string text(before);
+    text.append(shown).append(shown.size() < rest.size() ? "..." : "");
+    return {std::move(text), position - left_out + static_cast<int>(before.size())};
+}
+
+} // namespace pgci
