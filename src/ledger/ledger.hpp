@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/attempt.hpp"
+#include "server/run_failure.hpp"
 #include "request/option_list.hpp"
 #include "ledger/owner_statement.hpp"
 #include "ledger/run_key.hpp"

@@ -1,7 +1,7 @@
 // Rows that were put aside, in the table copy_incremental_rejects.
 #pragma once
 
-#include "server/attempt.hpp"
+#include "server/run_failure.hpp"
 #include "ledger/ledger.hpp"
 
 namespace pgci {

@@ -30,8 +30,11 @@ RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transaction
     if (key.window) text += " " + std::to_string(key.window->start()) + " " + std::to_string(key.window->end());
     tag_ = lock_tag(LockClass::run_key, MyDatabaseId, lock_number(text));
     pg_call([&] {
-        had_to_wait_ = LockAcquire(&tag_, ExclusiveLock, spans_transactions, true) == LOCKACQUIRE_NOT_AVAIL;
-        if (had_to_wait_) (void)LockAcquire(&tag_, ExclusiveLock, spans_transactions, false);
+        // A cancel may come just when the lock is granted. So the transaction waits for it, whose abort releases it, and
+        // only then the session takes it, too, without a wait.
+        had_to_wait_ = LockAcquire(&tag_, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL;
+        if (had_to_wait_) (void)LockAcquire(&tag_, ExclusiveLock, false, false);
+        if (spans_transactions_) (void)LockAcquire(&tag_, ExclusiveLock, true, false);
     });
 }
 

@@ -1,8 +1,8 @@
 #include "look/explain.hpp"
 
-#include "server/attempt.hpp"
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "server/subtransaction.hpp"
 #include "source/settled_window.hpp"
 #include "source/source_plan.hpp"
 #include "ledger/ledger.hpp"
@@ -56,7 +56,7 @@ void explain_request(Explanation &explanation, const CopyRequest &request, Resol
 // Errors of a plan that the run would raise at this point, in a subtransaction whose locks do not stay.
 std::optional<LoadPlan> explain_plan(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
     std::optional<LoadPlan> plan;
-    const std::optional<RunFailure> failure = attempt([&] {
+    const std::optional<RunFailure> failure = in_subtransaction([&] {
         check_not_itself(resolved.source(), resolved.columns(), resolved.target());
         plan = make_plan(request, resolved.columns(), resolved.target(), resolved.slice());
     });
@@ -67,15 +67,9 @@ std::optional<LoadPlan> explain_plan(Explanation &explanation, const CopyRequest
 void explain_rights(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
     if (statement.empty()) return;
     std::vector<std::string> missing;
-    const Subtransaction subtransaction;
-    try {
-        missing = find_missing_rights(statement);
-    } catch (...) {
-        const RunFailure failure = describe_failure();
-        if (is_cancel(failure)) throw;
-        explanation.add_error(failure);
-    }
-    subtransaction.roll_back();
+    const std::optional<RunFailure> failure =
+        in_subtransaction([&] { missing = find_missing_rights(statement); }, any_error, BodyWork::is_undone);
+    if (failure) explanation.add_error(*failure);
     for (const std::string &right : missing) {
         if (std::find(known.begin(), known.end(), right) != known.end()) continue;
         known.push_back(right);
@@ -105,7 +99,7 @@ SourceStatement explain_copy(Explanation &explanation, ResolvedRequest &resolved
 std::optional<SourceStatement> explain_method(Explanation &explanation, const CopyRequest &request,
                                               ResolvedRequest &resolved, const LoadPlan &plan) {
     std::optional<SourceStatement> statement;
-    const std::optional<RunFailure> failure = attempt([&] {
+    const std::optional<RunFailure> failure = in_subtransaction([&] {
         if (request.method == Method::copy) {
             statement = explain_copy(explanation, resolved, plan);
             return;
@@ -121,7 +115,7 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, const Co
 
 void explain_source(Explanation &explanation, ResolvedRequest &resolved, const SourceStatement &statement) {
     explanation.add("source statement", statement.sent);
-    const std::optional<RunFailure> failure = attempt([&] {
+    const std::optional<RunFailure> failure = in_subtransaction([&] {
         const SourcePlan source_plan = plan_at_source(resolved.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows);
         explanation.add("source plan", source_plan.text);

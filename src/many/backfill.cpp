@@ -51,9 +51,7 @@ void Backfill::record(std::size_t place, const DayResult &result) {
 void Backfill::run_here(std::size_t place) {
     procedure.commit();
     day.day = days[place];
-    const DayResult result = run_day(day, procedure);
-    if (result.failure && is_cancel(*result.failure)) raise(*result.failure);
-    record(place, result);
+    record(place, run_day(day, procedure, DayRunner::session));
 }
 
 // A worker cannot see this session's temporary tables.

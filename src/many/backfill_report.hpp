@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "server/attempt.hpp"
+#include "server/run_failure.hpp"
 #include "ledger/ledger.hpp"
 
 namespace pgci {

@@ -12,6 +12,7 @@
 #include "many/background_worker.hpp"
 
 #include "server/settings.hpp"
+#include "server/subtransaction.hpp"
 #include "server/temporary_memory.hpp"
 #include "request/copy_arguments.hpp"
 #include "run/copy_window.hpp"
@@ -156,7 +157,8 @@ void copy_days(const WorkerView &view, const WorkerTransactions &transactions, W
         WorkerMessage message{.kind = MessageKind::began, .day = place};
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
-        message = {.kind = MessageKind::ended, .day = place, .result = run_day(request, transactions)};
+        message = {
+            .kind = MessageKind::ended, .day = place, .result = run_day(request, transactions, DayRunner::worker)};
         send_to_leader(message);
         // A day that failed has not ended its transaction, and may have lost a lock.
         if (!message.result.failure) continue;
@@ -175,6 +177,18 @@ RunKey check_without_long_waits(const CopyRequest &request) {
     RunKey key = check_request(request);
     pg_call([=] { AtEOXact_GUC(true, level); });
     return key;
+}
+
+// The run is all that the worker does: what ends it, a cancel too, is its result, after its work was rolled back.
+std::optional<RunFailure> copy_whole_run(const CopyRequest &request, const Ledger &ledger) {
+    try {
+        return in_subtransaction([&] {
+            copy_window(request);
+            ledger.end_skipped(request.run_id);
+        });
+    } catch (...) {
+        return describe_failure();
+    }
 }
 
 void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
@@ -198,10 +212,7 @@ void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
     whereToSendOutput = DestNone;
 
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-    std::optional<RunFailure> failure = attempt([&] {
-        copy_window(request);
-        ledger.end_skipped(run_id);
-    });
+    std::optional<RunFailure> failure = copy_whole_run(request, ledger);
     if (!failure) failure = transactions.try_commit();
     if (StatementTimeout > 0) disable_timeout(STATEMENT_TIMEOUT, false);
     if (!failure) return;

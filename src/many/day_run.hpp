@@ -10,7 +10,11 @@ namespace pgci {
 // What each day is asked to do, once the target is found: a day that another call has copied meanwhile is as good.
 CopyRequest make_day_request(CopyRequest request, Oid target);
 
-// Copies the request's window and commits; on an error, a cancel too, nothing of it is written.
-DayResult run_day(const CopyRequest &request, const TransactionChain &transactions);
+// Who runs the day. A cancel of the session ends its call; a cancel of a worker is the result of the day that it has in
+// hand.
+enum class DayRunner : bool { session, worker };
+
+// Copies the request's window and commits; on an error nothing of it is written.
+DayResult run_day(const CopyRequest &request, const TransactionChain &transactions, DayRunner runner);
 
 } // namespace pgci

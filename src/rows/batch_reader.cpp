@@ -1,6 +1,7 @@
 #include "rows/batch_reader.hpp"
 
 #include "server/guard.hpp"
+#include "server/subtransaction.hpp"
 #include "server/temporary_memory.hpp"
 #include "rows/row_error.hpp"
 
@@ -40,26 +41,16 @@ void BatchReader::read(RowWriter &writer) {
 }
 
 void BatchReader::read_or_put_aside(RowWriter &writer) {
-    RunFailure failure;
-    const Subtransaction subtransaction;
-    try {
-        read_rows_at_hand(writer);
-    } catch (...) {
-        failure = describe_failure();
-        if (!decoder_.is_decoding() || !is_row_error(failure.code)) subtransaction.roll_back_and_rethrow();
-    }
-    if (failure.code == 0) {
-        subtransaction.keep();
-        return;
-    }
-    subtransaction.roll_back();
+    std::optional<RunFailure> failure = in_subtransaction(
+        [&] { read_rows_at_hand(writer); }, [&](int code) { return decoder_.is_decoding() && is_row_error(code); });
+    if (!failure) return;
     const TemporaryMemory memory;
-    failure.column = decoder_.column_name();
+    failure->column = decoder_.column_name();
     const std::string row = decoder_.show_row();
     decoder_.give_up_row();
     writer.give_up_row();
     ++rows_;
-    rejects_->add(std::move(failure), row);
+    rejects_->add(std::move(*failure), row);
 }
 
 void BatchReader::read_rows_at_hand(RowWriter &writer) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/guard.hpp"
+#include "server/subtransaction.hpp"
 #include "server/temporary_memory.hpp"
 #include "rows/row_error.hpp"
 
@@ -67,21 +68,10 @@ std::int64_t RejectingWriter::write_range(std::size_t begin, std::size_t end, bo
 
 // Nothing where the rows fail; a single one is then put aside.
 std::optional<std::int64_t> RejectingWriter::try_range(std::size_t begin, std::size_t end) {
-    const Subtransaction subtransaction;
     std::int64_t written = 0;
-    RunFailure failure;
-    try {
-        written = write_at_once(begin, end);
-    } catch (...) {
-        failure = describe_failure();
-        if (!is_row_error(failure.code)) subtransaction.roll_back_and_rethrow();
-    }
-    if (failure.code == 0) {
-        subtransaction.keep();
-        return written;
-    }
-    subtransaction.roll_back();
-    if (end - begin == 1) reject(begin, std::move(failure));
+    std::optional<RunFailure> failure = in_subtransaction([&] { written = write_at_once(begin, end); }, is_row_error);
+    if (!failure) return written;
+    if (end - begin == 1) reject(begin, std::move(*failure));
     return std::nullopt;
 }
 

@@ -1,9 +1,9 @@
 #include "rows/row_decoder.hpp"
 
-#include "server/attempt.hpp"
 #include "server/guard.hpp"
 #include "server/remote_text.hpp"
 #include "server/settings.hpp"
+#include "server/subtransaction.hpp"
 
 namespace pgci {
 
@@ -66,7 +66,7 @@ std::string RowDecoder::show_row() {
         std::string text = sanitize(value, static_cast<std::size_t>(length));
         if (!is_null && !decoders_[i].as_text && i != failed) {
             // In a subtransaction of its own: what follows the failed value may fail as well.
-            const std::optional<RunFailure> failure = attempt([&] {
+            const std::optional<RunFailure> failure = in_subtransaction([&] {
                 const char *const shown = pg_call([&] {
                     Oid output = InvalidOid;
                     bool is_varlena = false;
@@ -75,7 +75,6 @@ std::string RowDecoder::show_row() {
                 });
                 text = shown;
             });
-            if (failure && is_cancel(*failure)) raise(*failure);
             if (failure) text = "(not decoded)";
         } else if (!is_null && !decoders_[i].as_text) {
             text = "(not decoded)";

@@ -2,6 +2,7 @@
 
 #include "server/compat.hpp"
 #include "server/spi.hpp"
+#include "server/subtransaction.hpp"
 
 namespace pgci {
 
@@ -57,8 +58,9 @@ std::optional<RunFailure> ProcedureScope::try_commit() const {
     try {
         commit();
         return std::nullopt;
-    } catch (...) {
-        RunFailure failure = describe_failure();
+    } catch (const PgError &error) {
+        if (ends_the_call(error.data()->sqlerrcode)) throw;
+        RunFailure failure = describe_error(error.data());
         // SPI_commit has begun a transaction all the same.
         pg_call([] { EnsurePortalSnapshotExists(); });
         return failure;

@@ -1,7 +1,7 @@
 // What holds in this session while a run is under way.
 #pragma once
 
-#include "server/attempt.hpp"
+#include "server/run_failure.hpp"
 
 namespace pgci {
 
@@ -42,7 +42,8 @@ class TransactionChain {
     virtual ~TransactionChain() = default;
     // Commits and begins anew.
     virtual void commit() const = 0;
-    // The same, where an error of the commit is returned, after a new transaction has begun.
+    // The same, where an error of the commit is returned, after a new transaction has begun; of a worker, a cancel is,
+    // too.
     virtual std::optional<RunFailure> try_commit() const = 0;
 };
 

@@ -47,34 +47,6 @@ void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memor
     throw PgError(error);
 }
 
-bool run_in_subtransaction(void (*body)(void *), void *argument, SqlState tolerated) {
-    const MemoryContext memory = CurrentMemoryContext;
-    const MemoryContext outer_transaction = CurTransactionContext;
-    const ResourceOwner owner = CurrentResourceOwner;
-    const auto end_with = [=](void (*end)()) {
-        pg_call([=] {
-            end();
-            CurrentResourceOwner = owner;
-        });
-        MemoryContextSwitchTo(memory);
-    };
-    pg_call([&] { BeginInternalSubTransaction(nullptr); });
-    ErrorData *error = nullptr;
-    try {
-        run_guarded(body, argument, outer_transaction);
-    } catch (const PgError &caught) {
-        error = caught.data();
-    } catch (...) {
-        end_with(RollbackAndReleaseCurrentSubTransaction);
-        throw;
-    }
-    end_with(error == nullptr ? ReleaseCurrentSubTransaction : RollbackAndReleaseCurrentSubTransaction);
-    if (error == nullptr) return true;
-    if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TO_CATEGORY(tolerated.packed())) throw PgError(error);
-    FreeErrorData(error);
-    return false;
-}
-
 static void copy_text(char *target, std::size_t size, const char *text) noexcept {
     strlcpy(target, text, size);
     // Never cut a multibyte character in two.

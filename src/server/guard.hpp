@@ -23,9 +23,6 @@ namespace detail {
 // Runs body(argument); an ERROR in it becomes a PgError whose data lives in `error_memory`. The current memory context
 // is restored either way.
 void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory);
-// Runs body(argument) in an internal subtransaction, which an ERROR rolls back. False when that error's SQLSTATE
-// was of class `tolerated`; any other is rethrown.
-bool run_in_subtransaction(void (*body)(void *), void *argument, SqlState tolerated);
 
 // How a C++ exception left an entry point, as plain data, so that it can be reported outside the catch block.
 struct Failure {
@@ -62,13 +59,6 @@ auto pg_call(Body &&body, MemoryContext error_memory = CurTransactionContext) ->
                             error_memory);
         return result;
     }
-}
-
-// Like pg_call, in an internal subtransaction: false when the block failed with an error of the class of
-// `tolerated` and was rolled back.
-template <class Body> bool pg_try(SqlState tolerated, Body &&body) {
-    return detail::run_in_subtransaction(
-        [](void *argument) { (*static_cast<std::remove_reference_t<Body> *>(argument))(); }, &body, tolerated);
 }
 
 // Raises an error from C++ code that runs inside the server: as a PgError that carries the error context of now.

@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "server/subtransaction.hpp"
 #include "server/user_text.hpp"
 
 namespace pgci {
@@ -109,13 +110,17 @@ std::optional<std::vector<WrittenName>> check_statement(const std::string &text)
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
     List *statements = NIL;
-    const bool parsed = with_errors_in(text, [&] {
-        return pg_try(sqlstate::syntax_error, [&] {
-            const MemoryContext inner = MemoryContextSwitchTo(memory);
+    const auto parse_here = [&] {
+        pg_call([&] {
+            MemoryContextSwitchTo(memory);
             statements = parse(sql);
-            MemoryContextSwitchTo(inner);
         });
-    });
+    };
+    // A source that is newer may know more than this server's parser.
+    const auto is_of_syntax = [](int code) {
+        return ERRCODE_TO_CATEGORY(code) == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR);
+    };
+    const bool parsed = with_errors_in(text, [&] { return !in_subtransaction(parse_here, is_of_syntax); });
     if (!parsed || list_length(statements) != 1) return std::nullopt;
 
     const Node *const statement = static_cast<const RawStmt *>(linitial(statements))->stmt;

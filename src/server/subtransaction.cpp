@@ -1,0 +1,74 @@
+#include "server/subtransaction.hpp"
+
+namespace pgci {
+
+Subtransaction::Subtransaction()
+    : memory_(CurrentMemoryContext), outer_(CurTransactionContext), owner_(CurrentResourceOwner),
+      context_(error_context_stack) {
+    level_ = pg_call([] {
+        BeginInternalSubTransaction(nullptr);
+        return GetCurrentTransactionNestLevel();
+    });
+    MemoryContextSwitchTo(memory_);
+}
+
+Subtransaction::~Subtransaction() {
+    if (level_ != 0) roll_back();
+}
+
+void Subtransaction::release() {
+    // Error data must not lie in memory that ends with the subtransaction.
+    pg_call(
+        [this] {
+            if (GetCurrentTransactionNestLevel() != level_)
+                elog(ERROR, "the transaction is at nesting level %d instead of %d", GetCurrentTransactionNestLevel(),
+                     level_);
+            ReleaseCurrentSubTransaction();
+        },
+        outer_);
+    level_ = 0;
+    restore();
+}
+
+// With all that the body has opened in it. If even this fails, the level would be taken for one of the caller's, whose
+// handler would roll back the wrong work: the session has to end.
+void Subtransaction::roll_back() noexcept {
+    try {
+        pg_call(
+            [this] {
+                while (GetCurrentTransactionNestLevel() >= level_) RollbackAndReleaseCurrentSubTransaction();
+            },
+            outer_);
+    } catch (...) {
+        ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not roll back a subtransaction")));
+    }
+    level_ = 0;
+    restore();
+}
+
+void Subtransaction::restore() const noexcept {
+    CurrentResourceOwner = owner_;
+    error_context_stack = context_;
+    MemoryContextSwitchTo(memory_);
+}
+
+void Subtransaction::rethrow(const PgError &error) {
+    ErrorData *const inner = error.data();
+    ErrorData *outer = nullptr;
+    try {
+        pg_call([=] { ReThrowError(inner); }, outer_);
+    } catch (const PgError &moved) {
+        outer = moved.data();
+    }
+    roll_back();
+    throw PgError(outer);
+}
+
+bool ends_the_call(int code) {
+    constexpr int first_three_characters = (1 << 18) - 1;
+    const bool ends_the_session =
+        (code & first_three_characters) == (ERRCODE_ADMIN_SHUTDOWN & first_three_characters); // 57P
+    return ends_the_session || code == ERRCODE_QUERY_CANCELED || code == ERRCODE_ASSERT_FAILURE;
+}
+
+} // namespace pgci
