@@ -88,6 +88,10 @@ my %calls = (
 	'long error of the target' => [ copy_sql('SELECT * FROM rows', undef, src_conninfo => $fast, target => "'wordy'"), 'P0001' ],
 	'statement_timeout' => [ "SET LOCAL statement_timeout = 60; " . copy_sql('SELECT id FROM rows, pg_sleep(60)', undef,
 			src_conninfo => $fast, target => "'rows'"), '57014' ],
+	'subtransactions of rejects' => [ copy_sql('SELECT id, moment, note FROM rows', undef, src_conninfo => $fast, batch => 9,
+			target => "'few'", on_error => "'reject'"), '00000' ],
+	'subtransactions of explain' => [ "SELECT 1 / (1 - count(*)) FROM copy_incremental_explain($fast, 'SELECT * FROM rows', NULL)"
+		. " WHERE value ~ '53200|XX000'", '00000' ],
 	'refused connection' => [ "SELECT copy_incremental('postgresql://u:p\@127.0.0.1:1/d?sslmode=disable', 'SELECT 1', NULL)", '08001' ]);
 
 my ($session, $pid) = open_session($destination);
@@ -137,7 +141,7 @@ sub sweep
 	return;
 }
 
-for my $name (sort grep { $_ ne 'statement_timeout' } keys %calls)
+for my $name (sort grep { !/^(statement_timeout|subtransactions)/ } keys %calls)
 {
 	my ($call, $own) = @{ $calls{$name} };
 	is(outcome("BEGIN; $call") , $own, "$name: as it goes without a fault") unless $call =~ /^CALL/;
@@ -153,6 +157,13 @@ for my $name (sort grep { $_ ne 'statement_timeout' } keys %calls)
 	sweep($name, 'libpq', 1, '53200|08001|08P01') unless $name =~ /_forget/;
 	sweep($name, 'server', 1, '53200|22023');    # a setting that cannot be kept is an "invalid value" to the server
 	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename ~ '^etl_'"), "$name: no session at the source");
+}
+
+# What is no error of PostgreSQL's passes a subtransaction as it is, and neither ends the server nor becomes a row.
+for my $name (sort grep { /^subtransactions/ } keys %calls)
+{
+	sweep($name, 'bad_alloc', 2, '53200');
+	sweep($name, 'number', 7, 'XX000');
 }
 
 # The cancel of the source's query has its allocations too; where it fails, the source notices by itself.
