@@ -20,32 +20,36 @@ int connect_timeout(const ConnectionOptions &options) {
 
 namespace {
 
-// libpq's text about a failed connection, without the password should it be in there.
-std::string redacted_message(const PGconn *connection, const ConnectionOptions &options) {
-    std::string text = sanitize(PQerrorMessage(connection), 1024);
-    const std::string_view password = options.value_or("password", "");
-    if (!password.empty() && text.find(password) != std::string::npos)
-        return "The reason is not shown because the password is a part of it.";
-    return text;
+[[noreturn]] void raise_failure(const ConnectionOptions &options, const std::string &reason, const char *more_hint) {
+    raise(ErrorReport{.code = sqlstate::connection_failed,
+                      .message = "could not connect to source server",
+                      .detail = reason,
+                      .hint = std::string("Check host, port and pg_hba.conf of the source, and the user's password.") +
+                              more_hint,
+                      .context = "on source server " + options.display_name()});
 }
 
 } // namespace
 
-void raise_connection_failed(const PGconn *connection, const ConnectionOptions &options, bool timed_out) {
-    ErrorReport report{.code = sqlstate::connection_failed,
-                       .message = "could not connect to source server",
-                       .hint = "Check host, port and pg_hba.conf of the source, and the user's password.",
-                       .context = "on source server " + options.display_name()};
-    if (timed_out) {
-        report.detail = "The connection was not established within connect_timeout.";
-    } else if (!options.server.empty() || options.names_are_plain()) {
-        report.detail = redacted_message(connection, options);
-    } else {
-        report.detail = "The reason is not shown because a part of the connection string looks like a piece of a "
-                        "password.";
-        report.hint += " In a URI, characters such as @ / # ? % of a password must be percent-encoded.";
-    }
-    raise(report);
+void raise_connection_failed(const ConnectionOptions &options, const std::string &reason) {
+    raise_failure(options, reason, "");
+}
+
+void raise_connection_timed_out(const ConnectionOptions &options) {
+    raise_failure(options, "The connection was not established within connect_timeout.", "");
+}
+
+void raise_connection_failed_redacted(const ConnectionOptions &options, const std::string &reason) {
+    if (options.server.empty() && !options.names_are_plain())
+        raise_failure(
+            options,
+            "The reason is not shown because a part of the connection string looks like a piece of a password.",
+            " In a URI, characters such as @ / # ? % of a password must be percent-encoded.");
+    const std::string text = sanitize(reason.c_str(), 1024);
+    const std::string_view password = options.value_or("password", "");
+    if (!password.empty() && text.find(password) != std::string::npos)
+        raise_failure(options, "The reason is not shown because the password is a part of it.", "");
+    raise_failure(options, text, "");
 }
 
 } // namespace pgci

@@ -14,6 +14,7 @@ struct ConnectionOption {
 };
 
 struct ConnectionOptions {
+    // Each keyword once.
     std::vector<ConnectionOption> options;
     // The foreign server's name; empty for a connection string.
     std::string server;
@@ -34,6 +35,16 @@ struct ConnectionOptions {
     std::string_view value_or(std::string_view keyword, std::string_view otherwise) const {
         const std::string *const value = find(keyword);
         return value != nullptr && !value->empty() ? std::string_view(*value) : otherwise;
+    }
+
+    // A later value takes the place of an earlier one and an empty one says nothing, as libpq has it of a list.
+    void set(std::string_view keyword, std::string_view value) {
+        const auto found = std::find_if(options.begin(), options.end(),
+                                        [&](const ConnectionOption &option) { return option.keyword == keyword; });
+        if (found == options.end())
+            options.push_back({std::string(keyword), std::string(value)});
+        else if (!value.empty())
+            found->value = value;
     }
 
     void add_default(std::string_view keyword, std::string_view value) {

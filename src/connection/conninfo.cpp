@@ -61,6 +61,8 @@ ConnectionOptions resolve_source(const std::string &text) {
     options.add_default("keepalives_interval", "10");
     options.add_default("keepalives_count", "3");
     options.add_default("tcp_user_timeout", "60000");
+    // Nothing bounds the time that a Kerberos library takes to look for credentials.
+    options.add_default("gssencmode", "disable");
     options.add_default("fallback_application_name", "copy_incremental");
     return options;
 }

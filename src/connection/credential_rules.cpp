@@ -92,8 +92,12 @@ void check_options(const ConnectionOptions &options) {
               "Users who are not superusers must provide a password for the source.");
 }
 
+bool must_use_password(const ConnectionOptions &options) {
+    return options.password_required && !pg_call([] { return superuser(); });
+}
+
 void check_password_used(const ConnectionOptions &options, bool password_was_used) {
-    if (password_was_used || !options.password_required || pg_call([] { return superuser(); })) return;
+    if (password_was_used || !must_use_password(options)) return;
     raise(sqlstate::password_required, "source did not ask for a password",
           "Change the source's authentication method to one with a password, such as scram-sha-256, or let a "
           "superuser set password_required=false on the user mapping.",

@@ -10,6 +10,9 @@ namespace pgci {
 // a value that is too long.
 void check_options(const ConnectionOptions &options);
 
+// May the current user be let in by a password only, the one given?
+bool must_use_password(const ConnectionOptions &options);
+
 // After connecting: a user who is not a superuser must have been let in by the password given, not by the identity
 // of the server process (trust, peer, a certificate, Kerberos). Raises 2F003.
 void check_password_used(const ConnectionOptions &options, bool password_was_used);

@@ -53,7 +53,7 @@ void append(ConnectionOptions &target, const PQconninfoOption *known, const List
     for (int i = 0; i < list_length(options); ++i) {
         const auto *const option = static_cast<const DefElem *>(list_nth(options, i));
         // FDW options are always stored as strings.
-        if (is_libpq_keyword(known, option->defname)) target.options.push_back({option->defname, strVal(option->arg)});
+        if (is_libpq_keyword(known, option->defname)) target.set(option->defname, strVal(option->arg));
     }
 }
 

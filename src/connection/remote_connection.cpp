@@ -2,75 +2,27 @@
 
 #include "server/guard.hpp"
 #include "server/remote_text.hpp"
-#include "connection/connect_failure.hpp"
+#include "connection/connecting.hpp"
 #include "connection/credential_rules.hpp"
+#include "connection/interruptible_wait.hpp"
 
 namespace pgci {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr long longest_wait = 1000; // milliseconds, should a wake-up be lost
-constexpr int most_notices = 100;   // a run
+constexpr int most_notices = 100; // a run
 constexpr std::size_t longest_notice = 1024;
-
-// Each wait takes a descriptor of its own while it lasts, and says nothing helpful where it gets none.
-bool has_descriptor_to_wait() {
-    return pg_call([] {
-        const bool acquired = AcquireExternalFD();
-        if (acquired) ReleaseExternalFD();
-        return acquired;
-    });
-}
 
 } // namespace
 
 RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory)
     : source_(options.display_name()), link_(memory) {
-    link_->options = options.options;
-    connect(options);
+    connect_link(link_, options, memory, {collect_notice, this, [this] { take_messages(); }});
     check_password_used(options, PQconnectionUsedPassword(link_->connection) != 0);
-    PQsetnonblocking(link_->connection, 1);
 }
 
-void RemoteConnection::connect(const ConnectionOptions &options) {
-    const int timeout = connect_timeout(options);
-    const auto deadline = Clock::now() + std::chrono::seconds(timeout);
-    link_->has_descriptor = pg_call([] { return AcquireExternalFD(); });
-    if (!link_->has_descriptor || !has_descriptor_to_wait())
-        raise(sqlstate::out_of_descriptors, "could not connect to source server",
-              "Raise the server's limit on open files and, with it, max_files_per_process.",
-              "There are too many open files on the server.");
-    PGconn *const connection = link_->connection = start_connection(options.options);
-    if (connection == nullptr) throw std::bad_alloc();
-    PQsetNoticeReceiver(connection, collect_notice, this);
-
-    for (PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-         PQstatus(connection) != CONNECTION_BAD && status != PGRES_POLLING_OK;) {
-        if (status == PGRES_POLLING_FAILED) break;
-        long remaining = longest_wait;
-        if (timeout > 0) {
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-            if (left <= 0) raise_connection_failed(connection, options, true);
-            remaining = std::min<long>(left, longest_wait);
-        }
-        wait(status == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, remaining);
-        status = PQconnectPoll(connection);
-        take_messages();
-    }
-    if (PQstatus(connection) != CONNECTION_OK) raise_connection_failed(connection, options, false);
-}
-
-// Waits for the socket, at most so long, and serves this server's own interrupts meanwhile.
-void RemoteConnection::wait(int socket_events, long timeout_milliseconds) {
-    const pgsocket socket = PQsocket(link_->connection);
-    pg_call([=] {
-        const int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT | socket_events,
-                                             socket, timeout_milliseconds, PG_WAIT_EXTENSION);
-        if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
-        CHECK_FOR_INTERRUPTS();
-    });
+void RemoteConnection::wait(int socket_events) {
+    wait_interruptibly(PQsocket(link_->connection), socket_events, longest_wait);
 }
 
 void RemoteConnection::send_checked(int sent) {
@@ -166,7 +118,7 @@ PGresult *RemoteConnection::next_result() {
         const int rest = PQflush(connection);
         if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
         ++waits_;
-        wait(WL_SOCKET_READABLE | (rest > 0 ? WL_SOCKET_WRITEABLE : 0), longest_wait);
+        wait(WL_SOCKET_READABLE | (rest > 0 ? WL_SOCKET_WRITEABLE : 0));
     }
     return PQgetResult(connection);
 }
@@ -227,7 +179,7 @@ RemoteConnection::CopyPiece RemoteConnection::await_copy_piece() {
     for (bool has_read = false; piece.size == 0; has_read = true) {
         if (has_read) {
             ++waits_;
-            wait(WL_SOCKET_READABLE, longest_wait);
+            wait(WL_SOCKET_READABLE);
         }
         if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
         take_messages();

@@ -93,12 +93,11 @@ class RemoteConnection {
 
   private:
     std::string retry_hint() const { return std::string(written_) + "; run again."; }
-    void connect(const ConnectionOptions &options);
     void send_checked(int sent);
     bool is_busy();
     PGresult *next_result();
     void receive_end(const Statement &statement);
-    void wait(int socket_events, long timeout_milliseconds);
+    void wait(int socket_events);
     void take_messages();
     [[noreturn]] void raise_result_error(const PGresult *result, const Statement &statement);
     static void collect_notice(void *self, const PGresult *result);

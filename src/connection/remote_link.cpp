@@ -2,52 +2,41 @@
 
 #include <poll.h>
 
-#include "server/guard.hpp"
+#include "connection/connection_attempt.hpp"
+#include "connection/deadline.hpp"
 
 namespace pgci {
 
-PGconn *start_connection(const std::vector<ConnectionOption> &options) {
-    std::vector<const char *> keywords;
-    std::vector<const char *> values;
-    for (const ConnectionOption &option : options) {
-        keywords.push_back(option.keyword.c_str());
-        values.push_back(option.value.c_str());
-    }
-    keywords.push_back(nullptr);
-    values.push_back(nullptr);
-    // dbname is never expanded: a connection string in it would get past the checks.
-    return PQconnectStartParams(keywords.data(), values.data(), 0);
-}
-
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr auto cancel_budget = std::chrono::milliseconds(800);
 
-// Waits for a socket without serving interrupts: this runs while an error or the end of the process is under way.
-bool wait_for_socket(const PGconn *connection, short events, Clock::time_point deadline) {
-    for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-        if (left <= 0) return false;
-        pollfd descriptor{PQsocket(connection), events, 0};
-        const int ready = poll(&descriptor, 1, static_cast<int>(left));
-        if (ready > 0) return true;
+// Waits for a socket, or for the time alone (-1), without serving interrupts: this runs while an error or the end of the
+// process is under way. False when the deadline has passed, or the wait failed.
+bool wait_for_socket(int socket, short events, const Deadline &deadline) {
+    while (!deadline.has_passed()) {
+        const long most = socket < 0 ? ConnectionAttempt::pause_milliseconds : cancel_budget.count();
+        pollfd descriptor{socket, events, 0};
+        const int ready = poll(&descriptor, 1, static_cast<int>(deadline.left(most)));
+        if (ready > 0 || (ready == 0 && socket < 0)) return true;
         if (ready < 0 && errno != EINTR) return false;
     }
+    return false;
 }
 
-bool finish_connecting(PGconn *connection, Clock::time_point deadline) {
-    for (PostgresPollingStatusType status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;
-         status = PQconnectPoll(connection)) {
-        if (status == PGRES_POLLING_FAILED || PQstatus(connection) == CONNECTION_BAD) return false;
-        if (!wait_for_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline)) return false;
+bool finish_connecting(ConnectionAttempt &attempt, const Deadline &deadline) {
+    using State = ConnectionAttempt::State;
+    while (attempt.state() != State::connected) {
+        if (attempt.state() == State::failed) return false;
+        const int socket = attempt.state() == State::pause ? -1 : PQsocket(attempt.connection());
+        if (!wait_for_socket(socket, attempt.state() == State::read ? POLLIN : POLLOUT, deadline)) return false;
+        attempt.advance();
     }
     return true;
 }
 
 // The same source and user again; by address, so that no name is looked up twice and a list of hosts stays settled.
-std::vector<ConnectionOption> options_to_same_server(const RemoteLink::State &state) {
+std::vector<ConnectionOption> options_to_same_server(const LinkState &state) {
     std::vector<ConnectionOption> options;
     for (const ConnectionOption &option : state.options)
         if (option.keyword != "host" && option.keyword != "hostaddr" && option.keyword != "port")
@@ -61,59 +50,35 @@ std::vector<ConnectionOption> options_to_same_server(const RemoteLink::State &st
 
 // Cancels the running query over a second connection. PQcancel is no choice: before libpq 17 it blocks, for ever if
 // the source is silent. Where this fails, the source notices the closed connection by client_connection_check_interval.
-void cancel_running_query(const RemoteLink::State &state) {
-    const auto deadline = Clock::now() + cancel_budget;
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> second(start_connection(options_to_same_server(state)),
-                                                              PQfinish);
-    if (second == nullptr || !finish_connecting(second.get(), deadline)) return;
+void cancel_running_query(const LinkState &state) {
+    const Deadline deadline(cancel_budget);
+    ConnectionAttempt attempt(options_to_same_server(state), state.password_only);
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> second(attempt.connection(), PQfinish);
+    if (!finish_connecting(attempt, deadline)) return;
     const std::string sql = "SELECT pg_catalog.pg_cancel_backend(" + std::to_string(state.backend_pid) + ")";
     if (PQsendQuery(second.get(), sql.c_str()) == 0) return;
     while (PQisBusy(second.get()) != 0)
-        if (!wait_for_socket(second.get(), POLLIN, deadline) || PQconsumeInput(second.get()) == 0) return;
-}
-
-void close(RemoteLink::State &state) noexcept {
-    if (state.connection != nullptr) {
-        PGconn *const connection = state.connection;
-        PQsetNoticeReceiver(
-            connection, [](void *, const PGresult *) {}, nullptr);
-        if (PQtransactionStatus(connection) == PQTRANS_ACTIVE && state.backend_pid != 0) {
-            try {
-                cancel_running_query(state);
-            } catch (...) {
-                // Closing the connection has to do.
-            }
-        }
-        state.connection = nullptr;
-        PQfinish(connection);
-    }
-    if (state.has_descriptor) ReleaseExternalFD();
-    state.has_descriptor = false;
+        if (!wait_for_socket(PQsocket(second.get()), POLLIN, deadline) || PQconsumeInput(second.get()) == 0) return;
 }
 
 } // namespace
 
-RemoteLink::RemoteLink(MemoryContext memory) : state_(new State), context_(nullptr) {
-    State *const state = state_;
-    MemoryContext *const context = &context_;
-    try {
-        pg_call([=] {
-            *context = AllocSetContextCreate(memory, "copy_incremental connection", ALLOCSET_SMALL_SIZES);
-            auto *const callback =
-                static_cast<MemoryContextCallback *>(MemoryContextAlloc(*context, sizeof(MemoryContextCallback)));
-            callback->func = [](void *argument) { close(*static_cast<State *>(argument)); };
-            callback->arg = state;
-            MemoryContextRegisterResetCallback(*context, callback);
-        });
-    } catch (...) {
-        delete state_;
-        throw;
+void LinkState::release() noexcept {
+    if (connection != nullptr) {
+        PQsetNoticeReceiver(
+            connection, [](void *, const PGresult *) {}, nullptr);
+        if (PQtransactionStatus(connection) == PQTRANS_ACTIVE && backend_pid != 0) {
+            try {
+                cancel_running_query(*this);
+            } catch (...) {
+                // Closing the connection has to do.
+            }
+        }
+        PQfinish(connection);
+        connection = nullptr;
     }
-}
-
-RemoteLink::~RemoteLink() {
-    MemoryContextDelete(context_); // its callback closes the connection
-    delete state_;
+    if (has_descriptor) ReleaseExternalFD();
+    has_descriptor = false;
 }
 
 } // namespace pgci
