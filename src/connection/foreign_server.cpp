@@ -21,6 +21,37 @@ bool has_mapping(Oid user, Oid server) {
            SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server));
 }
 
+// A role that the user may become and that has a mapping of its own; null if there is none.
+const char *role_with_mapping(Oid user, Oid server) {
+    const char *name = nullptr;
+    const Relation mappings = table_open(UserMappingRelationId, AccessShareLock);
+    const TableScanDesc scan = table_beginscan_catalog(mappings, 0, nullptr);
+    while (HeapTuple tuple = heap_getnext(scan, ForwardScanDirection)) {
+        const auto *const mapping = reinterpret_cast<const FormData_pg_user_mapping *>(GETSTRUCT(tuple));
+        if (mapping->umserver != server || !OidIsValid(mapping->umuser) || !compat::may_become(user, mapping->umuser))
+            continue;
+        const char *const found = GetUserNameFromId(mapping->umuser, true);
+        if (found != nullptr && (name == nullptr || strcmp(found, name) < 0)) name = found;
+    }
+    table_endscan(scan);
+    table_close(mappings, AccessShareLock);
+    return name;
+}
+
+[[noreturn]] void report_no_mapping(Oid user, const ForeignServer *server) {
+    const char *const user_name = GetUserNameFromId(user, false);
+    const char *const other = role_with_mapping(user, server->serverid);
+    const char *const create = psprintf("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (user '...', password '...')",
+                                        quote_identifier(user_name), quote_identifier(server->servername));
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("user mapping not found for \"%s\"", user_name),
+             other == nullptr
+                 ? errhint("Create one with %s.", create)
+                 : errhint("Use the one of a role that you are a member of with SET ROLE %s, or create one with %s.",
+                           quote_identifier(other), create)));
+    pg_unreachable();
+}
+
 // In memory of the transaction; the server is null if there is none of that name.
 ServerAndMapping look_up(const char *name) {
     ServerAndMapping found{};
@@ -30,13 +61,7 @@ ServerAndMapping look_up(const char *name) {
     const Oid server = found.server->serverid;
     const AclResult allowed = compat::foreign_server_aclcheck(server, user, ACL_USAGE);
     if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, found.server->servername);
-    if (!has_mapping(user, server))
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                        errmsg("user mapping not found for \"%s\"", GetUserNameFromId(user, false)),
-                        errhint("Create one with CREATE USER MAPPING FOR %s SERVER %s OPTIONS (user '...', "
-                                "password '...').",
-                                quote_identifier(GetUserNameFromId(user, false)),
-                                quote_identifier(found.server->servername))));
+    if (!has_mapping(user, server)) report_no_mapping(user, found.server);
     found.wrapper = GetForeignDataWrapper(found.server->fdwid);
     found.mapping = GetUserMapping(user, server);
     found.owned_by_superuser = superuser_arg(found.server->owner);

@@ -32,6 +32,15 @@ inline AclResult foreign_server_aclcheck(Oid server, Oid role, AclMode mode) {
 #endif
 }
 
+// May a role that is no superuser use SET ROLE to become the other one?
+inline bool may_become(Oid member, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return is_member_of_role_nosuper(member, role) && member_can_set_role(member, role);
+#else
+    return is_member_of_role_nosuper(member, role);
+#endif
+}
+
 inline bool owns_relation(Oid relation, Oid role) {
 #if PG_VERSION_NUM >= 160000
     return object_ownercheck(RelationRelationId, relation, role);

@@ -104,10 +104,46 @@ refused('caller', 'unchecked', '2F003', qr/password is required/, 'password_requ
 $destination->safe_psql('postgres', q[SET ROLE caller; ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (ADD password 'x', ADD passfile '/etc/passwd')]);
 refused('caller', 'unchecked', '42501', qr/option "passfile"/, 'a file in a mapping that nobody checks');
 
+# What the mapping says in the place of the server is what is checked, and what is used; so it is in a connection string.
+$destination->safe_psql('postgres', "ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (DROP passfile, SET user 'etl_reader', SET password '$marker', ADD host '$socket')");
+refused('caller', 'unchecked', '42501', qr/to a source by a Unix socket/, 'a socket in the mapping, and a host in the server');
+$destination->safe_psql('postgres', q[ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (SET host '127.0.0.1,127.0.0.1')]);
+refused('caller', 'unchecked', '42501', qr/to one of several hosts/, 'several hosts in the mapping, and one in the server');
+$destination->safe_psql('postgres', q[ALTER SERVER unchecked OPTIONS (SET host '192.0.2.1'); ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (SET host '127.0.0.1')]);
+allowed('caller', 'unchecked', 'the host of the mapping, not that of the server');
+$destination->safe_psql('postgres', q[ALTER SERVER unchecked OPTIONS (ADD sslmode 'require'); ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (ADD sslmode 'disable')]);
+allowed('caller', 'unchecked', 'the sslmode of the mapping');
+$destination->safe_psql('postgres', qq[ALTER SERVER unchecked OPTIONS (ADD password '$marker'); ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (SET password '')]);
+allowed('caller', 'unchecked', 'an empty password in the mapping says nothing');
+$destination->safe_psql('postgres', q[ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (SET password 'wrong')]);
+refused('caller', 'unchecked', '08001', qr/password authentication failed/, 'the password of the mapping, not that of the server');
+
+# Whoever has no user mapping is told of roles to become that have one.
+$destination->safe_psql('postgres', <<~SQL);
+	CREATE ROLE "team member";
+	GRANT caller TO "team member";
+	GRANT USAGE ON FOREIGN SERVER unchecked TO "team member";
+	CREATE ROLE stranger IN ROLE "team member" NOINHERIT;
+	GRANT USAGE ON FOREIGN SERVER unchecked TO stranger;
+	GRANT EXECUTE ON FUNCTION copy_incremental TO stranger;
+	CREATE ROLE nobody;
+	GRANT INSERT ON t TO stranger, nobody;
+	GRANT USAGE ON FOREIGN SERVER unchecked TO nobody;
+	GRANT EXECUTE ON FUNCTION copy_incremental TO nobody;
+	SQL
+refused($_, 'unchecked', '42704', qr/user mapping not found.*HINT:  Use the one of a role that you are a member of with SET ROLE caller, or create one with CREATE USER MAPPING FOR $_ SERVER unchecked/s,
+	'a server whose user mapping is of a role that the user is a member of') for '"team member"', 'stranger';
+refused('nobody', 'unchecked', '42704', qr/HINT:  Create one with CREATE USER MAPPING FOR nobody/, "a server with others' user mappings");
+
 # Connection strings of a user who is no superuser.
 my $base = "host=127.0.0.1 port=$port dbname=postgres user=etl_reader";
 my $good = "$base password=$marker";
 allowed('caller', $good, 'a connection string');
+refused('caller', "$good host=$socket", '42501', qr/by a Unix socket/, 'a socket after a host');
+allowed('caller', "host=$socket $good", 'a host after a socket');
+allowed('caller', "postgresql://etl_reader:$marker\@192.0.2.1:$port/postgres?host=127.0.0.1", 'a host in the parameters of a URI');
+refused('caller', "postgresql://etl_reader:$marker\@127.0.0.1:$port/postgres?host=$socket", '42501', qr/by a Unix socket/,
+	'a socket in the parameters of a URI');
 allowed('caller', "$good hostaddr=127.0.0.1 connect_timeout=5 application_name=x keepalives=1 sslmode=prefer target_session_attrs=any",
 	'harmless options');
 refused('caller', $base, '2F003', qr/password is required/, 'no password');
@@ -141,6 +177,7 @@ like(slurp_file($source->logfile), qr/FATAL:  database "host=evil.example port=1
 allowed('postgres', "host=$socket port=$port dbname=postgres user=etl_reader", 'a socket without a password');
 allowed('postgres', "$base user=etl_trusted", 'no password where the source trusts');
 allowed('postgres', "$good host=127.0.0.1,127.0.0.1 port=1,$port", 'two hosts');
+allowed('postgres', "$good host=no-such-host.invalid,localhost", 'two host names, of which one has an address');
 allowed('postgres', "$good options='-c statement_timeout=60s'", 'options');
 for my $option ('replication=database', 'client_encoding=LATIN1', 'client_encoding=auto')
 {

@@ -1,0 +1,84 @@
+# A server that stalls whoever connects: a process on a port of 127.0.0.1 for each way to do so.
+package StallingSource;
+
+use strict;
+use warnings;
+
+use File::Temp;
+use ForkingServer;
+use HostileSession;
+use IO::Socket::INET;
+use ProtocolMessages;
+
+# $stall->($socket) is given each connection, or, with only_cancels => 1, each second one: the one before is served as
+# far as a run's first FETCH, which is not answered.
+sub new
+{
+	my ($class, $stall, %option) = @_;
+	my $folder = File::Temp->newdir;
+	my $mark = "$folder/was connected";
+	my $serve = sub {
+		my ($socket) = @_;
+		$SIG{PIPE} = 'IGNORE';
+		return $stall->($socket) if !$option{only_cancels} || unlink $mark;
+		open(my $file, '>', $mark) or die $!;
+		close $file;
+		HostileSession::serve($socket, { good => { fetch => sub { return silence() } } }, "$folder/$$");
+	};
+	my $server = ForkingServer->new($serve);
+	return bless { server => $server, port => $server->port, folder => $folder }, $class;
+}
+
+# A port where no connection is accepted: no answer comes to whoever connects.
+sub full_port
+{
+	my ($class) = @_;
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
+	my @waiting = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $listener->sockport, Blocking => 0) } 1 .. 4;
+	return bless { listener => $listener, waiting => \@waiting, port => $listener->sockport }, $class;
+}
+
+sub conninfo
+{
+	my ($self, $more) = @_;
+	return "host=127.0.0.1 port=$self->{port} user=etl_reader password=secret dbname=good connect_timeout=0 " . ($more // '');
+}
+
+# --- what a function for new() may do
+
+# Reads the startup packet, and answers a request for TLS before it by N, or where it is the answer wanted, by S.
+sub take_startup
+{
+	my ($socket, $tls) = @_;
+	while (1)
+	{
+		read_bytes($socket, unpack('N', read_bytes($socket, 4)) - 4) =~ /^(....)/s or POSIX::_exit(0);
+		return if unpack('N', $1) == 196608;
+		ForkingServer::put($socket, $tls // 'N');
+		return if $tls;
+	}
+}
+
+sub read_bytes
+{
+	my ($socket, $length) = @_;
+	my $bytes = '';
+	while (length $bytes < $length) { sysread($socket, $bytes, $length - length $bytes, length $bytes) or POSIX::_exit(0); }
+	return $bytes;
+}
+
+# Says nothing until the client has gone.
+sub keep_silent { my ($socket) = @_; 1 while sysread $socket, my $bytes, 65536; return; }
+
+# Sends these bytes for ever, and does not read.
+sub send_for_ever { my ($socket, $bytes) = @_; while (1) { ForkingServer::put($socket, $bytes); } }
+
+# Sends a byte a second: these, then zeros.
+sub trickle_bytes
+{
+	my ($socket, $bytes) = @_;
+	for my $byte (split //, $bytes) { ForkingServer::put($socket, $byte); sleep 1; }
+	while (1) { ForkingServer::put($socket, "\0"); sleep 1; }
+}
+
+1;
