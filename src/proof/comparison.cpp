@@ -77,8 +77,10 @@ const std::string &Comparison::expression(const ComparedColumn &column, Side sid
 }
 
 Comparison::Comparison(SourceSession &source, const SourceQuery &query, std::vector<ComparedColumn> columns,
-                       std::string target_rows, const std::vector<std::string> &key, const TimeZone &zone)
-    : source_(source), query_(query), columns_(std::move(columns)), target_rows_(std::move(target_rows)), zone_(zone),
+                       std::string target_rows, const Target &target, const std::vector<std::string> &key,
+                       const TimeZone &zone)
+    : source_(source), query_(query), columns_(std::move(columns)), target_rows_(std::move(target_rows)),
+      target_(target), zone_(zone),
       encodings_differ_(source.connection().server_encoding() != GetDatabaseEncodingName()),
       hashes_records_(!encodings_differ_ && source.connection().server_version() >= first_with_record_hash) {
     for (const ComparedColumn &column : columns_)
@@ -170,7 +172,8 @@ int Comparison::begin_settings() const {
 std::vector<TextRow> Comparison::select_target(const std::string &head, const std::string &tail, bool with_key,
                                                bool newest) {
     const int settings = begin_settings();
-    std::vector<TextRow> rows = select_rows(query(Side::target, head, tail, with_key), {}, newest);
+    const UsedRelation read = target_.used_for(ACL_SELECT);
+    std::vector<TextRow> rows = select_rows(query(Side::target, head, tail, with_key), {}, newest, &read);
     pg_call([=] { AtEOXact_GUC(true, settings); });
     return rows;
 }
@@ -203,7 +206,7 @@ void Comparison::merge_rows(const std::vector<int> &buckets, const UnmatchedSink
                              bucket_list(buckets) + "::pg_catalog.int8[]) ORDER BY k, h";
     SourceRows source(source_.connection(), source_statement(head, tail, true));
     const int settings = begin_settings();
-    TargetRows target(query(Side::target, head, tail, true));
+    TargetRows target(query(Side::target, head, tail, true), target_.used_for(ACL_SELECT));
     std::optional<HashedRow> theirs = source.next();
     std::optional<HashedRow> ours = target.next();
     while (theirs || ours) {

@@ -22,10 +22,11 @@ struct Checksum {
 
 class Comparison {
   public:
-    // `target_rows` is a query of the target's rows that are to be there. `key` are the columns that tell rows apart;
+    // `target_rows` is a query of the rows of `target` that are to be there. `key` are the columns that tell rows apart;
     // empty for all.
     Comparison(SourceSession &source, const SourceQuery &query, std::vector<ComparedColumn> columns,
-               std::string target_rows, const std::vector<std::string> &key, const TimeZone &zone);
+               std::string target_rows, const Target &target, const std::vector<std::string> &key,
+               const TimeZone &zone);
 
     Checksum source_checksum();
     // Sees what this transaction wrote.
@@ -66,6 +67,7 @@ class Comparison {
     std::vector<ComparedColumn> columns_;
     std::vector<ComparedColumn> key_;
     std::string target_rows_;
+    const Target &target_;
     const TimeZone &zone_;
     bool encodings_differ_;
     bool hashes_records_; // else texts

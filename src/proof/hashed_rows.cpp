@@ -40,7 +40,7 @@ std::optional<HashedRow> SourceRows::next() {
     return result;
 }
 
-TargetRows::TargetRows(const std::string &sql) {
+TargetRows::TargetRows(const std::string &sql, const UsedRelation &must_read) {
     pg_call([&] {
         memory_ = AllocSetContextCreate(CurrentMemoryContext, "copy_incremental compared", ALLOCSET_DEFAULT_SIZES);
         const MemoryContext rows_memory =
@@ -57,12 +57,14 @@ TargetRows::TargetRows(const std::string &sql) {
         spi_connect();
         const SPIPlanPtr plan = SPI_prepare_cursor(sql.c_str(), 0, nullptr, CURSOR_OPT_PARALLEL_OK);
         if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
+        check_uses(plan, must_read);
         SPIExecuteOptions options{};
         options.read_only = true;
         options.dest = CreateTuplestoreDestReceiver();
         SetTuplestoreDestReceiverParams(options.dest, store_, rows_memory, false, nullptr, nullptr);
         if (const int code = SPI_execute_plan_extended(plan, &options); code != SPI_OK_SELECT)
             raise_spi("SPI_execute_plan", code);
+        check_uses(plan, must_read); // the execution may have analyzed the query again
         spi_finish();
     });
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "server/named_relation.hpp"
 #include "source/source_session.hpp"
 
 namespace pgci {
@@ -38,7 +39,8 @@ class SourceRows {
 // where they need more than work_mem.
 class TargetRows {
   public:
-    explicit TargetRows(const std::string &sql);
+    // The query must read the relation: raises 42P01 if it reads another.
+    TargetRows(const std::string &sql, const UsedRelation &must_read);
     TargetRows(const TargetRows &) = delete;
     TargetRows &operator=(const TargetRows &) = delete;
 

@@ -37,7 +37,7 @@ Comparison make_comparison(SourceSession &source, const SourceQuery &query, cons
                            const std::vector<std::string> &key, const TimeZone &zone) {
     const ColumnMap map = carry_to_target(columns, target);
     return Comparison(source, query, compare_columns(map, columns, target), target_rows(query, target, slice, window),
-                      key, zone);
+                      target, key, zone);
 }
 
 } // namespace pgci

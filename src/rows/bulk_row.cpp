@@ -8,9 +8,9 @@ namespace pgci {
 namespace {
 
 // The INSERT as rewritten: one statement, because the target has no rules.
-Query *analyze_insert(const char *insert, MemoryContext memory) {
+Query *analyze_insert(const char *insert, const UsedRelation &target, MemoryContext memory) {
     spi_connect();
-    const SPIPlanPtr plan = spi_prepare(insert);
+    const SPIPlanPtr plan = spi_prepare(insert, target);
     const auto *const source = static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
     const MemoryContext previous = MemoryContextSwitchTo(memory);
     auto *const query = static_cast<Query *>(copyObjectImpl(linitial(source->query_list)));
@@ -32,8 +32,9 @@ Expr *null_of_domain(Form_pg_attribute column) {
 
 } // namespace
 
-void BulkRow::prepare(const char *insert, Relation target, TupleDesc batch, MemoryContext memory) {
-    query_ = analyze_insert(insert, memory);
+void BulkRow::prepare(const char *insert, const UsedRelation &used, Relation target, TupleDesc batch,
+                      MemoryContext memory) {
+    query_ = analyze_insert(insert, used, memory);
     const MemoryContext previous = MemoryContextSwitchTo(memory);
     is_volatile_ = contain_volatile_functions_not_nextval(reinterpret_cast<Node *>(query_->targetList));
     count_ = RelationGetDescr(target)->natts;

@@ -1,7 +1,7 @@
 // From a row of the batch to a row of the target, by the very expressions that the INSERT of method cursor has.
 #pragma once
 
-#include "server/pg.hpp"
+#include "server/named_relation.hpp"
 
 namespace pgci {
 
@@ -9,9 +9,10 @@ namespace pgci {
 // PostgreSQL code, for use inside pg_call.
 class BulkRow {
   public:
-    // Analyzes `insert`, which reads its rows from columns of `batch`, in this order, and writes them to `target`.
-    // Raises what the analyzer refuses: 42804 where there is no assignment cast, 428C9. What it needs lives in `memory`.
-    void prepare(const char *insert, Relation target, TupleDesc batch, MemoryContext memory);
+    // Analyzes `insert`, which reads its rows from columns of `batch`, in this order, and writes them to `target`, which is `used`
+    // by it. Raises what the analyzer refuses: 42804 where there is no assignment cast, 428C9, and 42P01 where it no longer
+    // names the target. What it needs lives in `memory`.
+    void prepare(const char *insert, const UsedRelation &used, Relation target, TupleDesc batch, MemoryContext memory);
 
     // The range table of an executor state that writes to the target alone, as the INSERT does. Raises 42501 without
     // the right to insert into its columns or to run it.

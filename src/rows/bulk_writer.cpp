@@ -10,21 +10,20 @@ namespace pgci {
 
 BulkWriter::BulkWriter(const LoadPlan &plan, const Target &target, const TimeZone &zone, TupleDesc description,
                        MemoryContext memory)
-    : plan_(plan), memory_(memory) {
-    const Oid relation = target.oid();
+    : plan_(plan), target_(target), memory_(memory) {
     const char *const zone_name = zone.name();
     const char *const insert = plan.insert.c_str();
     const char *const slice = plan.slice.c_str();
     pg_call([=, this] {
         statement_.begin(zone_name);
-        open(relation, insert, slice, description);
+        open(insert, slice, description);
     });
 }
 
-void BulkWriter::open(Oid relation, const char *insert, const char *slice, TupleDesc description) {
+void BulkWriter::open(const char *insert, const char *slice, TupleDesc description) {
     row_memory_ = AllocSetContextCreate(memory_, "copy_incremental rows", ALLOCSET_DEFAULT_SIZES);
-    relation_ = table_open(relation, RowExclusiveLock);
-    row_.prepare(insert, relation_, description, memory_);
+    relation_ = table_open(target_.oid(), RowExclusiveLock);
+    row_.prepare(insert, target_.used_for(ACL_INSERT), relation_, description, memory_);
     state_ = CreateExecutorState();
     const MemoryContext previous = MemoryContextSwitchTo(state_->es_query_cxt);
     row_.init_range_table(state_);
@@ -32,14 +31,14 @@ void BulkWriter::open(Oid relation, const char *insert, const char *slice, Tuple
     result_ = makeNode(ResultRelInfo);
     InitResultRelInfo(result_, relation_, 1, nullptr, 0);
     ExecOpenIndices(result_, false);
-    transition_ = MakeTransitionCaptureState(result_->ri_TrigDesc, relation, CMD_INSERT);
+    transition_ = MakeTransitionCaptureState(result_->ri_TrigDesc, target_.oid(), CMD_INSERT);
     if (slice[0] != '\0') slice_ = ExecInitExpr(parse_slice(slice, relation_), nullptr);
     slots_ = static_cast<TupleTableSlot **>(palloc0(sizeof(TupleTableSlot *) * most_rows));
     bulk_ = GetBulkInsertState();
     MemoryContextSwitchTo(previous);
 }
 
-std::int64_t BulkWriter::remove() { return delete_slice(plan_.statements.remove); }
+std::int64_t BulkWriter::remove() { return delete_slice(plan_.statements.remove, target_.used_for(ACL_DELETE)); }
 
 void BulkWriter::add(Datum *values, bool *nulls, std::int64_t bytes) {
     if (slots_[rows_] == nullptr) {

@@ -12,7 +12,7 @@ namespace pgci {
 // in which COPY calls them.
 class BulkWriter final : public RowWriter {
   public:
-    // As for SpiWriter. The plan must be for method bulk, and live as long as the writer.
+    // As for SpiWriter. The plan must be for method bulk.
     BulkWriter(const LoadPlan &plan, const Target &target, const TimeZone &zone, TupleDesc description,
                MemoryContext memory);
 
@@ -23,7 +23,7 @@ class BulkWriter final : public RowWriter {
     void finish() override;
 
   private:
-    void open(Oid relation, const char *insert, const char *slice, TupleDesc description);
+    void open(const char *insert, const char *slice, TupleDesc description);
     void check_row(TupleTableSlot *row);
     void flush();
     void fire_row_triggers(TupleTableSlot *row);
@@ -32,6 +32,7 @@ class BulkWriter final : public RowWriter {
     static constexpr std::int64_t most_bytes = 65535;
 
     const LoadPlan &plan_;
+    const Target &target_;
     StatementScope statement_{};
     BulkRow row_{};
     MemoryContext memory_;

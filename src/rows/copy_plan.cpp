@@ -55,10 +55,10 @@ bool receives_database_encoding() {
     return client == GetDatabaseEncoding() || client == PG_SQL_ASCII;
 }
 
-void analyze(const char *statement) {
+void analyze(const char *statement, const UsedRelation &target) {
     pg_call([=] {
         spi_connect();
-        (void)spi_prepare(statement);
+        (void)spi_prepare(statement, target);
         spi_finish();
     });
 }
@@ -92,7 +92,7 @@ CopyPlan find_copy_plan(const ColumnMap &map, const Target &target) {
 }
 
 CopyPlan plan_copy(const ColumnMap &map, const Target &target, const std::string &insert) {
-    analyze(insert.c_str());
+    analyze(insert.c_str(), target.used_for(ACL_INSERT));
     CopyPlan plan = find_copy_plan(map, target);
     for (std::size_t i = 0; i < plan.columns.size(); ++i)
         if (plan.columns[i].passage == Passage::not_possible)

@@ -165,7 +165,7 @@ CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPla
     });
 }
 
-std::int64_t CopyWriter::remove() { return delete_slice(load_.statements.remove); }
+std::int64_t CopyWriter::remove() { return delete_slice(load_.statements.remove, target_.used_for(ACL_DELETE)); }
 
 CopyFromState CopyWriter::begin() {
     relation_ = relation_open(target_.oid(), NoLock);
@@ -206,10 +206,9 @@ std::int64_t CopyWriter::count_written(bool inside) const {
                             (inside ? "" : " IS NOT TRUE") + " AND xmin OPERATOR(pg_catalog.=) '" +
                             std::to_string(transaction_) + "'::pg_catalog.xid AND cmin OPERATOR(pg_catalog.=) '" +
                             std::to_string(command_) + "'::pg_catalog.cid";
-    return pg_call([statement = sql.c_str()] {
+    return pg_call([statement = sql.c_str(), target = target_.used_for(ACL_SELECT)] {
         spi_connect();
-        const int code = SPI_execute(statement, false, 0);
-        if (code < 0) raise_spi("SPI_execute", code);
+        spi_execute(spi_prepare(statement, target), target, InvalidSnapshot, InvalidSnapshot, true);
         bool is_null = false;
         const auto count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
         spi_finish();

@@ -9,9 +9,9 @@
 
 namespace pgci {
 
-RejectingWriter::RejectingWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description,
-                                 std::int64_t bound, MemoryContext memory, Rejects &rejects)
-    : description_(description), rejects_(rejects), whole_(statements, zone, description, bound, memory) {
+RejectingWriter::RejectingWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone,
+                                 TupleDesc description, std::int64_t bound, MemoryContext memory, Rejects &rejects)
+    : description_(description), rejects_(rejects), whole_(statements, target, zone, description, bound, memory) {
     pg_call([=, this] {
         row_memory_ = AllocSetContextCreate(memory, "copy_incremental row", ALLOCSET_DEFAULT_SIZES);
         batch_memory_ = AllocSetContextCreate(memory, "copy_incremental batch", ALLOCSET_DEFAULT_SIZES);

@@ -14,8 +14,8 @@ namespace pgci {
 class RejectingWriter final : public RowWriter {
   public:
     // As for SpiWriter.
-    RejectingWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
-                    MemoryContext memory, Rejects &rejects);
+    RejectingWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, TupleDesc description,
+                    std::int64_t bound, MemoryContext memory, Rejects &rejects);
 
     std::int64_t remove() override { return whole_.remove(); }
     MemoryContext row_memory() const override { return row_memory_; }

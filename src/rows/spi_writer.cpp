@@ -30,15 +30,15 @@ std::int64_t written_inside() {
 
 } // namespace
 
-SpiWriter::SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
-                     MemoryContext memory)
-    : statements_(statements), zone_(zone), bound_(bound) {
+SpiWriter::SpiWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone,
+                     TupleDesc description, std::int64_t bound, MemoryContext memory)
+    : statements_(statements), target_(target), zone_(zone), bound_(bound) {
     batch_.description = description;
     begin(memory, nullptr);
 }
 
 SpiWriter::SpiWriter(const SpiWriter &outer, MemoryContext memory)
-    : statements_(outer.statements_), zone_(outer.zone_), bound_(outer.bound_) {
+    : statements_(outer.statements_), target_(outer.target_), zone_(outer.zone_), bound_(outer.bound_) {
     batch_.description = outer.batch_.description;
     begin(memory, outer.insert_);
 }
@@ -50,7 +50,7 @@ void SpiWriter::begin(MemoryContext memory, SPIPlanPtr prepared) {
         row_memory_ = AllocSetContextCreate(memory, "copy_incremental row", ALLOCSET_DEFAULT_SIZES);
         statement_.begin(zone_name);
         spi_connect();
-        insert_ = prepared != nullptr ? prepared : spi_prepare(insert);
+        insert_ = prepared != nullptr ? prepared : spi_prepare(insert, target_.used_for(ACL_INSERT));
         batch_.read_often = count_statements(insert_) > 1;
         begin_batch();
     });
@@ -63,7 +63,7 @@ void SpiWriter::begin_batch() {
     MemoryContextSwitchTo(previous);
 }
 
-std::int64_t SpiWriter::remove() { return delete_slice(statements_.remove); }
+std::int64_t SpiWriter::remove() { return delete_slice(statements_.remove, target_.used_for(ACL_DELETE)); }
 
 void SpiWriter::add(Datum *values, bool *nulls, std::int64_t) {
     tuplestore_putvalues(batch_.rows, batch_.description, values, nulls);
@@ -74,9 +74,7 @@ std::int64_t SpiWriter::write() {
     const BatchInHand in_hand(batch_);
     return pg_call([this] {
         // Triggers that fire after the statement are queued for finish().
-        const int code =
-            SPI_execute_snapshot(insert_, nullptr, nullptr, InvalidSnapshot, InvalidSnapshot, false, false, 0);
-        if (code < 0) raise_spi("SPI_execute", code);
+        spi_execute(insert_, target_.used_for(ACL_INSERT));
         const std::int64_t written =
             statements_.counts_outside ? written_inside() : static_cast<std::int64_t>(SPI_processed);
         // Rules may have kept the statement from reading it, or have copies read.

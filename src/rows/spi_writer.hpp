@@ -13,10 +13,10 @@ namespace pgci {
 class SpiWriter final : public RowWriter {
   public:
     // Prepares the statements. Raises what PostgreSQL's analyzer refuses: 42804 where there is no assignment cast,
-    // 428C9, 55000. The statements must live as long as the writer. A batch is meant to have `bound` bytes
+    // 428C9, 55000, 42P01 where they no longer name the target. Both must live as long as the writer. A batch is meant to have `bound` bytes
     // at most, and goes to a temporary file where it is twice as large; `description` is that of its rows, which `memory` keeps.
-    SpiWriter(const LoadStatements &statements, const TimeZone &zone, TupleDesc description, std::int64_t bound,
-              MemoryContext memory);
+    SpiWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, TupleDesc description,
+              std::int64_t bound, MemoryContext memory);
     // A statement within that of `outer`, which must last longer and has prepared it already.
     SpiWriter(const SpiWriter &outer, MemoryContext memory);
 
@@ -32,6 +32,7 @@ class SpiWriter final : public RowWriter {
 
     StatementScope statement_{};
     const LoadStatements &statements_;
+    const Target &target_;
     const TimeZone &zone_;
     SPIPlanPtr insert_ = nullptr;
     Batch batch_{};

@@ -81,7 +81,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     if (window && settle_window(source, zone, *window, request.settle)) columns = source.describe(query);
     check_not_itself(source, columns, *target);
 
-    const LoadPlan plan = make_plan(request, columns, *target, slice);
+    LoadPlan plan = make_plan(request, columns, *target, slice);
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(source, query, columns, *target, slice, text, zone);
     const std::int64_t run_id =
@@ -91,6 +91,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                 .procedure = procedure,
                 .source = source,
                 .query = query,
+                .columns = columns,
+                .slice = slice,
                 .target = *target,
                 .plan = plan,
                 .zone = zone,

@@ -18,7 +18,6 @@ MemoryContext create_run_memory(MemoryContext parent) {
 } // namespace
 
 void load_by_cursor(LoadRun &run) {
-    if (run.request.method == Method::bulk) check_bulk(run.target, run.plan);
     const std::int64_t bound = max_batch_bytes;
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
@@ -27,12 +26,15 @@ void load_by_cursor(LoadRun &run) {
     Rejects rejects(run.ledger, run.run_id, run.request.reject_limit, run.batch_in_work);
     if (run.request.on_error == OnError::reject) reader.put_aside(rejects);
     const auto make_writer = [&](MemoryContext writer_memory) -> std::unique_ptr<RowWriter> {
-        if (run.request.method == Method::bulk)
+        if (run.request.method == Method::bulk) {
+            check_bulk(run.target, run.plan);
             return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), writer_memory);
+        }
         if (run.request.on_error == OnError::reject)
-            return std::make_unique<RejectingWriter>(run.plan.statements, run.zone, decoder.description(), bound,
-                                                     writer_memory, rejects);
-        return std::make_unique<SpiWriter>(run.plan.statements, run.zone, decoder.description(), bound, writer_memory);
+            return std::make_unique<RejectingWriter>(run.plan.statements, run.target, run.zone, decoder.description(),
+                                                     bound, writer_memory, rejects);
+        return std::make_unique<SpiWriter>(run.plan.statements, run.target, run.zone, decoder.description(), bound,
+                                           writer_memory);
     };
     RunStatistics &statistics = run.statistics;
     const auto load_batch = [&](RowWriter &writer, bool is_first) {
@@ -49,6 +51,7 @@ void load_by_cursor(LoadRun &run) {
     };
     for (bool is_first = true; !cursor.at_end();) {
         const TemporaryMemory transaction_memory(memory);
+        if (!is_first) run.look_again();
         const std::unique_ptr<RowWriter> writer = make_writer(CurrentMemoryContext);
         if (is_first) statistics.rows_deleted = writer->remove();
         do {

@@ -15,8 +15,10 @@ struct LoadRun {
     const ProcedureScope &procedure;
     SourceSession &source;
     const SourceQuery &query;
-    const Target &target;
-    const LoadPlan &plan;
+    const std::vector<SourceColumn> &columns; // of the query
+    const std::string &slice;
+    Target &target;
+    LoadPlan &plan;
     const TimeZone &zone;
     const Ledger &ledger;
     const RunProgress &progress; // to be told of every batch
@@ -24,6 +26,13 @@ struct LoadRun {
     std::int64_t &batch_in_work; // for CONTEXT; 0 = none
     LoadCheck *check = nullptr;  // for verify; null for none
     RunStatistics statistics{};
+
+    // At the begin of a later transaction, before it writes: locks the target and plans again, for what has become of it. Raises
+    // 42P01 for a target that was dropped or replaced, and 55000 where the batches would have to be others.
+    void look_again() {
+        target.open_again();
+        replan(plan, request, columns, target, slice);
+    }
 };
 
 } // namespace pgci

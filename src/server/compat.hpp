@@ -49,7 +49,7 @@ inline bool owns_relation(Oid relation, Oid role) {
 #endif
 }
 
-// What the execution of a planned statement asks of one relation.
+// What the execution of a statement asks of one relation.
 struct NeededRights {
     Oid relation;
     Oid user; // 0: the current one
@@ -59,10 +59,17 @@ struct NeededRights {
     const Bitmapset *updated;
 };
 
-template <class Visitor> void for_each_needed_right(const PlannedStmt *statement, Visitor &&visitor) {
 #if PG_VERSION_NUM >= 160000
-    for (int i = 0; i < list_length(statement->permInfos); ++i) {
-        const auto *const info = static_cast<const RTEPermissionInfo *>(list_nth(statement->permInfos, i));
+inline const List *needed_rights(const PlannedStmt *statement) { return statement->permInfos; }
+inline const List *needed_rights(const Query *query) { return query->rteperminfos; }
+#endif
+
+// Of a planned statement, or of a query without those in it.
+template <class Statement, class Visitor> void for_each_needed_right(const Statement *statement, Visitor &&visitor) {
+#if PG_VERSION_NUM >= 160000
+    const List *const needed = needed_rights(statement);
+    for (int i = 0; i < list_length(needed); ++i) {
+        const auto *const info = static_cast<const RTEPermissionInfo *>(list_nth(needed, i));
         visitor(NeededRights{info->relid, info->checkAsUser, info->requiredPerms, info->selectedCols,
                              info->insertedCols, info->updatedCols});
     }

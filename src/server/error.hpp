@@ -60,6 +60,7 @@ inline constexpr SqlState already_loaded{"55000"};
 inline constexpr SqlState too_many_rejects{"54000"};
 inline constexpr SqlState too_complex{"54001"};
 inline constexpr SqlState too_many_columns{"54011"};
+inline constexpr SqlState target_changed{"55000"};
 inline constexpr SqlState not_settled{"55000"};
 inline constexpr SqlState rows_do_not_match{"22000"};
 inline constexpr SqlState out_of_descriptors{"53000"};

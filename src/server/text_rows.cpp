@@ -28,7 +28,8 @@ Cells copy_result(MemoryContext memory) {
 
 } // namespace
 
-std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters, bool newest) {
+std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters, bool newest,
+                                 const UsedRelation *must_read) {
     const int count = static_cast<int>(parameters.size());
     const Cells cells = pg_call([&] {
         const MemoryContext caller = CurrentMemoryContext;
@@ -39,8 +40,11 @@ std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::
             values[i] = CStringGetTextDatum(parameters[i].c_str());
         }
         spi_connect();
-        const int code = SPI_execute_with_args(sql.c_str(), count, types, values, nullptr, !newest, 0);
-        if (code != SPI_OK_SELECT) raise_spi("SPI_execute_with_args", code);
+        const SPIPlanPtr plan = spi_prepare(sql.c_str(), count, types);
+        if (must_read != nullptr) check_uses(plan, *must_read);
+        const int code = SPI_execute_plan(plan, values, nullptr, !newest, 0);
+        if (code != SPI_OK_SELECT) raise_spi("SPI_execute_plan", code);
+        if (must_read != nullptr) check_uses(plan, *must_read);
         const Cells result = copy_result(caller);
         spi_finish();
         return result;

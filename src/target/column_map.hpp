@@ -21,11 +21,15 @@ struct MappedColumn {
     bool as_text = false;        // the source sends text, which the batch type's input function reads
     Oid batch_type = InvalidOid; // the source's type, or the target's base type for a column that travels as text
     int batch_typmod = -1;
+
+    bool operator==(const MappedColumn &) const = default;
 };
 
 struct ColumnMap {
     std::vector<MappedColumn> columns{};
     bool all_binary_in_order = true; // the query's result can be fetched as it is
+
+    bool operator==(const ColumnMap &) const = default;
 };
 
 // The columns that go into the target, by name, without those that the target generates; other target columns take

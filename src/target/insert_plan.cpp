@@ -7,9 +7,10 @@ namespace pgci {
 
 void check_inserts_are_local(const Target &target, const std::string &insert, Method method) {
     const char *const statement = insert.c_str();
+    const UsedRelation used = target.used_for(ACL_INSERT);
     const bool is_local = pg_call([=] {
         spi_connect();
-        CachedPlan *const plan = SPI_plan_get_cached_plan(spi_prepare(statement));
+        CachedPlan *const plan = SPI_plan_get_cached_plan(spi_prepare(statement, used));
         const bool writes = IsA(static_cast<const PlannedStmt *>(linitial(plan->stmt_list))->planTree, ModifyTable);
         ReleaseCachedPlan(plan, nullptr);
         spi_finish();

@@ -1,4 +1,4 @@
-// How the rows of a run travel and are written: texts that do not change while it lasts.
+// How the rows of a run travel and are written.
 #pragma once
 
 #include "request/copy_request.hpp"
@@ -18,5 +18,10 @@ struct LoadPlan {
 // that do not fit, 42P10 without a key for skip and upsert, 0A000 where row security would hide a part of the slice.
 LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
                    const std::string &slice);
+
+// Plans again for a target that may have changed since, in a later transaction of the run. The map stays. Raises what make_plan
+// raises, and 55000 where the rows would have to travel in another way.
+void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
+            const std::string &slice);
 
 } // namespace pgci

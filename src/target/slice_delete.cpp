@@ -5,18 +5,17 @@
 
 namespace pgci {
 
-std::int64_t delete_slice(const std::string &statement) {
+std::int64_t delete_slice(const std::string &statement, const UsedRelation &target) {
     if (statement.empty()) return 0;
     const char *const sql = statement.c_str();
     return pg_call([=] {
         spi_connect();
-        const SPIPlanPtr plan = spi_prepare(sql);
+        const SPIPlanPtr plan = spi_prepare(sql, target);
         // As foreign keys do it: rows are found by the newest snapshot, and checked against the transaction's own.
         const bool is_blind = IsolationUsesXactSnapshot();
         const Snapshot snapshot = is_blind ? GetLatestSnapshot() : InvalidSnapshot;
         const Snapshot crosscheck = is_blind ? GetTransactionSnapshot() : InvalidSnapshot;
-        const int code = SPI_execute_snapshot(plan, nullptr, nullptr, snapshot, crosscheck, false, false, 0);
-        if (code < 0) raise_spi("SPI_execute", code);
+        spi_execute(plan, target, snapshot, crosscheck);
         const auto deleted = static_cast<std::int64_t>(SPI_processed);
         spi_finish();
         return deleted;

@@ -3,13 +3,14 @@
 
 #include <string>
 
-#include "server/pg.hpp"
+#include "server/named_relation.hpp"
 
 namespace pgci {
 
 // Runs the DELETE of a slice, if there is one, and returns how many rows that were. What it triggers is queued in the
-// trigger query level of now. Raises 40001 where the slice has rows that a REPEATABLE READ transaction cannot see.
-std::int64_t delete_slice(const std::string &statement);
+// trigger query level of now. Raises 40001 where the slice has rows that a REPEATABLE READ transaction cannot see, 42P01 where
+// the statement no longer names `target`.
+std::int64_t delete_slice(const std::string &statement, const UsedRelation &target);
 
 // Raises 44000 for so many rows of the source that are outside of the slice. PostgreSQL code.
 [[noreturn]] void raise_outside_slice(std::int64_t rows);

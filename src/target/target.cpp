@@ -44,12 +44,17 @@ bool is_catalog_schema(Oid schema) {
            schema == get_namespace_oid("information_schema", true);
 }
 
+[[noreturn]] void raise_gone(Oid relation) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target with OID %u does not exist", relation),
+                    errdetail("It was dropped after the call had begun."), errhint("Run it again.")));
+    pg_unreachable();
+}
+
 // Before anything is locked: who may not insert may not hold up others.
 void check_rights(Oid relation, TargetUse use) {
     const Oid schema = get_rel_namespace(relation);
-    if (!OidIsValid(schema))
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target with OID %u does not exist", relation)));
     const char *const name = get_rel_name(relation);
+    if (!OidIsValid(schema) || name == nullptr) raise_gone(relation);
     if (IsCatalogRelationOid(relation) || is_catalog_schema(schema))
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("permission denied: \"%s\" is a system catalog", name)));
@@ -65,10 +70,13 @@ void check_rights(Oid relation, TargetUse use) {
         aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(kind), name);
 }
 
+LOCKMODE lock_of(TargetUse use) { return use == TargetUse::write ? RowExclusiveLock : AccessShareLock; }
+
 Relation open_checked(Oid oid, TargetUse use) {
     check_rights(oid, use);
     // An index is opened too, to be refused by name.
-    const Relation relation = relation_open(oid, use == TargetUse::write ? RowExclusiveLock : AccessShareLock);
+    const Relation relation = try_relation_open(oid, lock_of(use));
+    if (relation == nullptr) raise_gone(oid);
     check_kind(relation);
     if (RELATION_IS_OTHER_TEMP(relation))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -96,6 +104,22 @@ Oid look_up(const char *schema, const char *relation) {
         if (OidIsValid(found)) return found;
     }
     return InvalidOid;
+}
+
+// The relation that has the name under its lock, as RangeVarGetRelidExtended finds it: what was renamed, dropped or created while
+// this session waited for the lock counts.
+Oid look_up_and_lock(const char *schema, const char *relation, TargetUse use) {
+    for (Oid locked = InvalidOid;;) {
+        const uint64 invalidations = SharedInvalidMessageCounter;
+        const Oid found = look_up(schema, relation);
+        if (OidIsValid(locked) && found == locked) return found;
+        if (OidIsValid(locked)) UnlockRelationOid(locked, lock_of(use));
+        if (!OidIsValid(found)) return InvalidOid;
+        check_rights(found, use);
+        LockRelationOid(found, lock_of(use));
+        if (invalidations == SharedInvalidMessageCounter) return found;
+        locked = found;
+    }
 }
 
 // The one table that the result's columns come from.
@@ -150,6 +174,20 @@ Target Target::open(Oid oid, TargetUse use) {
     return target;
 }
 
+void Target::open_again() {
+    pg_call([this] {
+        LockRelationOid(oid_, RowExclusiveLock);
+        if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(oid_)))
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                            errmsg("target %s was dropped while the run was under way", name_.c_str()),
+                            errhint("Run it again when there is a target.")));
+    });
+    Target now = open(oid_);
+    if (now.name_ != name_) pg_call([this] { raise_replaced(name_.c_str()); });
+    kind_ = now.kind_;
+    columns_ = std::move(now.columns_);
+}
+
 const TargetColumn *Target::find_column(const std::string &name) const {
     const auto found =
         std::find_if(columns_.begin(), columns_.end(), [&](const TargetColumn &column) { return column.name == name; });
@@ -160,7 +198,7 @@ Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &c
                     TargetUse use) {
     const SourceSession::TableName table = source.table_name(single_source_table(columns));
     const WrittenName name = written_name_of(query, table.relation);
-    const Oid found = pg_call([&] { return look_up(name.schema.c_str(), name.relation.c_str()); });
+    const Oid found = pg_call([&] { return look_up_and_lock(name.schema.c_str(), name.relation.c_str(), use); });
     if (!OidIsValid(found)) {
         const std::string shown = name.schema.empty() ? name.relation : name.schema + "." + name.relation;
         raise(sqlstate::undefined_table, "target table \"" + shown + "\" does not exist",

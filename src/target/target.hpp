@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "server/named_relation.hpp"
 #include "server/pg.hpp"
 #include "source/source_session.hpp"
 
@@ -25,17 +26,24 @@ enum class TargetUse { write, look };
 
 class Target {
   public:
-    // Raises 42P01, 42809 for a sequence, index, materialized view or a view that takes no inserts, 42501 for catalogs
+    // Raises 42P01 for a relation that was dropped, 42809 for a sequence, index, materialized view or a view that takes no inserts, 42501 for catalogs
     // and missing rights, 0A000 for another session's temporary table.
     static Target open(Oid relation, TargetUse use = TargetUse::write);
 
     // Finds the relation that a query reads: the source's analysis must name one table, and the query's FROM clause
-    // must name it once. It is looked up here by the name that the query uses. Raises 42P09 when that is not clear
+    // must name it once. It is looked up here by the name that the query uses; the relation that has the name when the
+    // lock is taken is the target. Raises 42P09 when that is not clear
     // and 42P01 when this server has no such table.
     static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
                        TargetUse use = TargetUse::write);
 
+    // Opens it again in a later transaction of the run: locks it and reads its columns. Raises 42P01 where it was dropped, or
+    // where its name means another relation.
+    void open_again();
+
     Oid oid() const { return oid_; }
+    // What a statement must use that names the target. Valid as long as the object.
+    UsedRelation used_for(AclMode use) const { return {oid_, use, name_.c_str()}; }
     // schema.relation, each quoted where needed.
     const std::string &name() const { return name_; }
     const std::vector<TargetColumn> &columns() const { return columns_; }
