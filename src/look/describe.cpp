@@ -4,7 +4,7 @@
 #include "target/conversion.hpp"
 #include "target/load_plan.hpp"
 #include "rows/copy_plan.hpp"
-#include "run/resolved_request.hpp"
+#include "run/prepared_run.hpp"
 
 namespace pgci {
 
@@ -167,11 +167,12 @@ std::vector<TextRow> describe_transformed(const CopyRequest &request, const std:
 } // namespace
 
 std::vector<TextRow> describe_columns(const CopyRequest &request) {
-    ResolvedRequest resolved(request, TargetUse::look);
-    const std::vector<SourceColumn> &columns = resolved.columns();
-    const std::vector<std::string> types = resolved.source().type_names(columns);
-    return request.transform ? describe_transformed(request, columns, types, resolved.target())
-                             : describe_direct(request, columns, types, resolved.target());
+    PreparedRun run(request, TargetUse::look);
+    run.open();
+    const std::vector<SourceColumn> &columns = run.columns();
+    const std::vector<std::string> types = run.source().type_names(columns);
+    return request.transform ? describe_transformed(request, columns, types, run.target())
+                             : describe_direct(request, columns, types, run.target());
 }
 
 } // namespace pgci

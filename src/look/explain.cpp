@@ -10,7 +10,7 @@
 #include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
-#include "run/resolved_request.hpp"
+#include "run/prepared_run.hpp"
 #include "look/missing_rights.hpp"
 
 namespace pgci {
@@ -37,29 +37,26 @@ class Explanation {
 
 std::string version_text(int number) { return std::to_string(number / 10000) + "." + std::to_string(number % 10000); }
 
-void explain_request(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
-    explanation.add("source", resolved.key().source + ", PostgreSQL " +
-                                  version_text(resolved.source().connection().server_version()));
-    if (const std::string options = options_text(request); !options.empty()) explanation.add("options", options);
-    const std::optional<Window> &window = resolved.window();
+void explain_request(Explanation &explanation, PreparedRun &run) {
+    explanation.add("source",
+                    run.key().source + ", PostgreSQL " + version_text(run.source().connection().server_version()));
+    if (const std::string options = options_text(run.request()); !options.empty()) explanation.add("options", options);
+    const std::optional<Window> &window = run.window();
     explanation.add("window",
                     window ? "[" + window->text().start + ", " + window->text().end + ")" : "the whole result");
-    explanation.add("query", resolved.query().text());
+    explanation.add("query", run.query().text());
     int number = 0;
-    for (const std::string &parameter : resolved.query().parameters())
+    for (const std::string &parameter : run.query().parameters())
         explanation.add("query $" + std::to_string(++number), parameter);
-    explanation.add("target", resolved.target().name());
+    explanation.add("target", run.target().name());
     explanation.add("target found by",
-                    OidIsValid(request.target) ? "argument target" : "the table that the query reads");
+                    OidIsValid(run.request().target) ? "argument target" : "the table that the query reads");
 }
 
 // Errors of a plan that the run would raise at this point, in a subtransaction whose locks do not stay.
-std::optional<LoadPlan> explain_plan(Explanation &explanation, const CopyRequest &request, ResolvedRequest &resolved) {
+std::optional<LoadPlan> explain_plan(Explanation &explanation, PreparedRun &run) {
     std::optional<LoadPlan> plan;
-    const std::optional<RunFailure> failure = in_subtransaction([&] {
-        check_not_itself(resolved.source(), resolved.columns(), resolved.target());
-        plan = make_plan(request, resolved.columns(), resolved.target(), resolved.slice());
-    });
+    const std::optional<RunFailure> failure = in_subtransaction([&] { plan = run.plan(); });
     if (failure) explanation.add_error(*failure);
     return plan;
 }
@@ -83,74 +80,74 @@ struct SourceStatement {
     RemoteConnection::Statement planned;
 };
 
-SourceStatement explain_copy(Explanation &explanation, ResolvedRequest &resolved, const LoadPlan &plan) {
-    const CopyPlan copy = plan_copy(plan.map, resolved.target(), plan.statements.insert);
-    check_copy_target(resolved.target(), plan, copy);
+SourceStatement explain_copy(Explanation &explanation, PreparedRun &run, const LoadPlan &plan) {
+    const CopyPlan copy = plan_copy(plan.map, run.target(), plan.statements.insert);
+    check_copy_target(run.target(), plan, copy);
     std::string columns;
     for (const CopyColumn &column : copy.columns)
         columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
-    explanation.add("copy", "COPY " + resolved.target().name() + " (" + columns + ") FROM STDIN (FORMAT " +
-                                format_name(copy) + ")");
-    const std::vector<Oid> &types = resolved.source().parameter_types();
-    return {copy_statement(resolved.query(), types, copy).sql, copied_query(resolved.query(), types, copy)};
+    explanation.add("copy",
+                    "COPY " + run.target().name() + " (" + columns + ") FROM STDIN (FORMAT " + format_name(copy) + ")");
+    const std::vector<Oid> &types = run.source().parameter_types();
+    return {copy_statement(run.query(), types, copy).sql, copied_query(run.query(), types, copy)};
 }
 
 // What the method does with the rows. Nothing where it cannot write to this target, which is an error of the run.
-std::optional<SourceStatement> explain_method(Explanation &explanation, const CopyRequest &request,
-                                              ResolvedRequest &resolved, const LoadPlan &plan) {
+std::optional<SourceStatement> explain_method(Explanation &explanation, PreparedRun &run, const LoadPlan &plan) {
     std::optional<SourceStatement> statement;
     const std::optional<RunFailure> failure = in_subtransaction([&] {
-        if (request.method == Method::copy) {
-            statement = explain_copy(explanation, resolved, plan);
+        if (run.request().method == Method::copy) {
+            statement = explain_copy(explanation, run, plan);
             return;
         }
-        if (request.method == Method::bulk) check_bulk(resolved.target(), plan);
-        explanation.add("insert", request.method == Method::bulk ? plan.insert : plan.statements.insert);
-        const RemoteConnection::Statement declare = declare_statement(resolved.query(), plan.map);
+        if (run.request().method == Method::bulk) check_bulk(run.target(), plan);
+        explanation.add("insert", run.request().method == Method::bulk ? plan.insert : plan.statements.insert);
+        const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
         statement = {declare.sql, declare};
     });
     if (failure) explanation.add_error(*failure);
     return statement;
 }
 
-void explain_source(Explanation &explanation, ResolvedRequest &resolved, const SourceStatement &statement) {
+void explain_source(Explanation &explanation, PreparedRun &run, const SourceStatement &statement) {
     explanation.add("source statement", statement.sent);
     const std::optional<RunFailure> failure = in_subtransaction([&] {
-        const SourcePlan source_plan = plan_at_source(resolved.source(), statement.planned);
+        const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows);
         explanation.add("source plan", source_plan.text);
-        if (!resolved.window()) return;
-        const std::string unsettled = unsettled_warning(resolved.source(), *resolved.window());
+        if (!run.window()) return;
+        const std::string unsettled = unsettled_warning(run.source(), *run.window());
         if (!unsettled.empty()) explanation.add("warning", unsettled);
-        for (const std::string &warning : find_window_warnings(resolved.source(), source_plan))
+        for (const std::string &warning : find_window_warnings(run.source(), source_plan))
             explanation.add("warning", warning);
     });
     if (failure) explanation.add_error(*failure);
 }
 
-void explain_earlier_run(Explanation &explanation, const CopyRequest &request, const ResolvedRequest &resolved) {
-    const std::optional<EarlierRun> earlier = Ledger(request.schema).find_earlier(resolved.key());
+void explain_earlier_run(Explanation &explanation, const PreparedRun &run) {
+    const std::optional<EarlierRun> earlier = Ledger(run.request().schema).find_earlier(run.key());
     if (!earlier) return;
     explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));
-    if (request.mode == Mode::append)
+    if (run.request().mode == Mode::append)
         explanation.add("warning", "mode append does not load a window again, unless on_rerun is 'run'");
 }
 
 } // namespace
 
 std::vector<TextRow> explain_run(const CopyRequest &request) {
-    ResolvedRequest resolved(request, TargetUse::look);
+    PreparedRun run(request, TargetUse::look);
+    run.open();
     Explanation explanation;
-    explain_request(explanation, request, resolved);
-    if (const std::optional<LoadPlan> plan = explain_plan(explanation, request, resolved)) {
+    explain_request(explanation, run);
+    if (const std::optional<LoadPlan> plan = explain_plan(explanation, run)) {
         if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);
-        const std::optional<SourceStatement> statement = explain_method(explanation, request, resolved, *plan);
+        const std::optional<SourceStatement> statement = explain_method(explanation, run, *plan);
         std::vector<std::string> missing;
         explain_rights(explanation, plan->statements.remove, missing);
         explain_rights(explanation, plan->statements.insert, missing);
-        if (statement) explain_source(explanation, resolved, *statement);
+        if (statement) explain_source(explanation, run, *statement);
     }
-    explain_earlier_run(explanation, request, resolved);
+    explain_earlier_run(explanation, run);
     return explanation.take();
 }
 

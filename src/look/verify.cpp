@@ -2,7 +2,7 @@
 
 #include "server/guard.hpp"
 #include "proof/window_comparison.hpp"
-#include "run/resolved_request.hpp"
+#include "run/prepared_run.hpp"
 #include "look/differences.hpp"
 
 namespace pgci {
@@ -28,30 +28,31 @@ bool has_all(const std::vector<SourceColumn> &columns, const std::vector<std::st
 }
 
 // The columns that tell rows apart; empty where there are none.
-std::vector<std::string> key_of(const CopyRequest &request, const ResolvedRequest &resolved) {
-    if (request.key_columns) {
-        for (const std::string &name : *request.key_columns)
-            if (resolved.target().find_column(name) == nullptr || !has_all(resolved.columns(), {name}))
+std::vector<std::string> key_of(const PreparedRun &run) {
+    if (run.request().key_columns) {
+        for (const std::string &name : *run.request().key_columns)
+            if (run.target().find_column(name) == nullptr || !has_all(run.columns(), {name}))
                 raise(sqlstate::undefined_column, "key column \"" + name + "\" is not in both source and target",
                       "Pass other key_columns, or leave them out for the primary key.");
-        return *request.key_columns;
+        return *run.request().key_columns;
     }
-    std::vector<std::string> key = primary_key(resolved.target());
-    if (!has_all(resolved.columns(), key)) key.clear();
+    std::vector<std::string> key = primary_key(run.target());
+    if (!has_all(run.columns(), key)) key.clear();
     return key;
 }
 
-Comparison compare(ResolvedRequest &resolved, const std::vector<std::string> &key) {
-    return make_comparison(resolved.source(), resolved.query(), resolved.columns(), resolved.target(), resolved.slice(),
-                           resolved.window() ? &resolved.window()->text() : nullptr, key, resolved.zone());
+Comparison compare(PreparedRun &run, const std::vector<std::string> &key) {
+    return make_comparison(run.source(), run.query(), run.columns(), run.target(), run.slice(), run.window_text(), key,
+                           run.zone());
 }
 
 } // namespace
 
 std::vector<TextRow> verify_window(const CopyRequest &request) {
-    ResolvedRequest resolved(request, TargetUse::look);
-    const std::vector<std::string> key = key_of(request, resolved);
-    Comparison comparison = compare(resolved, key);
+    PreparedRun run(request, TargetUse::look);
+    run.open();
+    const std::vector<std::string> key = key_of(run);
+    Comparison comparison = compare(run, key);
     const auto [source, target] = comparison.checksums();
     Differences differences;
     if (!(source == target)) differences = find_differences(comparison, !key.empty(), nullptr);
@@ -61,9 +62,10 @@ std::vector<TextRow> verify_window(const CopyRequest &request) {
 }
 
 void find_different_rows(const CopyRequest &request, const DifferenceSink &sink) {
-    ResolvedRequest resolved(request, TargetUse::look);
-    const std::vector<std::string> key = key_of(request, resolved);
-    Comparison comparison = compare(resolved, key);
+    PreparedRun run(request, TargetUse::look);
+    run.open();
+    const std::vector<std::string> key = key_of(run);
+    Comparison comparison = compare(run, key);
     if (const auto [source, target] = comparison.checksums(); source == target) return;
     find_differences(comparison, !key.empty(), sink);
 }

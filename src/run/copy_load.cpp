@@ -5,9 +5,9 @@
 namespace pgci {
 
 void load_by_copy(LoadRun &run) {
-    const CopyPlan plan = plan_copy(run.plan.map, run.target, run.plan.statements.insert);
-    CopyWriter writer(run.target, run.plan, plan, run.zone);
-    SourceCopy data(run.source, run.query, plan);
+    const CopyPlan plan = plan_copy(run.plan.map, run.target(), run.plan.statements.insert);
+    CopyWriter writer(run.target(), run.plan, plan, run.prepared.zone());
+    SourceCopy data(run.prepared.source(), run.prepared.query(), plan);
     RunStatistics &statistics = run.statistics;
     statistics.rows_deleted = writer.remove();
     statistics.rows_written = writer.write(data, run.progress);

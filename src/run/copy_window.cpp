@@ -1,12 +1,8 @@
 #include "run/copy_window.hpp"
 
 #include "server/guard.hpp"
-#include "connection/conninfo.hpp"
-#include "template/slice.hpp"
-#include "source/settled_window.hpp"
 #include "source/source_plan.hpp"
 #include "ledger/progress.hpp"
-#include "ledger/rerun.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/copy_load.hpp"
 #include "run/cursor_load.hpp"
@@ -15,97 +11,61 @@ namespace pgci {
 
 namespace {
 
-// What is being copied where, for CONTEXT.
-struct Progress {
-    const char *window;
-    const char *target = nullptr;
-    std::int64_t batch = 0;
+// What CONTEXT says of an error: what is copied where, and which batch.
+struct CopyContext {
+    const PreparedRun &run;
+    std::int64_t batch = 0; // in work; 0 = none
 };
 
-void show_progress(void *argument) {
-    const auto *const progress = static_cast<const Progress *>(argument);
-    if (progress->target == nullptr)
-        errcontext("copying %s", progress->window);
-    else if (progress->batch == 0)
-        errcontext("copying %s into %s", progress->window, progress->target);
+void show_context(void *argument) {
+    const auto *const context = static_cast<const CopyContext *>(argument);
+    const char *const window = context->run.window_name();
+    const char *const target = context->run.target_name();
+    if (target == nullptr)
+        errcontext("copying %s", window);
+    else if (context->batch == 0)
+        errcontext("copying %s into %s", window, target);
     else
-        errcontext("copying %s into %s, batch " INT64_FORMAT, progress->window, progress->target, progress->batch);
+        errcontext("copying %s into %s, batch " INT64_FORMAT, window, target, context->batch);
 }
 
-ProgressFacts progress_facts(const RunKey &key, std::int64_t run_id, SourceSession &source,
-                             const RemoteConnection::Statement &declare) {
-    ProgressFacts facts{.target = key.target, .run_id = run_id};
-    if (key.window) facts.window_start = key.window->start();
-    if (key.window) facts.window_end = key.window->end();
-    if (pgstat_track_activities) facts.estimated_rows = estimate_rows(source, declare);
+ProgressFacts progress_facts(PreparedRun &run, const LoadPlan &plan, std::int64_t run_id) {
+    ProgressFacts facts{.target = run.target().oid(), .run_id = run_id};
+    if (run.window()) facts.window_start = run.window()->start();
+    if (run.window()) facts.window_end = run.window()->end();
+    if (pgstat_track_activities)
+        facts.estimated_rows = estimate_rows(run.source(), declare_statement(run.query(), plan.map));
     return facts;
 }
 
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
-    const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
-    const std::optional<Window> window = request.window(zone);
-    const WindowText *const text = window ? &window->text() : nullptr;
-    Progress progress{.window = window ? window->name().c_str() : "the whole result"};
-    const ErrorContext context(show_progress, &progress);
-
-    const SourceQuery query(request.query_template, text);
-    const std::string slice = request.replace_where ? slice_condition(*request.replace_where, text) : "";
-    if (request.transform) check_transform(*request.transform);
-    std::optional<Target> target;
-    if (OidIsValid(request.target)) target = Target::open(request.target);
-    const ConnectionOptions options = resolve_source(request.src_conninfo);
-
-    // The run takes its place before the source's snapshot is taken, or takes the snapshot anew if another run wrote
-    // meanwhile: what an earlier run of the window wrote is never newer than what this one reads.
+    PreparedRun run(request, TargetUse::write, procedure.memory());
+    CopyContext context{.run = run};
+    const ErrorContext shown_context(show_context, &context);
     const Ledger ledger(request.schema);
-    RunKey key{.source = options.identity(), .query_hash = hash_query(request.query_template), .window = window};
-    std::optional<RunLock> place;
-    const auto take_place = [&] {
-        key.target = target->oid();
-        place.emplace(key, request.commit_batches);
-        progress.target = target->name().c_str();
-        return may_begin(request, ledger, key);
-    };
-    if (target && !take_place()) return 0;
-    const TimestampTz before_source = GetCurrentTimestamp();
-    SourceSession source(options, zone, procedure.memory());
-    std::vector<SourceColumn> columns = source.describe(query);
-    if (!target) {
-        target = Target::find(query, columns, source);
-        if (!take_place()) return 0;
-        if (place->had_to_wait() || ledger.has_written_since(key, before_source)) {
-            source.restart(zone);
-            columns = source.describe(query);
-        }
-    }
-    if (window && settle_window(source, zone, *window, request.settle)) columns = source.describe(query);
-    check_not_itself(source, columns, *target);
-
-    LoadPlan plan = make_plan(request, columns, *target, slice);
+    if (!run.open_in_turn(ledger)) return 0;
+    run.settle();
+    LoadPlan plan = run.plan();
     std::optional<LoadCheck> check;
-    if (request.verify) check.emplace(source, query, columns, *target, slice, text, zone);
+    if (request.verify)
+        check.emplace(run.source(), run.query(), run.columns(), run.target(), run.slice(), run.window_text(),
+                      run.zone());
     const std::int64_t run_id =
-        request.run_id != 0 ? request.run_id : ledger.begin(key, word_of(request.mode), word_of(request.method));
-    const RunProgress shown(progress_facts(key, run_id, source, declare_statement(query, plan.map)));
-    LoadRun run{.request = request,
-                .procedure = procedure,
-                .source = source,
-                .query = query,
-                .columns = columns,
-                .slice = slice,
-                .target = *target,
-                .plan = plan,
-                .zone = zone,
-                .ledger = ledger,
-                .progress = shown,
-                .run_id = run_id,
-                .batch_in_work = progress.batch,
-                .check = check ? &*check : nullptr};
+        request.run_id != 0 ? request.run_id : ledger.begin(run.key(), word_of(request.mode), word_of(request.method));
+    const RunProgress progress(progress_facts(run, plan, run_id));
+    LoadRun load{.prepared = run,
+                 .plan = plan,
+                 .procedure = procedure,
+                 .ledger = ledger,
+                 .run_id = run_id,
+                 .progress = progress,
+                 .batch_in_work = context.batch,
+                 .check = check ? &*check : nullptr};
     if (request.method == Method::copy)
-        load_by_copy(run);
+        load_by_copy(load);
     else
-        load_by_cursor(run);
-    return run.statistics.rows_written;
+        load_by_cursor(load);
+    return load.statistics.rows_written;
 }
 
 } // namespace

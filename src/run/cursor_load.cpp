@@ -21,20 +21,21 @@ void load_by_cursor(LoadRun &run) {
     const std::int64_t bound = max_batch_bytes;
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
-    SourceCursor cursor(run.source, run.query, run.plan.map, run.request.batch, bound);
-    BatchReader reader(cursor, decoder, run.request.batch, bound);
-    Rejects rejects(run.ledger, run.run_id, run.request.reject_limit, run.batch_in_work);
-    if (run.request.on_error == OnError::reject) reader.put_aside(rejects);
+    SourceCursor cursor(run.prepared.source(), run.prepared.query(), run.plan.map, run.request().batch, bound);
+    BatchReader reader(cursor, decoder, run.request().batch, bound);
+    Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work);
+    if (run.request().on_error == OnError::reject) reader.put_aside(rejects);
     const auto make_writer = [&](MemoryContext writer_memory) -> std::unique_ptr<RowWriter> {
-        if (run.request.method == Method::bulk) {
-            check_bulk(run.target, run.plan);
-            return std::make_unique<BulkWriter>(run.plan, run.target, run.zone, decoder.description(), writer_memory);
+        if (run.request().method == Method::bulk) {
+            check_bulk(run.target(), run.plan);
+            return std::make_unique<BulkWriter>(run.plan, run.target(), run.prepared.zone(), decoder.description(),
+                                                writer_memory);
         }
-        if (run.request.on_error == OnError::reject)
-            return std::make_unique<RejectingWriter>(run.plan.statements, run.target, run.zone, decoder.description(),
-                                                     bound, writer_memory, rejects);
-        return std::make_unique<SpiWriter>(run.plan.statements, run.target, run.zone, decoder.description(), bound,
-                                           writer_memory);
+        if (run.request().on_error == OnError::reject)
+            return std::make_unique<RejectingWriter>(run.plan.statements, run.target(), run.prepared.zone(),
+                                                     decoder.description(), bound, writer_memory, rejects);
+        return std::make_unique<SpiWriter>(run.plan.statements, run.target(), run.prepared.zone(),
+                                           decoder.description(), bound, writer_memory);
     };
     RunStatistics &statistics = run.statistics;
     const auto load_batch = [&](RowWriter &writer, bool is_first) {
@@ -51,21 +52,21 @@ void load_by_cursor(LoadRun &run) {
     };
     for (bool is_first = true; !cursor.at_end();) {
         const TemporaryMemory transaction_memory(memory);
-        if (!is_first) run.look_again();
+        if (!is_first) run.prepared.plan_again(run.plan);
         const std::unique_ptr<RowWriter> writer = make_writer(CurrentMemoryContext);
         if (is_first) statistics.rows_deleted = writer->remove();
         do {
             load_batch(*writer, is_first);
             is_first = false;
-        } while (!run.request.commit_batches && !cursor.at_end());
+        } while (!run.request().commit_batches && !cursor.at_end());
         run.batch_in_work = 0;
         if (cursor.at_end()) cursor.finish();
         writer->finish();
         if (cursor.at_end() && run.check != nullptr) run.check->compare();
         run.ledger.record(run.run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
         run.procedure.commit();
-        if (run.request.commit_batches)
-            run.source.connection().set_written("The batches committed before stay written");
+        if (run.request().commit_batches)
+            run.prepared.source().connection().set_written("The batches committed before stay written");
     }
     pg_call([=] { MemoryContextDelete(memory); });
 }

@@ -1,0 +1,72 @@
+// A request with everything resolved: window, query, source, target, columns, plan. One procedure for all that load, explain,
+// describe or verify.
+#pragma once
+
+#include "request/copy_request.hpp"
+#include "source/source_session.hpp"
+#include "ledger/ledger.hpp"
+#include "target/load_plan.hpp"
+#include "target/target.hpp"
+
+namespace pgci {
+
+class PreparedRun {
+  public:
+    // Resolves the time zone and the window. The request must live as long as this object. The connection to the source lasts no
+    // longer than `memory`. Raises 22008, 22023 for what is no window.
+    PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory = CurTransactionContext);
+    PreparedRun(const PreparedRun &) = delete;
+    PreparedRun &operator=(const PreparedRun &) = delete;
+
+    // Checks the request, connects, has the query described and finds the target. Raises what a run raises before its first row.
+    void open();
+    // The same for a run that loads. It first waits until no other run of the same key is under way, and reads a snapshot of the
+    // source that was taken after that. False if `on_rerun` says that there is nothing to do.
+    bool open_in_turn(const Ledger &ledger);
+    // Does what the option `settle` says about a window into which the source may still commit rows.
+    void settle();
+    // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
+    LoadPlan plan() const;
+    // At the begin of a later transaction, before it writes: locks the target and plans again. Raises 42P01 for a target that was
+    // dropped or replaced, and 55000 if the batches would have to be different.
+    void plan_again(LoadPlan &plan);
+
+    const CopyRequest &request() const { return request_; }
+    const TimeZone &zone() const { return zone_; }
+    const std::optional<Window> &window() const { return key_.window; }
+    // The name of the window in messages.
+    const char *window_name() const { return key_.window ? key_.window->name().c_str() : "the whole result"; }
+    // The window as texts; null for a whole result.
+    const WindowText *window_text() const { return key_.window ? &key_.window->text() : nullptr; }
+    const SourceQuery &query() const { return *query_; }
+    // The condition of replace_where; empty for none.
+    const std::string &slice() const { return slice_; }
+    // What the ledger calls the run.
+    const RunKey &key() const { return key_; }
+    SourceSession &source() { return *source_; }
+    const std::vector<SourceColumn> &columns() const { return columns_; }
+    const Target &target() const { return *target_; }
+    // The target's name in messages; null until it is found.
+    const char *target_name() const { return target_ ? target_->name().c_str() : nullptr; }
+
+  private:
+    void resolve();
+    void connect();
+    bool take_turn(const Ledger &ledger);
+    void restart_source();
+
+    const CopyRequest &request_;
+    TargetUse use_;
+    MemoryContext memory_;
+    TimeZone zone_;
+    RunKey key_;
+    std::optional<SourceQuery> query_{};
+    std::string slice_{};
+    std::optional<ConnectionOptions> options_{};
+    std::optional<RunLock> turn_{};
+    std::optional<SourceSession> source_{};
+    std::vector<SourceColumn> columns_{};
+    std::optional<Target> target_{};
+};
+
+} // namespace pgci
