@@ -46,7 +46,7 @@ bool is_catalog_schema(Oid schema) {
 
 [[noreturn]] void raise_gone(Oid relation) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target with OID %u does not exist", relation),
-                    errdetail("It was dropped after the call had begun."), errhint("Run it again.")));
+                    errdetail("It may have been dropped after the call began."), errhint("Run it again.")));
     pg_unreachable();
 }
 
