@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/remote_text.hpp"
+#include "connection/allocation.hpp"
 #include "connection/connecting.hpp"
 #include "connection/credential_rules.hpp"
 #include "connection/interruptible_wait.hpp"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr int most_notices = 100; // a run
 constexpr std::size_t longest_notice = 1024;
+constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns, whose names have at most 63 bytes
+constexpr std::int64_t libpq_slack = 1 << 20;            // for what libpq holds besides an answer
 
 } // namespace
 
@@ -46,40 +49,34 @@ void RemoteConnection::leave_pipeline() {
 }
 
 Result RemoteConnection::describe(const Statement &statement) {
+    const Expectation expectation(*this, "the description of the query", most_description_bytes);
     const bool in_pipeline = is_in_pipeline();
     send_checked(PQsendPrepare(link_->connection, "", statement.sql.c_str(), 0, nullptr));
-    if (!in_pipeline) receive(statement, PGRES_COMMAND_OK);
+    if (!in_pipeline) receive_command(statement);
     send_checked(PQsendDescribePrepared(link_->connection, ""));
-    if (in_pipeline) receive(statement, PGRES_COMMAND_OK);
-    return receive(statement, PGRES_COMMAND_OK);
+    if (in_pipeline) receive_command(statement);
+    return receive_command(statement);
 }
 
-Result RemoteConnection::run(const Statement &statement, ExecStatusType expected) {
-    send(statement);
-    return receive(statement, expected);
+void RemoteConnection::send_script(const Statement &script) {
+    send_checked(PQsendQuery(link_->connection, script.sql.c_str()));
 }
 
-Result RemoteConnection::run_script(const std::string &sql, int statements) {
-    send_checked(PQsendQuery(link_->connection, sql.c_str()));
-    Result last;
-    int results = 0;
-    while (PGresult *const next = next_result()) {
-        last.reset(next);
-        const ExecStatusType status = PQresultStatus(next);
-        if (status == PGRES_FATAL_ERROR) raise_result_error(next, {});
-        if (++results > statements) raise_protocol_violation("more results than statements");
-        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
-    }
-    if (results < statements) raise_protocol_violation("fewer results than statements");
-    return last;
+void RemoteConnection::receive_script_command(const Statement &script, const std::string &tag) {
+    const Result result(next_result());
+    if (result == nullptr) raise_protocol_violation("no result");
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), script);
+    if (status != PGRES_COMMAND_OK) raise_protocol_violation(PQresStatus(status));
+    if (tag != PQcmdStatus(result.get())) raise_protocol_violation("another command than " + tag);
 }
 
-Result RemoteConnection::receive(const Statement &statement, ExecStatusType expected) {
+Result RemoteConnection::receive_command(const Statement &statement) {
     Result result(next_result());
     if (result == nullptr) raise_protocol_violation("no result");
     const ExecStatusType status = PQresultStatus(result.get());
     if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);
-    if (status != expected) raise_protocol_violation(PQresStatus(status));
+    if (status != PGRES_COMMAND_OK) raise_protocol_violation(PQresStatus(status));
     receive_end(statement);
     return result;
 }
@@ -101,19 +98,38 @@ void RemoteConnection::receive_end(const Statement &statement) {
 // Would the next result have to be waited for? What is in the socket is taken first.
 bool RemoteConnection::is_busy() {
     PGconn *const connection = link_->connection;
+    // Whatever parses makes room for the rest of a message, before libpq reads on.
+    std::int64_t allocated = most_bytes_ < 0 ? 0 : allocated_bytes();
     bool is_busy = PQisBusy(connection) != 0;
+    allocated = bound_memory(allocated);
     if (is_busy) {
         if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
         take_messages();
         is_busy = PQisBusy(connection) != 0;
+        bound_memory(allocated);
     }
     // Without memory for the answer to a Sync, libpq says so once, and loses count of the statements.
-    if (is_out_of_memory(PQerrorMessage(connection))) throw std::bad_alloc();
+    const char *const complaint = PQerrorMessage(connection);
+    if (is_out_of_memory(complaint)) throw std::bad_alloc();
+    // libpq has met what it does not understand, and would read on to an end that may never come.
+    if (is_busy && complaint[0] != '\0') raise_protocol_violation(sanitize(complaint, longest_notice));
     return is_busy;
+}
+
+// Raises 08P01 when libpq has taken too much memory for an answer, some of it since so many bytes were allocated; returns
+// how many are now. A message is in its buffer, whose size doubles, and in a result.
+std::int64_t RemoteConnection::bound_memory(std::int64_t allocated) {
+    if (most_bytes_ < 0) return 0;
+    const std::int64_t now = allocated_bytes();
+    growth_ += now - allocated;
+    if (growth_ > 4 * most_bytes_ + libpq_slack)
+        raise_protocol_violation("more than " + std::to_string(most_bytes_) + " bytes");
+    return now;
 }
 
 PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
+    growth_ = 0;
     while (is_busy()) {
         const int rest = PQflush(connection);
         if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
@@ -221,9 +237,10 @@ void RemoteConnection::check_protocol_settings() {
 }
 
 void RemoteConnection::raise_protocol_violation(const std::string &what) {
+    const std::string asked = asked_ != nullptr ? std::string(" in answer to ") + asked_ : "";
     raise(ErrorReport{.code = sqlstate::protocol_violation,
                       .message = "source server sent an unexpected response",
-                      .detail = "Unexpected: " + what + ".",
+                      .detail = "Unexpected: " + what + asked + ".",
                       .hint = std::string(written_) + "; check proxies and versions.",
                       .context = "on source server " + source_});
 }

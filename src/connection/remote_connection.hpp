@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "connection/connection_options.hpp"
@@ -32,13 +33,34 @@ class RemoteConnection {
     void send(const Statement &statement);
     // Parses a statement and describes it: its parameters and result columns.
     Result describe(const Statement &statement);
-    // Runs so many statements of ours by the simple protocol and returns the last one's result.
-    Result run_script(const std::string &sql, int statements);
+    // Sends several statements by the simple protocol, outside of a pipeline.
+    void send_script(const Statement &script);
+    // The next result of a script, which must be that of a command with this tag.
+    void receive_script_command(const Statement &script, const std::string &tag);
 
-    // The one result of the oldest statement whose result was not received, which must have status `expected`. A
-    // remote error is raised as such; anything else that the source may send is 08P01.
-    Result receive(const Statement &statement, ExecStatusType expected);
-    Result run(const Statement &statement, ExecStatusType expected);
+    // The one result of the oldest statement whose result was not received, a command without rows. A remote error is
+    // raised as such; anything else that the source may send is 08P01. Whoever wants rows asks a Question.
+    Result receive_command(const Statement &statement);
+
+    // While it lives, messages about wrong answers name what was asked, and 08P01 ends an answer for which libpq holds
+    // much more memory than this many bytes need, however the answer is cut into messages.
+    class Expectation {
+      public:
+        Expectation(RemoteConnection &connection, const char *kind, std::int64_t most_bytes) noexcept
+            : connection_(connection), kind_(std::exchange(connection.asked_, kind)),
+              most_bytes_(std::exchange(connection.most_bytes_, most_bytes)) {}
+        ~Expectation() {
+            connection_.asked_ = kind_;
+            connection_.most_bytes_ = most_bytes_;
+        }
+        Expectation(const Expectation &) = delete;
+        Expectation &operator=(const Expectation &) = delete;
+
+      private:
+        RemoteConnection &connection_;
+        const char *const kind_; // those of before
+        const std::int64_t most_bytes_;
+    };
 
     // From here on many statements may be sent before the first result is received, and each has an end of its own.
     // False where libpq cannot do that; then it stays one statement at a time.
@@ -95,6 +117,7 @@ class RemoteConnection {
     std::string retry_hint() const { return std::string(written_) + "; run again."; }
     void send_checked(int sent);
     bool is_busy();
+    std::int64_t bound_memory(std::int64_t allocated);
     PGresult *next_result();
     void receive_end(const Statement &statement);
     void wait(int socket_events);
@@ -110,6 +133,9 @@ class RemoteConnection {
     std::vector<std::string> notices_{}; // not yet logged
     int notice_count_ = 0;
     std::int64_t waits_ = 0;
+    const char *asked_ = nullptr;  // what wrong answers answer; null: no question
+    std::int64_t most_bytes_ = -1; // of its answer; -1: no bound
+    std::int64_t growth_ = 0;      // of libpq's memory since the last result
 };
 
 } // namespace pgci

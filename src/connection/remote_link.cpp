@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include "connection/allocation.hpp"
 #include "connection/connection_attempt.hpp"
 #include "connection/deadline.hpp"
 
@@ -10,6 +11,7 @@ namespace pgci {
 namespace {
 
 constexpr auto cancel_budget = std::chrono::milliseconds(800);
+constexpr std::int64_t most_bytes_of_answer = 1 << 20;
 
 // Waits for a socket, or for the time alone (-1), without serving interrupts: this runs while an error or the end of the
 // process is under way. False when the deadline has passed, or the wait failed.
@@ -56,9 +58,13 @@ void cancel_running_query(const LinkState &state) {
     const std::unique_ptr<PGconn, decltype(&PQfinish)> second(attempt.connection(), PQfinish);
     if (!finish_connecting(attempt, deadline)) return;
     const std::string sql = "SELECT pg_catalog.pg_cancel_backend(" + std::to_string(state.backend_pid) + ")";
-    if (PQsendQuery(second.get(), sql.c_str()) == 0) return;
+    // A row by itself ends the wait, so that no answer is collected.
+    if (PQsendQuery(second.get(), sql.c_str()) == 0 || PQsetSingleRowMode(second.get()) == 0) return;
+    const std::int64_t allocated = allocated_bytes();
     while (PQisBusy(second.get()) != 0)
-        if (!wait_for_socket(PQsocket(second.get()), POLLIN, deadline) || PQconsumeInput(second.get()) == 0) return;
+        if (allocated_bytes() - allocated > most_bytes_of_answer ||
+            !wait_for_socket(PQsocket(second.get()), POLLIN, deadline) || PQconsumeInput(second.get()) == 0)
+            return;
 }
 
 } // namespace

@@ -113,7 +113,7 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
     explanation.add("source statement", statement.sent);
     const std::optional<RunFailure> failure = in_subtransaction([&] {
         const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
-        explanation.add("estimated rows", source_plan.rows);
+        explanation.add("estimated rows", source_plan.rows ? std::to_string(*source_plan.rows) : "unknown");
         explanation.add("source plan", source_plan.text);
         if (!run.window()) return;
         const std::string unsettled = unsettled_warning(run.source(), *run.window());

@@ -9,6 +9,8 @@ namespace pgci {
 namespace {
 
 constexpr int first_with_record_hash = 140000;
+constexpr std::int64_t most_rows = std::int64_t{1} << 50; // more than any table has
+constexpr std::size_t most_digits = 40;                   // of a sum of so many hashes
 
 // Our settings for texts are those of the source's session. Row security hides no row silently.
 void use_comparison_settings(const char *zone) {
@@ -26,15 +28,9 @@ std::string bucket_list(const std::vector<int> &buckets) {
     return list + "}'";
 }
 
-Comparison::Buckets to_buckets(const std::vector<TextRow> &rows) {
-    Comparison::Buckets buckets;
-    buckets.reserve(rows.size());
-    for (const TextRow &row : rows) buckets.push_back({std::stoi(*row[0]), {*row[1], *row[2]}});
-    return buckets;
-}
-
 constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
 // The rows fall into buckets by the hash of their key.
+constexpr int bucket_mask = 4095;
 constexpr const char *bucket_of_row = "(k OPERATOR(pg_catalog.&) 4095)";
 
 // A value whose hash differs, in a record, when its text would: for most types it is the text. The hash of a numeric is
@@ -64,10 +60,11 @@ std::string hashable(Oid type, const std::string &value) {
     }
 }
 
-Checksum to_checksum(const std::vector<TextRow> &rows) {
-    if (rows.size() != 1 || rows[0].size() != 2)
-        raise(sqlstate::protocol_violation, "source server sent no checksum", "Check proxies and versions.");
-    return {*rows[0][0], *rows[0][1]};
+Checksum to_checksum(const TextRow &row) { return {*row[0], *row[1]}; }
+
+// From a column of the answer on.
+Checksum to_checksum(const Answer &answer, std::size_t row, std::size_t column) {
+    return {std::to_string(answer.integer(row, column, 0, most_rows)), answer.digits(row, column + 1, most_digits)};
 }
 
 } // namespace
@@ -143,21 +140,10 @@ RemoteConnection::Statement Comparison::source_statement(const std::string &head
             .parameters = query_.parameters()};
 }
 
-RemoteConnection::Statement Comparison::ask_source(const std::string &head, const std::string &tail, bool with_key) {
-    RemoteConnection::Statement statement = source_statement(head, tail, with_key);
-    source_.connection().send(statement);
-    return statement;
-}
-
-std::vector<TextRow> Comparison::receive(const RemoteConnection::Statement &statement) {
-    const Result result = source_.connection().receive(statement, PGRES_TUPLES_OK);
-    std::vector<TextRow> rows;
-    for (int i = 0; i < PQntuples(result.get()); ++i) {
-        TextRow row;
-        for (int j = 0; j < PQnfields(result.get()); ++j) row.emplace_back(PQgetvalue(result.get(), i, j));
-        rows.push_back(std::move(row));
-    }
-    return rows;
+Question Comparison::ask_for_sums() const {
+    return {.kind = "the question about the window's checksum",
+            .statement = source_statement(select_sums, "", false),
+            .columns = 2};
 }
 
 int Comparison::begin_settings() const {
@@ -178,26 +164,35 @@ std::vector<TextRow> Comparison::select_target(const std::string &head, const st
     return rows;
 }
 
-Comparison::Sides<std::vector<TextRow>> Comparison::select_both(const std::string &head, const std::string &tail,
-                                                                bool with_key) {
-    const RemoteConnection::Statement asked = ask_source(head, tail, with_key);
-    std::vector<TextRow> target = select_target(head, tail, with_key, false);
-    return {receive(asked), std::move(target)};
-}
+Checksum Comparison::source_checksum() { return to_checksum(ask(source_.connection(), ask_for_sums()), 0, 0); }
 
-Checksum Comparison::source_checksum() { return to_checksum(receive(ask_source(select_sums, "", false))); }
-
-Checksum Comparison::target_checksum() { return to_checksum(select_target(select_sums, "", false, true)); }
+Checksum Comparison::target_checksum() { return to_checksum(select_target(select_sums, "", false, true)[0]); }
 
 Comparison::Sides<Checksum> Comparison::checksums() {
-    const Sides<std::vector<TextRow>> found = select_both(select_sums, "", false);
-    return {to_checksum(found.source), to_checksum(found.target)};
+    const Question question = ask_for_sums();
+    send_question(source_.connection(), question);
+    const Checksum target = to_checksum(select_target(select_sums, "", false, false)[0]);
+    return {to_checksum(receive_answer(source_.connection(), question), 0, 0), target};
 }
 
 Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
-    const Sides<std::vector<TextRow>> found = select_both(
-        std::string("SELECT ") + bucket_of_row + " AS b, pg_catalog.count(*), pg_catalog.sum(h)", " GROUP BY b", true);
-    return {to_buckets(found.source), to_buckets(found.target)};
+    const std::string head = std::string("SELECT ") + bucket_of_row + " AS b, pg_catalog.count(*), pg_catalog.sum(h)";
+    const std::string tail = " GROUP BY b";
+    const Question question{.kind = "the question about the buckets' checksums",
+                            .statement = source_statement(head, tail, true),
+                            .columns = 3,
+                            .least_rows = 0,
+                            .most_rows = bucket_mask + 1,
+                            .most_bytes = 1 << 20};
+    send_question(source_.connection(), question);
+    Sides<Buckets> sides;
+    for (const TextRow &row : select_target(head, tail, true, false))
+        sides.target.push_back({std::stoi(*row[0]), {*row[1], *row[2]}});
+    const Answer answer = receive_answer(source_.connection(), question);
+    for (std::size_t i = 0; i < answer.rows(); ++i)
+        sides.source.push_back(
+            {static_cast<int>(answer.integer(i, 0, 0, bucket_mask)), to_checksum(answer, i, 1)});
+    return sides;
 }
 
 void Comparison::merge_rows(const std::vector<int> &buckets, const UnmatchedSink &sink) {

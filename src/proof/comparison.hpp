@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/text_rows.hpp"
+#include "connection/question.hpp"
 #include "source/source_session.hpp"
 #include "proof/compared_column.hpp"
 #include "proof/hashed_rows.hpp"
@@ -55,12 +56,10 @@ class Comparison {
     std::string key_as_json() const;
     std::string query(Side side, const std::string &head, const std::string &tail, bool with_key) const;
     RemoteConnection::Statement source_statement(const std::string &head, const std::string &tail, bool with_key) const;
-    RemoteConnection::Statement ask_source(const std::string &head, const std::string &tail, bool with_key);
-    std::vector<TextRow> receive(const RemoteConnection::Statement &statement);
+    Question ask_for_sums() const;
     // Sets what decides over the texts of values here; returns the level to go back to.
     int begin_settings() const;
     std::vector<TextRow> select_target(const std::string &head, const std::string &tail, bool with_key, bool newest);
-    Sides<std::vector<TextRow>> select_both(const std::string &head, const std::string &tail, bool with_key);
 
     SourceSession &source_;
     const SourceQuery &query_;

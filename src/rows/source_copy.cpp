@@ -94,7 +94,7 @@ int SourceCopy::read(char *buffer, int size) {
 }
 
 void SourceCopy::end() {
-    const Result result = connection().receive(statement_, PGRES_COMMAND_OK);
+    const Result result = connection().receive_command(statement_);
     const std::string_view tag = PQcmdStatus(result.get());
     if (tag != "COPY " + std::to_string(rows()))
         connection().raise_protocol_violation(std::to_string(rows()) + " rows received, " + std::string(tag) +

@@ -37,7 +37,7 @@ SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, cons
     connection().send(declare);
     // Without a pipeline nothing can be sent before the answer.
     if (connection().is_in_pipeline()) send_fetches();
-    connection().receive(declare, PGRES_COMMAND_OK);
+    connection().receive_command(declare);
     send_fetches();
     begin_fetch();
 }

@@ -5,6 +5,7 @@
 
 #include "server/guard.hpp"
 #include "server/remote_text.hpp"
+#include "connection/question.hpp"
 
 namespace pgci {
 
@@ -41,12 +42,18 @@ struct Unsettled {
 };
 
 Unsettled inquire(SourceSession &source, const Window &window) {
-    const Result answer = source.connection().run({.sql = inquiry, .parameters = {window.text().end}}, PGRES_TUPLES_OK);
-    if (PQntuples(answer.get()) != 1 || PQnfields(answer.get()) != 2)
-        source.connection().raise_protocol_violation("no answer about open transactions");
-    Unsettled state{.reason = sanitize(PQgetvalue(answer.get(), 0, 0), 200)};
-    std::istringstream hidden(PQgetvalue(answer.get(), 0, 1));
-    for (std::string xid; hidden >> xid;) state.hidden.insert(xid);
+    const Answer answer = ask(source.connection(), {.kind = "the question about open transactions",
+                                                    .statement = {.sql = inquiry, .parameters = {window.text().end}},
+                                                    .columns = 2,
+                                                    .most_bytes = 4 << 20, // one of every backend that can be
+                                                    .nullable = {0, 1}});
+    Unsettled state{.reason = sanitize(answer.optional_text(0, 0).value_or("").c_str(), 200)};
+    std::istringstream hidden(answer.optional_text(0, 1).value_or(""));
+    for (std::string xid; hidden >> xid;) {
+        if (xid.size() > 20 || xid.find_first_not_of("0123456789") != std::string::npos)
+            answer.raise_wrong("no number of a transaction");
+        state.hidden.insert(xid);
+    }
     return state;
 }
 

@@ -2,74 +2,114 @@
 
 #include <charconv>
 
+#include "server/attempt.hpp"
+#include "server/remote_text.hpp"
 #include "server/text_rows.hpp"
+#include "connection/question.hpp"
 
 namespace pgci {
 
 namespace {
 
-std::string explain(SourceSession &source, RemoteConnection::Statement query, const std::string &options) {
+constexpr std::int64_t most_plan_bytes = 4 << 20;
+constexpr std::int64_t most_plan_lines = 1000000;
+constexpr std::size_t longest_filter = 1000;
+constexpr std::size_t longest_name = 255;
+
+Question explain(RemoteConnection::Statement query, const std::string &options) {
     const std::string head = "EXPLAIN (" + options + ") ";
     query.sql = head + query.sql;
     query.shown_offset += static_cast<int>(head.size());
-    const Result plan = source.connection().run(query, PGRES_TUPLES_OK);
+    return {
+        .kind = "EXPLAIN", .statement = std::move(query), .most_rows = most_plan_lines, .most_bytes = most_plan_bytes};
+}
+
+std::string ask_for_plan(SourceSession &source, const RemoteConnection::Statement &query, const std::string &options) {
+    const Answer plan = ask(source.connection(), explain(query, options));
     std::string text;
-    for (int i = 0; i < PQntuples(plan.get()); ++i)
-        text.append(i == 0 ? "" : "\n").append(PQgetvalue(plan.get(), i, 0));
+    for (std::size_t i = 0; i < plan.rows(); ++i) text.append(i == 0 ? "" : "\n").append(plan.text(i, 0));
     return text;
+}
+
+// The estimate in the first line of a plan: "Seq Scan on t  (cost=0.00..1.20 rows=12 width=8)". Nothing where it has
+// none, or one that no planner makes. EXPLAIN writes it behind all names, which may look like it.
+std::optional<std::int64_t> rows_of_line(std::string_view line) {
+    constexpr std::string_view label = " rows=";
+    const std::size_t place = line.rfind(label);
+    if (place == std::string_view::npos) return std::nullopt;
+    std::int64_t rows = 0;
+    const char *const end = line.data() + line.size();
+    const auto parsed = std::from_chars(line.data() + place + label.size(), end, rows);
+    if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != ' ' || rows < 0) return std::nullopt;
+    return rows;
+}
+
+// The scans of a plan in JSON that read a whole table for a part of it: schema, table, condition. A text that this
+// server cannot read as JSON, or only with a deeper stack, is not an error of this server's user.
+std::vector<TextRow> filtering_scans(SourceSession &source, const std::string &json) {
+    std::vector<TextRow> scans;
+    const std::optional<RunFailure> failure = attempt([&] {
+        scans = select_rows(
+            "SELECT DISTINCT node OPERATOR(pg_catalog.->>) 'Schema', node OPERATOR(pg_catalog.->>) 'Relation Name', "
+            "node OPERATOR(pg_catalog.->>) 'Filter' FROM pg_catalog.jsonb_path_query($1::pg_catalog.jsonb, 'strict "
+            "$.** ? (@.\"Node Type\" == \"Seq Scan\" && @.\"Schema\".type() == \"string\" && @.\"Relation "
+            "Name\".type() == \"string\" && @.\"Filter\".type() == \"string\")') AS node LIMIT 100",
+            {json});
+    });
+    if (!failure) return scans;
+    const std::string category = failure->sqlstate().substr(0, 2);
+    if (category != "22" && category != "54") raise(*failure);
+    source.connection().raise_protocol_violation("no readable JSON in answer to EXPLAIN");
 }
 
 // The rows of a table of the source, where they are so many that reading all of them for a part is slow; else empty.
 std::string rows_of_large_table(SourceSession &source, const std::string &schema, const std::string &table,
-                                const std::string &estimate) {
-    const Result found = source.connection().run(
-        {.sql = "SELECT c.reltuples::pg_catalog.int8 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n "
-                "ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE n.nspname OPERATOR(pg_catalog.=) "
-                "$1::pg_catalog.name AND c.relname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND c.reltuples "
-                "OPERATOR(pg_catalog.>=) 100000 AND c.reltuples OPERATOR(pg_catalog.>) (5 OPERATOR(pg_catalog.*) "
-                "$3::pg_catalog.float8)",
-         .parameters = {schema, table, estimate}},
-        PGRES_TUPLES_OK);
-    return PQntuples(found.get()) == 1 ? PQgetvalue(found.get(), 0, 0) : "";
+                                std::int64_t estimate) {
+    const Answer found = ask(
+        source.connection(),
+        {.kind = "the question about a table's size",
+         .statement = {.sql =
+                           "SELECT c.reltuples::pg_catalog.int8 FROM pg_catalog.pg_class AS c JOIN "
+                           "pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE "
+                           "n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.name AND c.relname "
+                           "OPERATOR(pg_catalog.=) $2::pg_catalog.name AND c.reltuples OPERATOR(pg_catalog.>=) 100000 "
+                           "AND c.reltuples OPERATOR(pg_catalog.>) (5 OPERATOR(pg_catalog.*) $3::pg_catalog.float8)",
+                       .parameters = {schema, table, std::to_string(estimate)}},
+         .least_rows = 0});
+    if (found.rows() == 0) return "";
+    return std::to_string(found.integer(0, 0, 0, std::numeric_limits<std::int64_t>::max()));
 }
 
 } // namespace
 
 SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &query) {
     SourcePlan plan;
-    plan.text = explain(source, query, "FORMAT TEXT");
-    plan.json = explain(source, query, "VERBOSE, FORMAT JSON");
-    plan.rows = select_rows("SELECT pg_catalog.jsonb_path_query_first($1::pg_catalog.jsonb, "
-                            "'$[0].\"Plan\".\"Plan Rows\"')",
-                            {plan.json})[0][0]
-                    .value_or("");
+    plan.text = ask_for_plan(source, query, "FORMAT TEXT");
+    plan.json = ask_for_plan(source, query, "VERBOSE, FORMAT JSON");
+    plan.rows = rows_of_line(std::string_view(plan.text).substr(0, plan.text.find('\n')));
     return plan;
 }
 
 std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query) {
-    const std::string plan = explain(source, query, "FORMAT JSON");
-    // At the indentation of the topmost node; text of the query's own has its line breaks and quotes escaped.
-    constexpr std::string_view label = "\n      \"Plan Rows\": ";
-    const std::size_t place = plan.find(label);
-    std::int64_t rows = 0;
-    if (place != std::string::npos)
-        std::from_chars(plan.data() + place + label.size(), plan.data() + plan.size(), rows);
-    return rows;
+    Question question = explain(query, "FORMAT TEXT");
+    // The plan of thousands of partitions must not end a run.
+    question.most_bytes = 16 * most_plan_bytes;
+    question.kept_rows = 1;
+    return rows_of_line(ask(source.connection(), question).text(0, 0)).value_or(0);
 }
 
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan) {
-    const std::vector<TextRow> scans = select_rows(
-        "SELECT DISTINCT node OPERATOR(pg_catalog.->>) 'Schema', node OPERATOR(pg_catalog.->>) 'Relation Name', node "
-        "OPERATOR(pg_catalog.->>) 'Filter' FROM pg_catalog.jsonb_path_query($1::pg_catalog.jsonb, 'strict $.** ? "
-        "(@.\"Node Type\" == \"Seq Scan\" && exists(@.\"Filter\"))') AS node",
-        {plan.json});
     std::vector<std::string> warnings;
-    for (const TextRow &scan : scans) {
-        const std::string rows = rows_of_large_table(source, *scan[0], *scan[1], plan.rows);
+    for (const TextRow &scan : filtering_scans(source, plan.json)) {
+        const std::string &schema = *scan[0];
+        const std::string &table = *scan[1];
+        if (schema.size() > longest_name || table.size() > longest_name) continue;
+        const std::string rows = rows_of_large_table(source, schema, table, plan.rows.value_or(0));
         if (rows.empty()) continue;
-        std::string warning = "the source reads all " + rows + " rows of " + *scan[0] + "." + *scan[1] +
-                              " to find the window, by " + *scan[2];
-        warning += scan[2]->find(")::date") != std::string::npos
+        const std::string filter = sanitize(scan[2]->c_str(), longest_filter);
+        std::string warning =
+            "the source reads all " + rows + " rows of " + schema + "." + table + " to find the window, by " + filter;
+        warning += filter.find(")::date") != std::string::npos
                        ? "; created_at >= $1 AND created_at < $2 can use an index, created_at::date = '{}' cannot"
                        : "; an index would help";
         warnings.push_back(warning);

@@ -1,6 +1,7 @@
 // The source's plan of a query, without running it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,9 +10,9 @@
 namespace pgci {
 
 struct SourcePlan {
-    std::string text; // as EXPLAIN prints it
-    std::string json; // the same with VERBOSE
-    std::string rows; // the planner's estimate
+    std::string text;                   // as EXPLAIN prints it
+    std::string json;                   // the same with VERBOSE
+    std::optional<std::int64_t> rows{}; // the planner's estimate; nothing where its answer is not understood
 };
 
 // Has the source plan a query, or the DECLARE of a cursor. Raises 42501 where its user may not read.

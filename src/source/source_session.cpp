@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "connection/question.hpp"
 
 namespace pgci {
 
@@ -20,11 +21,16 @@ std::string setting(const std::string &name, const std::string &value) {
 }
 
 // The first query of the transaction is ours: after it, no statement can make the transaction writable.
-std::string begin_script(const TimeZone &zone, int server_version) {
-    std::string sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_catalog.pg_backend_pid(), "
-                      "pg_catalog.current_database(), "
-                      "pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')";
-    const auto set = [&](const char *name, const std::string &value) { sql += ", " + setting(name, value); };
+Question begin_script(const TimeZone &zone, int server_version) {
+    Question question{.kind = "the settings of the session", .columns = 3};
+    std::string &sql = question.statement.sql;
+    sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_catalog.pg_backend_pid(), "
+          "pg_catalog.current_database(), "
+          "pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')";
+    const auto set = [&](const char *name, const std::string &value) {
+        sql += ", " + setting(name, value);
+        ++question.columns;
+    };
     set("client_encoding", GetDatabaseEncodingName());
     set("standard_conforming_strings", "on");
     // Without an order of day, month and year, which is how the query's own literals are read.
@@ -42,18 +48,20 @@ std::string begin_script(const TimeZone &zone, int server_version) {
     set("tcp_keepalives_count", "3");
     if (!source_row_security) set("row_security", "off");
     // The source notices by itself that this server is gone. Only Linux has it in every version from 14 on.
-    if (server_version >= 140000)
+    if (server_version >= 140000) {
         sql += ", CASE WHEN pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0 THEN " +
                setting("client_connection_check_interval", "1s") + " END";
-    return sql;
+        question.nullable = {question.columns++};
+    }
+    return question;
 }
 
 // The same moment of start, to the microsecond, and the same database name.
-bool is_this_database(const char *database, const char *start_time) {
+bool is_this_database(const std::string &database, const std::string &start_time) {
     char ours[17];
     snprintf(ours, sizeof ours, "%016llx", static_cast<unsigned long long>(PgStartTime));
     const char *const name = pg_call([] { return get_database_name(MyDatabaseId); });
-    return std::strcmp(ours, start_time) == 0 && name != nullptr && std::strcmp(name, database) == 0;
+    return start_time == ours && name != nullptr && database == name;
 }
 
 } // namespace
@@ -71,13 +79,9 @@ void SourceSession::restart(const TimeZone &zone) {
 }
 
 void SourceSession::begin(const TimeZone &zone) {
-    const Result settings = connection_.run_script(begin_script(zone, connection_.server_version()), 2);
-    if (PQresultStatus(settings.get()) != PGRES_TUPLES_OK || PQntuples(settings.get()) != 1 ||
-        PQnfields(settings.get()) < 3)
-        connection_.raise_protocol_violation("no answer to the settings of the session");
-    connection_.set_backend_pid(std::atoi(PQgetvalue(settings.get(), 0, 0)));
-    is_this_database_ = pgci::is_this_database(PQgetvalue(settings.get(), 0, 1), PQgetvalue(settings.get(), 0, 2));
-    connection_.check_protocol_settings();
+    const Answer settings = ask_in_script(connection_, "BEGIN", begin_script(zone, connection_.server_version()));
+    connection_.set_backend_pid(static_cast<int>(settings.integer(0, 0, 1, std::numeric_limits<int>::max())));
+    is_this_database_ = pgci::is_this_database(settings.name(0, 1), settings.text(0, 2));
     connection_.enter_pipeline();
 }
 
@@ -112,16 +116,15 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
 }
 
 SourceSession::TableName SourceSession::table_name(Oid table) {
-    const Result found = connection_.run(
-        {.sql = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n "
-                "ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
-         .parameters = {std::to_string(table)}},
-        PGRES_TUPLES_OK);
-    if (PQntuples(found.get()) != 1 || PQnfields(found.get()) != 2)
-        connection_.raise_protocol_violation("no name for a table of the query");
-    check_name(PQgetvalue(found.get(), 0, 0));
-    check_name(PQgetvalue(found.get(), 0, 1));
-    return {PQgetvalue(found.get(), 0, 0), PQgetvalue(found.get(), 0, 1)};
+    const Answer found = ask(
+        connection_,
+        {.kind = "the question about a table's name",
+         .statement = {.sql = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace "
+                              "AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid "
+                              "OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+                       .parameters = {std::to_string(table)}},
+         .columns = 2});
+    return {found.name(0, 0), found.name(0, 1)};
 }
 
 std::vector<std::string> SourceSession::type_names(const std::vector<SourceColumn> &columns) {
@@ -131,18 +134,19 @@ std::vector<std::string> SourceSession::type_names(const std::vector<SourceColum
         types.append(types.empty() ? "{" : ",").append(std::to_string(column.type));
         modifiers.append(modifiers.empty() ? "{" : ",").append(std::to_string(column.typmod));
     }
-    const Result found = connection_.run(
-        {.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), "
-                "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, place) ORDER BY place",
-         .parameters = {types + "}", modifiers + "}"}},
-        PGRES_TUPLES_OK);
-    if (PQntuples(found.get()) != static_cast<int>(columns.size()) || PQnfields(found.get()) != 1)
-        connection_.raise_protocol_violation("no names for the types of the query");
+    const auto count = static_cast<std::int64_t>(columns.size());
+    const Answer found =
+        ask(connection_, {.kind = "the question about the types' names",
+                          .statement = {.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM "
+                                               "(pg_catalog.unnest($1::pg_catalog.oid[]), "
+                                               "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, "
+                                               "place) ORDER BY place",
+                                        .parameters = {types + "}", modifiers + "}"}},
+                          .least_rows = count,
+                          .most_rows = count,
+                          .most_bytes = 1024 * count});
     std::vector<std::string> names;
-    for (int i = 0; i < PQntuples(found.get()); ++i) {
-        check_name(PQgetvalue(found.get(), i, 0));
-        names.emplace_back(PQgetvalue(found.get(), i, 0));
-    }
+    for (std::size_t i = 0; i < found.rows(); ++i) names.push_back(found.text(i, 0));
     return names;
 }
 
@@ -153,7 +157,7 @@ void SourceSession::send_commit() {
 }
 
 void SourceSession::receive_commit() {
-    const Result result = connection_.receive(commit, PGRES_COMMAND_OK);
+    const Result result = connection_.receive_command(commit);
     const std::string_view tag = PQcmdStatus(result.get());
     if (tag != "COMMIT") connection_.raise_protocol_violation(std::string(tag) + " instead of COMMIT");
 }
