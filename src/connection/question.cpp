@@ -65,7 +65,8 @@ class Collector {
 } // namespace
 
 Answer receive_answer(RemoteConnection &connection, const Question &question) {
-    const RemoteConnection::Expectation expectation(connection, question.kind, question.most_bytes);
+    const std::int64_t longest = question.longest_row > 0 ? question.longest_row : question.most_bytes;
+    const RemoteConnection::Expectation expectation(connection, question.kind, longest);
     connection.begin_rows();
     Answer answer(connection, question);
     Collector collector(connection, question);

@@ -18,6 +18,7 @@ struct Question {
     std::int64_t least_rows = 1;
     std::int64_t most_rows = 1;
     std::int64_t most_bytes = 8192; // all values together
+    std::int64_t longest_row = 0;   // bytes of one row, which libpq holds as a whole; 0: most_bytes
     std::vector<int> nullable{};    // columns that may be NULL, from 0 on
     // Rows after this one are checked and counted, but not kept.
     std::int64_t kept_rows = std::numeric_limits<std::int64_t>::max();

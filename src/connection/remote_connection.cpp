@@ -14,6 +14,7 @@ namespace {
 constexpr int most_notices = 100; // a run
 constexpr std::size_t longest_notice = 1024;
 constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns, whose names have at most 63 bytes
+constexpr std::int64_t most_command_bytes = 8 << 20;     // of an error, which may quote a value of the query
 constexpr std::int64_t libpq_slack = 1 << 20;            // for what libpq holds besides an answer
 
 } // namespace
@@ -72,6 +73,7 @@ void RemoteConnection::receive_script_command(const Statement &script, const std
 }
 
 Result RemoteConnection::receive_command(const Statement &statement) {
+    const Expectation expectation(*this, asked_, most_bytes_ < 0 ? most_command_bytes : most_bytes_);
     Result result(next_result());
     if (result == nullptr) raise_protocol_violation("no result");
     const ExecStatusType status = PQresultStatus(result.get());
@@ -169,6 +171,7 @@ Result RemoteConnection::await_row(const Statement &statement) {
 
 Result RemoteConnection::begin_copy(const Statement &statement) {
     send(statement);
+    const Expectation expectation(*this, asked_, most_command_bytes);
     Result result(next_result());
     const ExecStatusType status = PQresultStatus(result.get());
     if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), statement);

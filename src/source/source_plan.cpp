@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "server/attempt.hpp"
+#include "server/subtransaction.hpp"
 #include "server/remote_text.hpp"
 #include "server/text_rows.hpp"
 #include "connection/question.hpp"
@@ -48,7 +48,7 @@ std::optional<std::int64_t> rows_of_line(std::string_view line) {
 // server cannot read as JSON, or only with a deeper stack, is not an error of this server's user.
 std::vector<TextRow> filtering_scans(SourceSession &source, const std::string &json) {
     std::vector<TextRow> scans;
-    const std::optional<RunFailure> failure = attempt([&] {
+    const std::optional<RunFailure> failure = in_subtransaction([&] {
         scans = select_rows(
             "SELECT DISTINCT node OPERATOR(pg_catalog.->>) 'Schema', node OPERATOR(pg_catalog.->>) 'Relation Name', "
             "node OPERATOR(pg_catalog.->>) 'Filter' FROM pg_catalog.jsonb_path_query($1::pg_catalog.jsonb, 'strict "
@@ -94,6 +94,7 @@ std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statem
     Question question = explain(query, "FORMAT TEXT");
     // The plan of thousands of partitions must not end a run.
     question.most_bytes = 16 * most_plan_bytes;
+    question.longest_row = 3 * most_plan_bytes;
     question.kept_rows = 1;
     return rows_of_line(ask(source.connection(), question).text(0, 0)).value_or(0);
 }
