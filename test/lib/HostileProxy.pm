@@ -1,0 +1,172 @@
+# A proxy before a real source that answers one statement of a connection otherwise than the source does. The
+# application_name of the connection names the attack, or is any other name: then all answers are the source's.
+#
+# An attack is [kind, nth, answer]: the nth statement of that kind gets what answer->(messages of the right answer) returns,
+# whose elements are as in HostileSource.pm. The source has carried out the statement all the same, so that all others
+# get the right answers.
+#
+# Each statement that passes is a line "name<TAB>kind" of the file that seen() reads; that of the attack has "<TAB>attacked"
+# behind it.
+package HostileProxy;
+
+use strict;
+use warnings;
+
+use File::Temp;
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+use PostgreSQL::Test::Utils;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+
+use parent 'ForkingServer';
+use Exporter 'import';
+our @EXPORT = qw(start_hostile_proxy);
+
+# Starts it before a port of 127.0.0.1, for these attacks (name => attack); it listens until the test ends.
+sub start_hostile_proxy
+{
+	my ($source_port, $attacks) = @_;
+	my $file = File::Temp->new;
+	my $self = __PACKAGE__->new(sub { serve($_[0], $source_port, $attacks, "$file"); });
+	$self->{file} = $file;
+	return $self;
+}
+
+sub conninfo
+{
+	my ($self, $name) = @_;
+	return "host=127.0.0.1 port=$self->{port} user=etl_trusted dbname=postgres sslmode=disable application_name='$name'";
+}
+
+# The statements that have passed since the last time.
+sub seen
+{
+	my ($self) = @_;
+	my @lines = map { [ split /\t/ ] } split /\n/, slurp_file($self->{file}, $self->{read} // 0);
+	$self->{read} = -s $self->{file};
+	return @lines;
+}
+
+# What kind of statement is it? By the text that each kind has and no other.
+my @kinds = (
+	[ qr/^BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT [^;]+$/, 'begin' ],
+	[ qr/^DECLARE copy_incremental /, 'declare' ],
+	[ qr/^FETCH FORWARD \d+ FROM copy_incremental$/, 'fetch' ],
+	[ qr/^COPY \(.*\) TO STDOUT /s, 'copy' ],
+	[ qr/^COMMIT$/, 'commit' ],
+	[ qr/^EXPLAIN \(FORMAT TEXT\) /, 'plan as text' ],
+	[ qr/^EXPLAIN \(VERBOSE, FORMAT JSON\) /, 'plan as JSON' ],
+	[ qr/^EXPLAIN \(FORMAT JSON\) /, 'estimate as JSON' ],
+	[ qr/^SELECT CASE WHEN .*pg_prepared_xacts/s, 'settled' ],
+	[ qr/^SELECT n\.nspname, c\.relname FROM pg_catalog\.pg_class/, 'table name' ],
+	[ qr/^SELECT pg_catalog\.format_type/, 'type names' ],
+	[ qr/^SELECT c\.reltuples/, 'size of a table' ],
+	[ qr/^SELECT pg_catalog\.count\(\*\), coalesce\(pg_catalog\.sum\(h\), 0\) FROM/, 'checksum' ],
+	[ qr/^SELECT \(k OPERATOR\(pg_catalog\.&\) \d+\) AS b, pg_catalog\.count\(\*\), pg_catalog\.sum\(h\) FROM/, 'buckets' ],
+	[ qr/^SELECT k, h, '\{'/, 'rows by key' ],
+	[ qr/^SELECT pg_catalog\.pg_cancel_backend\(\d+\)$/, 'cancel' ]);
+
+sub kind_of
+{
+	my ($sql) = @_;
+	for my $kind (@kinds) { return $kind->[1] if $sql =~ $kind->[0]; }
+	return 'unknown: ' . $sql =~ s/\s+/ /gr;
+}
+
+sub serve
+{
+	my ($client, $source_port, $attacks, $file) = @_;
+	$SIG{PIPE} = 'IGNORE';
+	my $source = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $source_port) or POSIX::_exit(0);
+	setsockopt($_, IPPROTO_TCP, TCP_NODELAY, 1) for $client, $source;
+	sysread($client, my $startup, 65536) or POSIX::_exit(0);
+	my ($name) = $startup =~ /application_name\0([^\0]*)/;
+	ForkingServer::put($source, $startup);
+	open(my $seen, '>>', $file) or POSIX::_exit(1);
+	my $self = bless {
+		socket => $client, name => $name // '', attack => $attacks->{ $name // '' }, seen => $seen,
+		asked => '', answered => '', unit => {}, units => [], messages => [], times => {}
+	}, __PACKAGE__ . '::Connection';
+	my $select = IO::Select->new($client, $source);
+	while (1)
+	{
+		for my $socket ($select->can_read)
+		{
+			my $is_client = $socket == $client;
+			sysread($socket, my $bytes, 65536) or POSIX::_exit(0);
+			$is_client ? $self->take_question($bytes) : $self->take_answer($bytes);
+			ForkingServer::put($source, $bytes) if $is_client;
+		}
+	}
+}
+
+package HostileProxy::Connection;
+
+sub put { my ($self, $bytes) = @_; ForkingServer::put($self->{socket}, $bytes); return; }
+
+sub wait_for_end
+{
+	my ($self) = @_;
+	1 while sysread $self->{socket}, my $bytes, 65536;
+	POSIX::_exit(0);
+}
+
+# The client's messages: what ends in a Query or a Sync is one statement, with an answer that ends in ReadyForQuery.
+sub take_question
+{
+	my ($self, $bytes) = @_;
+	$self->{asked} .= $bytes;
+	while (length $self->{asked} >= 5 && length $self->{asked} > unpack 'x N', $self->{asked})
+	{
+		my ($type, $body) = unpack 'a x4 a*', substr $self->{asked}, 0, 1 + unpack('x N', $self->{asked}), '';
+		my $unit = $self->{unit};
+		if ($type eq 'P') { (undef, $unit->{sql}) = split /\0/, $body, 3; $unit->{kind} = 'prepare'; }
+		elsif ($type eq 'D' && !defined $unit->{sql}) { $unit->{kind} = 'describe'; }
+		elsif ($type eq 'E') { $unit->{kind} = HostileProxy::kind_of($unit->{sql}); }
+		elsif ($type eq 'Q') { $unit->{kind} = HostileProxy::kind_of($body =~ s/\0.*//sr); }
+		elsif ($type !~ /^[BDSHX]$/) { $unit->{kind} = "unknown: message $type"; }
+		next unless $type =~ /^[QS]$/;
+		push @{ $self->{units} }, $unit->{kind} // 'unknown: nothing before Sync';
+		$self->{unit} = {};
+	}
+	return;
+}
+
+sub take_answer
+{
+	my ($self, $bytes) = @_;
+	$self->{answered} .= $bytes;
+	while (length $self->{answered} >= 5 && length $self->{answered} > unpack 'x N', $self->{answered})
+	{
+		my $message = substr $self->{answered}, 0, 1 + unpack('x N', $self->{answered}), '';
+		push @{ $self->{messages} }, $message;
+		$self->answer if $message =~ /^Z/;
+	}
+	return;
+}
+
+# All messages of an answer have come. The first is that of the startup.
+sub answer
+{
+	my ($self) = @_;
+	my @messages = splice @{ $self->{messages} };
+	if ($self->{is_started}++)
+	{
+		my $kind = shift @{ $self->{units} };
+		my $attack = $self->{attack};
+		my $is_attacked = $attack && $kind =~ m{^$attack->[0]$} && ++$self->{times}{$kind} == $attack->[1];
+		syswrite $self->{seen}, join("\t", $self->{name}, $kind, $is_attacked ? 'attacked' : ()) . "\n";
+		@messages = $attack->[2]->(@messages) if $is_attacked;
+	}
+	my $bytes = '';
+	for my $message (@messages)
+	{
+		if (ref $message) { $self->put($bytes); $bytes = ''; $message->($self); }
+		else { $bytes .= $message; }
+	}
+	$self->put($bytes);
+	return;
+}
+
+1;
