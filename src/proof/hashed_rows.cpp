@@ -37,8 +37,8 @@ std::optional<HashedRow> SourceRows::next() {
     if (PQnfields(row) != 3 || !to_number(0, result.key_hash) || !to_number(1, result.hash))
         connection_.raise_protocol_violation("other columns than asked for");
     result.key = column(row, 2);
-    if (PQgetisnull(row, 0, 2) != 0 || !pg_verify_mbstr(GetDatabaseEncoding(), result.key.data(),
-                                                        static_cast<int>(result.key.size()), true))
+    if (PQgetisnull(row, 0, 2) != 0 ||
+        !pg_verify_mbstr(GetDatabaseEncoding(), result.key.data(), static_cast<int>(result.key.size()), true))
         connection_.raise_protocol_violation("no valid text of a key");
     return result;
 }
