@@ -6,27 +6,47 @@ namespace pgci {
 
 namespace {
 
-// Buckets whose rows differ.
-std::vector<int> differing_buckets(Comparison &comparison) {
+// Buckets whose rows differ, and how many rows of the source they have.
+struct DifferingBuckets {
+    std::vector<int> buckets{};
+    std::int64_t source_rows = 0;
+};
+
+// A number that was checked when it arrived; empty for a side without rows.
+std::int64_t number_of(const std::string &rows) { return rows.empty() ? 0 : std::stoll(rows); }
+
+DifferingBuckets differing_buckets(Comparison &comparison, std::int64_t source_rows) {
     std::map<int, std::pair<Checksum, Checksum>> buckets;
     const Comparison::Sides<Comparison::Buckets> found = comparison.buckets();
-    for (const auto &[bucket, checksum] : found.source) buckets[bucket].first = checksum;
+    std::int64_t counted = 0;
+    for (const auto &[bucket, checksum] : found.source) {
+        buckets[bucket].first = checksum;
+        counted += number_of(checksum.rows);
+    }
+    if (counted != source_rows)
+        comparison.raise_contradiction("buckets of " + std::to_string(counted) + " rows of a window of " +
+                                       std::to_string(source_rows));
     for (const auto &[bucket, checksum] : found.target) buckets[bucket].second = checksum;
-    std::vector<int> differing;
-    for (const auto &[bucket, sides] : buckets)
-        if (!(sides.first == sides.second)) differing.push_back(bucket);
+    DifferingBuckets differing;
+    for (const auto &[bucket, sides] : buckets) {
+        if (sides.first == sides.second) continue;
+        differing.buckets.push_back(bucket);
+        differing.source_rows += number_of(sides.first.rows);
+    }
     return differing;
 }
 
 // Rows that only one side has, of the keys with one hash: mostly a single key.
 class Unmatched {
   public:
-    Unmatched(bool has_key, const DifferenceSink &sink) : has_key_(has_key), sink_(sink) {}
+    Unmatched(Comparison &comparison, bool has_key, const DifferenceSink &sink)
+        : comparison_(comparison), has_key_(has_key), sink_(sink) {}
 
     void add(const HashedRow &row, bool is_of_source) {
         if (!keys_.empty() && row.key_hash != key_hash_) count();
         key_hash_ = row.key_hash;
         Sides &sides = keys_[row.key];
+        if (keys_.size() > most_keys_of_a_hash) comparison_.raise_contradiction("too many keys with one hash");
         ++(is_of_source ? sides.source : sides.target);
     }
     Differences finish() {
@@ -55,6 +75,9 @@ class Unmatched {
             for (std::int64_t i = 0; i < times; ++i) sink_(difference, key);
     }
 
+    static constexpr std::size_t most_keys_of_a_hash = 1000; // of a 64-bit hash
+
+    Comparison &comparison_;
     bool has_key_;
     const DifferenceSink &sink_;
     std::int64_t key_hash_ = 0;
@@ -64,9 +87,11 @@ class Unmatched {
 
 } // namespace
 
-Differences find_differences(Comparison &comparison, bool has_key, const DifferenceSink &sink) {
-    Unmatched unmatched(has_key, sink);
-    comparison.merge_rows(differing_buckets(comparison),
+Differences find_differences(Comparison &comparison, std::int64_t source_rows, bool has_key,
+                             const DifferenceSink &sink) {
+    Unmatched unmatched(comparison, has_key, sink);
+    const DifferingBuckets differing = differing_buckets(comparison, source_rows);
+    comparison.merge_rows(differing.buckets, differing.source_rows,
                           [&](const HashedRow &row, bool is_of_source) { unmatched.add(row, is_of_source); });
     return unmatched.finish();
 }

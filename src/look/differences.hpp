@@ -18,8 +18,9 @@ struct Differences {
 // Takes a difference (missing, extra, changed) and the row's key, a JSON object of texts.
 using DifferenceSink = std::function<void(const char *difference, const std::string &key)>;
 
-// Counts the rows that differ, and gives each to the sink, if there is one. Needs the memory of a few rows, and of those
-// of one key.
-Differences find_differences(Comparison &comparison, bool has_key, const DifferenceSink &sink);
+// Counts the rows that differ, and gives each to the sink, if there is one. `source_rows` is the source's count of the whole
+// window. Needs the memory of a few rows, and of those of one key. Raises 08P01 where the source contradicts itself.
+Differences find_differences(Comparison &comparison, std::int64_t source_rows, bool has_key,
+                             const DifferenceSink &sink);
 
 } // namespace pgci

@@ -55,7 +55,7 @@ std::vector<TextRow> verify_window(const CopyRequest &request) {
     Comparison comparison = compare(run, key);
     const auto [source, target] = comparison.checksums();
     Differences differences;
-    if (!(source == target)) differences = find_differences(comparison, !key.empty(), nullptr);
+    if (!(source == target)) differences = find_differences(comparison, std::stoll(source.rows), !key.empty(), nullptr);
     const auto text = [](std::int64_t number) { return std::optional(std::to_string(number)); };
     return {{source == target ? "true" : "false", source.rows, target.rows, text(differences.missing),
              text(differences.extra), key.empty() ? std::nullopt : text(differences.changed)}};
@@ -66,8 +66,19 @@ void find_different_rows(const CopyRequest &request, const DifferenceSink &sink)
     run.open();
     const std::vector<std::string> key = key_of(run);
     Comparison comparison = compare(run, key);
-    if (const auto [source, target] = comparison.checksums(); source == target) return;
-    find_differences(comparison, !key.empty(), sink);
+    const auto [source, target] = comparison.checksums();
+    if (source == target) return;
+    // Only a source that lies sends a key that is not the JSON that it was asked for.
+    const DifferenceSink checked = [&](const char *difference, const std::string &row_key) {
+        try {
+            sink(difference, row_key);
+        } catch (const PgError &error) {
+            const int category = ERRCODE_TO_CATEGORY(error.data()->sqlerrcode);
+            if (category != ERRCODE_DATA_EXCEPTION && category != ERRCODE_PROGRAM_LIMIT_EXCEEDED) throw;
+            comparison.raise_contradiction("a key that is not readable JSON");
+        }
+    };
+    find_differences(comparison, std::stoll(source.rows), !key.empty(), checked);
 }
 
 } // namespace pgci

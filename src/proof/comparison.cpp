@@ -194,11 +194,11 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
     return sides;
 }
 
-void Comparison::merge_rows(const std::vector<int> &buckets, const UnmatchedSink &sink) {
+void Comparison::merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const UnmatchedSink &sink) {
     const std::string head = "SELECT k, h, " + key_as_json();
     const std::string tail = std::string(" WHERE ") + bucket_of_row + " OPERATOR(pg_catalog.=) ANY (" +
                              bucket_list(buckets) + "::pg_catalog.int8[]) ORDER BY k, h";
-    SourceRows source(source_.connection(), source_statement(head, tail, true));
+    SourceRows source(source_.connection(), source_statement(head, tail, true), source_rows);
     const int settings = begin_settings();
     TargetRows target(query(Side::target, head, tail, true), target_.used_for(ACL_SELECT));
     std::optional<HashedRow> theirs = source.next();

@@ -44,8 +44,14 @@ class Comparison {
     Sides<Buckets> buckets();
     // Gives the rows of these buckets that only one side has to the sink, those with the same hash of the key together. Both
     // servers sort them, so no more than a few rows are held here.
+    // `source_rows` is how many rows the source has in these buckets by its own count; raises 08P01 for another number.
     using UnmatchedSink = std::function<void(const HashedRow &row, bool is_of_source)>;
-    void merge_rows(const std::vector<int> &buckets, const UnmatchedSink &sink);
+    void merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const UnmatchedSink &sink);
+
+    // Raises 08P01: the source has contradicted itself, or sent what it cannot have.
+    [[noreturn]] void raise_contradiction(const std::string &what) {
+        source_.connection().raise_protocol_violation(what);
+    }
 
   private:
     enum class Side { source, target };

@@ -16,8 +16,8 @@ std::string_view column(const PGresult *row, int number) {
 
 } // namespace
 
-SourceRows::SourceRows(RemoteConnection &connection, RemoteConnection::Statement statement)
-    : connection_(connection), statement_(std::move(statement)) {
+SourceRows::SourceRows(RemoteConnection &connection, RemoteConnection::Statement statement, std::int64_t rows)
+    : connection_(connection), statement_(std::move(statement)), rows_left_(rows) {
     connection_.send(statement_);
 }
 
@@ -26,9 +26,13 @@ std::optional<HashedRow> SourceRows::next() {
     has_begun_ = true;
     const PGresult *row = connection_.row_at_hand();
     if (row == nullptr) {
-        if (connection_.await_row(statement_) != nullptr) return std::nullopt;
+        if (connection_.await_row(statement_) != nullptr) {
+            if (rows_left_ != 0) connection_.raise_protocol_violation("fewer rows than the source has counted");
+            return std::nullopt;
+        }
         row = connection_.row_at_hand();
     }
+    if (--rows_left_ < 0) connection_.raise_protocol_violation("more rows than the source has counted");
     HashedRow result;
     const auto to_number = [&](int number, std::int64_t &value) {
         const std::string_view text = column(row, number);
@@ -40,6 +44,8 @@ std::optional<HashedRow> SourceRows::next() {
     if (PQgetisnull(row, 0, 2) != 0 ||
         !pg_verify_mbstr(GetDatabaseEncoding(), result.key.data(), static_cast<int>(result.key.size()), true))
         connection_.raise_protocol_violation("no valid text of a key");
+    if (last_ && result.is_before(*last_)) connection_.raise_protocol_violation("rows in another order than asked for");
+    last_ = HashedRow{result.key_hash, result.hash};
     return result;
 }
 

@@ -23,15 +23,17 @@ struct HashedRow {
 // Of the source, whose connection is theirs until the last row.
 class SourceRows {
   public:
-    // Sends the query.
-    SourceRows(RemoteConnection &connection, RemoteConnection::Statement statement);
+    // Sends the query, whose result has this number of rows.
+    SourceRows(RemoteConnection &connection, RemoteConnection::Statement statement, std::int64_t rows);
 
-    // Nothing after the last row.
+    // Nothing after the last row. Raises 08P01 for another number of rows, or for rows that are not in their order.
     std::optional<HashedRow> next();
 
   private:
     RemoteConnection &connection_;
     RemoteConnection::Statement statement_;
+    std::int64_t rows_left_;
+    std::optional<HashedRow> last_{};
     bool has_begun_ = false;
 };
 
