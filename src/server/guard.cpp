@@ -87,8 +87,8 @@ Failure current_failure() noexcept {
         failure.postgres_error = error.data();
         try {
             shorten_query(failure.postgres_error);
-        } catch (const std::bad_alloc &) {
-            // A long error is better than none.
+        } catch (...) {
+            // A long error is better than none. Nothing may leave this function, or the server ends.
         }
     } catch (const Error &error) {
         failure.set(error.report());
