@@ -53,10 +53,11 @@ void explain_request(Explanation &explanation, PreparedRun &run) {
                     OidIsValid(run.request().target) ? "argument target" : "the table that the query reads");
 }
 
-// Errors of a plan that the run would raise at this point, in a subtransaction whose locks do not stay.
+// Errors of a plan that the run would raise at this point. No lock of it stays.
 std::optional<LoadPlan> explain_plan(Explanation &explanation, PreparedRun &run) {
     std::optional<LoadPlan> plan;
-    const std::optional<RunFailure> failure = in_subtransaction([&] { plan = run.plan(); });
+    const std::optional<RunFailure> failure =
+        in_subtransaction([&] { plan = run.plan(); }, any_error, BodyWork::is_undone);
     if (failure) explanation.add_error(*failure);
     return plan;
 }
@@ -95,16 +96,18 @@ SourceStatement explain_copy(Explanation &explanation, PreparedRun &run, const L
 // What the method does with the rows. Nothing where it cannot write to this target, which is an error of the run.
 std::optional<SourceStatement> explain_method(Explanation &explanation, PreparedRun &run, const LoadPlan &plan) {
     std::optional<SourceStatement> statement;
-    const std::optional<RunFailure> failure = in_subtransaction([&] {
-        if (run.request().method == Method::copy) {
-            statement = explain_copy(explanation, run, plan);
-            return;
-        }
-        if (run.request().method == Method::bulk) check_bulk(run.target(), plan);
-        explanation.add("insert", run.request().method == Method::bulk ? plan.insert : plan.statements.insert);
-        const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
-        statement = {declare.sql, declare};
-    });
+    const std::optional<RunFailure> failure = in_subtransaction(
+        [&] {
+            if (run.request().method == Method::copy) {
+                statement = explain_copy(explanation, run, plan);
+                return;
+            }
+            if (run.request().method == Method::bulk) check_bulk(run.target(), plan);
+            explanation.add("insert", run.request().method == Method::bulk ? plan.insert : plan.statements.insert);
+            const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
+            statement = {declare.sql, declare};
+        },
+        any_error, BodyWork::is_undone);
     if (failure) explanation.add_error(*failure);
     return statement;
 }
@@ -124,7 +127,17 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
     if (failure) explanation.add_error(*failure);
 }
 
+// May the user use the target at all, or a column of it? Others have no business with its runs.
+bool has_privileges(Oid target) {
+    constexpr AclMode privileges = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+    return pg_call([=] {
+        return pg_class_aclcheck(target, GetUserId(), privileges) == ACLCHECK_OK ||
+               pg_attribute_aclcheck_all(target, GetUserId(), privileges, ACLMASK_ANY) == ACLCHECK_OK;
+    });
+}
+
 void explain_earlier_run(Explanation &explanation, const PreparedRun &run) {
+    if (!has_privileges(run.target().oid())) return;
     const std::optional<EarlierRun> earlier = Ledger(run.request().schema).find_earlier(run.key());
     if (!earlier) return;
     explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));

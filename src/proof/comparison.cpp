@@ -17,7 +17,7 @@ void use_comparison_settings(const char *zone) {
     for (const auto &[name, value] :
          {std::pair("DateStyle", "ISO"), std::pair("IntervalStyle", "postgres"), std::pair("extra_float_digits", "3"),
           std::pair("bytea_output", "hex"), std::pair("lc_monetary", "C"), std::pair("xmloption", "content"),
-          std::pair("row_security", "off")})
+          std::pair("row_security", "off"), std::pair("standard_conforming_strings", "on")})
         set_for_level(name, value);
     set_for_level("TimeZone", zone);
 }
@@ -114,16 +114,16 @@ std::string Comparison::hashed_rows(Side side, bool with_key) const {
     return "SELECT " + row_hash(side) + " AS h" + key_hash + parts + " FROM (";
 }
 
-// The key as a JSON object, of the texts c0, c1, ...
+// The key as a JSON object, of the texts c0, c1, ...; an array, because a chain of operators is as deep as it is long.
 std::string Comparison::key_as_json() const {
-    std::string json = "'{'";
+    std::string members;
     for (std::size_t i = 0; i < key_.size(); ++i)
-        json.append(" OPERATOR(pg_catalog.||) ")
-            .append(i == 0 ? "" : "', ' OPERATOR(pg_catalog.||) ")
+        members.append(i == 0 ? "" : ", ")
             .append("pg_catalog.to_json(" + quote_literal(key_[i].name) + "::pg_catalog.text)::pg_catalog.text ")
             .append("OPERATOR(pg_catalog.||) ': ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.to_json(c" +
                     std::to_string(i) + ")::pg_catalog.text, 'null')");
-    return json + " OPERATOR(pg_catalog.||) '}'";
+    return "'{' OPERATOR(pg_catalog.||) pg_catalog.array_to_string(ARRAY[" + members +
+           "]::pg_catalog.text[], ', ') OPERATOR(pg_catalog.||) '}'";
 }
 
 std::string Comparison::query(Side side, const std::string &head, const std::string &tail, bool with_key) const {

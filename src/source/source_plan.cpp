@@ -48,17 +48,22 @@ std::optional<std::int64_t> rows_of_line(std::string_view line) {
 // server cannot read as JSON, or only with a deeper stack, is not an error of this server's user.
 std::vector<TextRow> filtering_scans(SourceSession &source, const std::string &json) {
     std::vector<TextRow> scans;
-    const std::optional<RunFailure> failure = in_subtransaction([&] {
-        scans = select_rows(
-            "SELECT DISTINCT node OPERATOR(pg_catalog.->>) 'Schema', node OPERATOR(pg_catalog.->>) 'Relation Name', "
-            "node OPERATOR(pg_catalog.->>) 'Filter' FROM pg_catalog.jsonb_path_query($1::pg_catalog.jsonb, 'strict "
-            "$.** ? (@.\"Node Type\" == \"Seq Scan\" && @.\"Schema\".type() == \"string\" && @.\"Relation "
-            "Name\".type() == \"string\" && @.\"Filter\".type() == \"string\")') AS node LIMIT 100",
-            {json});
-    });
+    const auto is_of_json = [](int code) {
+        const int category = ERRCODE_TO_CATEGORY(code);
+        return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+    };
+    const std::optional<RunFailure> failure = in_subtransaction(
+        [&] {
+            scans = select_rows(
+                "SELECT DISTINCT node OPERATOR(pg_catalog.->>) 'Schema', node OPERATOR(pg_catalog.->>) 'Relation "
+                "Name', node OPERATOR(pg_catalog.->>) 'Filter' FROM pg_catalog.jsonb_path_query($1::pg_catalog.jsonb, "
+                "'strict "
+                "$.** ? (@.\"Node Type\" == \"Seq Scan\" && @.\"Schema\".type() == \"string\" && @.\"Relation "
+                "Name\".type() == \"string\" && @.\"Filter\".type() == \"string\")') AS node LIMIT 100",
+                {json});
+        },
+        is_of_json);
     if (!failure) return scans;
-    const std::string category = failure->sqlstate().substr(0, 2);
-    if (category != "22" && category != "54") raise(*failure);
     source.connection().raise_protocol_violation("no readable JSON in answer to EXPLAIN");
 }
 

@@ -138,12 +138,14 @@ WrittenName written_name_of(const SourceQuery &query, const std::string &relatio
     if (!query.from_relations()) raise_unclear("This server's parser cannot read the query.");
     const WrittenName *found = nullptr;
     for (const WrittenName &name : *query.from_relations()) {
-        if (name.relation != relation) continue;
+        if (name.is_inner || name.relation != relation) continue;
         if (found != nullptr) raise_unclear("The query's FROM clause names \"" + relation + "\" more than once.");
         found = &name;
     }
     if (found == nullptr)
         raise_unclear("The query's columns come from \"" + relation + "\", which its FROM clause does not name.");
+    // The source alone says of which one the columns are, and it may be wrong.
+    if (query.from_relations()->size() > 1) raise_unclear("The query's FROM clause names more than one relation.");
     return *found;
 }
 

@@ -31,8 +31,8 @@ class Target {
     static Target open(Oid relation, TargetUse use = TargetUse::write);
 
     // Finds the relation that a query reads: the source's analysis must name one table, and the query's FROM clause
-    // must name it once. It is looked up here by the name that the query uses; the relation that has the name when the
-    // lock is taken is the target. Raises 42P09 when that is not clear
+    // must name it, and no other relation. It is looked up here by the name that the query uses; the relation that has
+    // the name when the lock is taken is the target. Raises 42P09 when that is not clear
     // and 42P01 when this server has no such table.
     static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
                        TargetUse use = TargetUse::write);

@@ -27,7 +27,7 @@ class SourceQuery {
     // Is it SELECT of columns by their own names FROM ... WHERE ..., and nothing else? False where that is not known.
     bool selects_plainly() const { return from_relations_ && pgci::selects_plainly(text_); }
 
-    // The relations of the top-level FROM clause, joins included. Nothing where this server's parser cannot read the
+    // The relations of the top-level FROM clause, those of joins and subqueries included. Nothing where this server's parser cannot read the
     // text, which may be newer than it.
     const std::optional<std::vector<WrittenName>> &from_relations() const { return from_relations_; }
 

@@ -35,27 +35,40 @@ std::unordered_set<std::string_view> names_of_with(const WithClause *with) {
     return names;
 }
 
-// The tables of FROM, through joins; subqueries and functions are no tables. A text of a MB has joins of joins thousands
-// deep, which is why this is a loop.
-std::vector<WrittenName> relations_of(const SelectStmt *select) {
-    const std::unordered_set<std::string_view> with = names_of_with(select->withClause);
+// The relations of FROM, through joins and subqueries; functions are no relations. A text of a MB has joins of joins
+// thousands deep, which is why this is a loop.
+std::vector<WrittenName> relations_of(const SelectStmt *whole) {
+    const std::unordered_set<std::string_view> with = names_of_with(whole->withClause);
     std::vector<WrittenName> relations;
-    std::vector<const Node *> items;
-    for (int i = list_length(select->fromClause); i-- > 0;)
-        items.push_back(static_cast<const Node *>(list_nth(select->fromClause, i)));
+    struct Item {
+        const Node *node;
+        bool is_inner;
+    };
+    std::vector<Item> items{{reinterpret_cast<const Node *>(whole), false}};
     while (!items.empty()) {
-        const Node *const item = items.back();
+        const auto [node, is_inner] = items.back();
         items.pop_back();
-        if (IsA(item, RangeVar)) {
-            const auto *const name = reinterpret_cast<const RangeVar *>(item);
-            if (name->schemaname == nullptr && with.contains(name->relname)) continue;
-            relations.push_back({name->schemaname != nullptr ? name->schemaname : "", name->relname});
-        } else if (IsA(item, RangeTableSample)) {
-            items.push_back(reinterpret_cast<const RangeTableSample *>(item)->relation);
-        } else if (IsA(item, JoinExpr)) {
-            const auto *const join = reinterpret_cast<const JoinExpr *>(item);
-            items.push_back(join->rarg);
-            items.push_back(join->larg);
+        if (node == nullptr) continue;
+        if (IsA(node, SelectStmt)) {
+            const auto *const select = reinterpret_cast<const SelectStmt *>(node);
+            // The parts of a UNION are queries of their own.
+            items.push_back({reinterpret_cast<const Node *>(select->rarg), true});
+            items.push_back({reinterpret_cast<const Node *>(select->larg), true});
+            for (int i = list_length(select->fromClause); i-- > 0;)
+                items.push_back({static_cast<const Node *>(list_nth(select->fromClause, i)), is_inner});
+        } else if (IsA(node, RangeSubselect)) {
+            items.push_back({reinterpret_cast<const RangeSubselect *>(node)->subquery, true});
+        } else if (IsA(node, RangeVar)) {
+            const auto *const name = reinterpret_cast<const RangeVar *>(node);
+            const bool is_of_with = name->schemaname == nullptr && with.contains(name->relname);
+            relations.push_back(
+                {name->schemaname != nullptr ? name->schemaname : "", name->relname, is_inner || is_of_with});
+        } else if (IsA(node, RangeTableSample)) {
+            items.push_back({reinterpret_cast<const RangeTableSample *>(node)->relation, is_inner});
+        } else if (IsA(node, JoinExpr)) {
+            const auto *const join = reinterpret_cast<const JoinExpr *>(node);
+            items.push_back({join->rarg, is_inner});
+            items.push_back({join->larg, is_inner});
         }
     }
     return relations;

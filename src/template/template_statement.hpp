@@ -11,6 +11,7 @@ namespace pgci {
 struct WrittenName {
     std::string schema;
     std::string relation;
+    bool is_inner = false; // of a subquery of the FROM clause, or a query of WITH
 };
 
 // Is it SELECT, VALUES or TABLE, or does it write, or is it another command?
@@ -21,7 +22,7 @@ enum class StatementKind { query, writes, other };
 StatementKind kind_of_statement(const std::string &text);
 
 // Raises 25006 for a statement that writes, 42601 for one that is no query. Returns the relations of the top-level
-// FROM clause, joins included; nothing where the text is not SQL that this server knows: the source may be newer.
+// FROM clause, those of joins and subqueries included; nothing where the text is not SQL that this server knows: the source may be newer.
 std::optional<std::vector<WrittenName>> check_statement(const std::string &text);
 
 // Is a text that check_statement has parsed a selection of columns by their own names from one relation, perhaps with

@@ -67,9 +67,6 @@ lands('SELECT * FROM A', 'public.a', 2, 'by name: case is folded');
 lands('SELECT * FROM "Odd "".Name; é"', '"Odd "".Name; é"', 2, 'by a quoted name');
 lands('SELECT x.id FROM a AS x', 'a', 2, 'by an aliased table');
 lands('SELECT 1 + 0 AS id, name FROM a WHERE id IN (SELECT id FROM b)', 'a', 1, 'by one column; a subquery in WHERE is none');
-lands('SELECT a.* FROM a JOIN b USING (id)', 'a', 1, 'by a join of which one table is selected');
-lands('SELECT b.id, b.other FROM a, b WHERE a.id = b.id', 'b', 1, 'by another join');
-lands('SELECT a.id FROM a LEFT JOIN (b CROSS JOIN parts) ON true', 'a', 8, 'by nested joins');
 lands('SELECT * FROM seen', 'seen', 2, 'by a view');
 lands('SELECT * FROM parts', 'parts', 2, 'by a partitioned table');
 lands('SELECT * FROM ancestor', 'ancestor', 2, 'by a table with heirs');
@@ -90,6 +87,11 @@ my @unclear = (
 	[ 'WITH a AS (SELECT * FROM s.a) SELECT * FROM a', 'WITH of that name over another one', qr/does not name/ ],
 	[ 'SELECT x.* FROM a AS x, a AS y', 'a self join', qr/FROM clause names "a" more than once/ ],
 	[ 'SELECT a.id, a.name FROM a, s.a AS z', 'two schemas', qr/more than once/ ],
+	[ 'SELECT a.* FROM a JOIN b USING (id)', 'a join of which one table is selected', qr/FROM clause names more than one relation/ ],
+	[ 'SELECT b.id, b.other FROM a, b WHERE a.id = b.id', 'another join', qr/more than one relation/ ],
+	[ 'SELECT a.id FROM a LEFT JOIN (b CROSS JOIN parts) ON true', 'nested joins', qr/more than one relation/ ],
+	[ 'SELECT a.* FROM a, (SELECT id FROM b) AS x', 'a table beside a subquery', qr/more than one relation/ ],
+	[ 'WITH x AS (SELECT id FROM b) SELECT a.* FROM a, x', 'a table beside WITH', qr/more than one relation/ ],
 	[ 'SELECT id FROM a UNION ALL SELECT id FROM b', 'UNION', qr/HINT:  Pass target/ ],
 	[ 'SELECT count(*) AS id FROM a', 'expressions alone', qr/None of the query's columns comes from a table/ ],
 	[ 'SELECT g AS id FROM generate_series(1, 2) AS g', 'a function', qr/None of/ ],
