@@ -47,7 +47,6 @@ AuthenticationWatch::Verdict AuthenticationWatch::look(PGconn *connection) {
     return Verdict::pass;
 }
 
-// The first message of what was received.
 AuthenticationWatch::Verdict AuthenticationWatch::judge(std::string_view received, bool is_whole_record) {
     const auto await_rest = [&] {
         return is_whole_record ? refuse("The source sent a part of an authentication request.") : Verdict::wait_rest;

@@ -30,10 +30,12 @@ class AuthenticationWatch {
     };
     // Judges what has arrived, if the connection is in its authentication.
     Verdict look(PGconn *connection);
+    // Judges the first message of what has arrived during authentication. `is_whole_record`: no more can be seen before
+    // libpq has read this.
+    Verdict judge(std::string_view received, bool is_whole_record);
     const std::string &reason() const { return reason_; }
 
   private:
-    Verdict judge(std::string_view received, bool is_whole_record);
     Verdict judge_request(std::string_view body);
     Verdict judge_iterations(std::string_view server_first);
     Verdict refuse(std::string reason);
