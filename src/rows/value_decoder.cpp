@@ -14,8 +14,9 @@ Kind binary_kind(Oid type) {
         return Kind::int16;
     case INT4OID:
     case FLOAT4OID:
-    case OIDOID:
         return Kind::int32;
+    case OIDOID:
+        return Kind::oid;
     case INT8OID:
     case FLOAT8OID:
         return Kind::int64;
@@ -144,6 +145,10 @@ Datum decode_value(ValueDecoder &decoder, char *value, int length) {
         break;
     case Kind::int32:
         if (length == 4) return Int32GetDatum(static_cast<std::int32_t>(read_32(value)));
+        break;
+    case Kind::oid:
+        // Not as a negative number, whose upper half of the Datum would have its bits set.
+        if (length == 4) return ObjectIdGetDatum(read_32(value));
         break;
     case Kind::int64:
         if (length == 8) return Int64GetDatum(static_cast<std::int64_t>(read_64(value)));

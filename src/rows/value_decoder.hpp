@@ -13,6 +13,7 @@ struct ValueDecoder {
         boolean,
         int16,
         int32,
+        oid,
         int64,
         text,
         bytes,

@@ -6,17 +6,28 @@ SANITIZER_FLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fn
 # seen. A short call takes seconds then.
 SANITIZER_DEFINES=${RELEASE_CACHES:+-DRELCACHE_FORCE_RELEASE -DCATCACHE_FORCE_RELEASE}
 
+# Print the folder of the server with sanitizers; its file "complete" is made last.
+sanitized_folder() {
+    local version
+    version=$(dpkg-query -W -f='${Version}' "postgresql-$PG_MAJOR")
+    echo "${PGCI_CACHE:-/var/tmp/pg_copy_incremental-$EUID}/postgresql-$version-sanitizers${RELEASE_CACHES:+-released}"
+}
+
+# Programs do not free what ends with their process. Frames of a server stay on its stack, whose depth it measures.
+set_sanitizer_options() {
+    export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1
+    export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
+}
+
 # Set PG_CONFIG to a server built with sanitizers, of the installed package's version where the archive has its source,
 # else of the release's; build it if the cache has none. The cache is PGCI_CACHE, by default a folder of this user's in
 # /var/tmp. It takes ten minutes of two processors.
 make_sanitized_server() {
-    local version cache=${PGCI_CACHE:-/var/tmp/pg_copy_incremental-$EUID} folder
+    local version folder
     version=$(dpkg-query -W -f='${Version}' "postgresql-$PG_MAJOR")
-    folder=$cache/postgresql-$version-sanitizers${RELEASE_CACHES:+-released}
+    folder=$(sanitized_folder)
     PG_CONFIG=$folder/server/bin/pg_config
-    # Programs do not free what ends with their process. Frames of a server stay on its stack, whose depth it measures.
-    export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1
-    export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
+    set_sanitizer_options
     [[ ! -e $folder/complete ]] || return 0
     need_packages dpkg-dev bison flex zlib1g-dev libreadline-dev libicu-dev libssl-dev libxml2-dev liblz4-dev libzstd-dev
     step "building PostgreSQL with sanitizers in $folder"
