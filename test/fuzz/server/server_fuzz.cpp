@@ -43,7 +43,7 @@ bool is_new() {
 
 std::string mutate(Random &random, std::string input, const Corpus &others, const Corpus &dictionary) {
     constexpr std::size_t longest = 4096;
-    constexpr std::uint64_t numbers[] = {0,          1,          0x7F,       0x80,       0xFF,      0x7FFF,
+    constexpr std::uint64_t numbers[] = {0,          1,          0x7F,       0x80,       0xFF,       0x7FFF,
                                          0x8000,     0xFFFF,     0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x4000,
                                          0x40000000, 0x3FFFFFFF, 0x10000,    5,          10000,      0xC000};
     for (std::size_t changes = 1 + random.below(4); changes > 0; --changes) {
