@@ -11,8 +11,8 @@ namespace {
 
 // Does the query read nothing but the target, so that it finds the same rows here?
 bool reads_target(const SourceQuery &query, const Target &target) {
-    if (!query.selects_plainly() || !query.from_relations() || query.from_relations()->size() != 1) return false;
-    const WrittenName &name = query.from_relations()->front();
+    if (!query.selects_plainly()) return false;
+    const WrittenName &name = *query.only_relation();
     const std::string quoted =
         (name.schema.empty() ? "" : quote_identifier(name.schema) + ".") + quote_identifier(name.relation);
     const std::vector<TextRow> found = select_rows("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", {quoted});

@@ -134,19 +134,15 @@ Oid single_source_table(const std::vector<SourceColumn> &columns) {
     return table;
 }
 
-WrittenName written_name_of(const SourceQuery &query, const std::string &relation) {
-    if (!query.from_relations()) raise_unclear("This server's parser cannot read the query.");
-    const WrittenName *found = nullptr;
-    for (const WrittenName &name : *query.from_relations()) {
-        if (name.is_inner || name.relation != relation) continue;
-        if (found != nullptr) raise_unclear("The query's FROM clause names \"" + relation + "\" more than once.");
-        found = &name;
-    }
-    if (found == nullptr)
-        raise_unclear("The query's columns come from \"" + relation + "\", which its FROM clause does not name.");
-    // The source alone says of which one the columns are, and it may be wrong.
-    if (query.from_relations()->size() > 1) raise_unclear("The query's FROM clause names more than one relation.");
-    return *found;
+// The one relation of FROM, which the source must have found by that name.
+WrittenName written_name_of(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source) {
+    const Oid table = single_source_table(columns);
+    if (!query.only_relation()) raise_unclear("The query's FROM clause is not exactly one table.");
+    const WrittenName &name = *query.only_relation();
+    const SourceSession::TableName found = source.table_name(table);
+    if (name.relation != found.relation || (!name.schema.empty() && name.schema != found.schema))
+        raise_unclear("The query's columns come from \"" + found.relation + "\", which its FROM clause does not name.");
+    return name;
 }
 
 } // namespace
@@ -198,8 +194,7 @@ const TargetColumn *Target::find_column(const std::string &name) const {
 
 Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
                     TargetUse use) {
-    const SourceSession::TableName table = source.table_name(single_source_table(columns));
-    const WrittenName name = written_name_of(query, table.relation);
+    const WrittenName name = written_name_of(query, columns, source);
     const Oid found = pg_call([&] { return look_up_and_lock(name.schema.c_str(), name.relation.c_str(), use); });
     if (!OidIsValid(found)) {
         const std::string shown = name.schema.empty() ? name.relation : name.schema + "." + name.relation;

@@ -25,7 +25,7 @@ SourceQuery::SourceQuery(const std::string &query_template, const WindowText *wi
         tokens = scan_template(text_, what, kind);
     }
     text_.resize(tokens.length);
-    from_relations_ = check_statement(text_);
+    only_relation_ = check_statement(text_);
 }
 
 } // namespace pgci

@@ -25,16 +25,15 @@ class SourceQuery {
     bool has_literal_braces() const { return !parameters_.empty() && text_.find("{}") != std::string::npos; }
 
     // Is it SELECT of columns by their own names FROM ... WHERE ..., and nothing else? False where that is not known.
-    bool selects_plainly() const { return from_relations_ && pgci::selects_plainly(text_); }
+    bool selects_plainly() const { return only_relation_ && pgci::selects_plainly(text_); }
 
-    // The relations of the top-level FROM clause, those of joins and subqueries included. Nothing where this server's parser cannot read the
-    // text, which may be newer than it.
-    const std::optional<std::vector<WrittenName>> &from_relations() const { return from_relations_; }
+    // The relation of the top-level FROM clause, if this server's parser finds exactly one and nothing else in it.
+    const std::optional<WrittenName> &only_relation() const { return only_relation_; }
 
   private:
     std::string text_;
     std::vector<std::string> parameters_;
-    std::optional<std::vector<WrittenName>> from_relations_;
+    std::optional<WrittenName> only_relation_;
 };
 
 } // namespace pgci

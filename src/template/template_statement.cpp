@@ -1,7 +1,5 @@
 #include "template/template_statement.hpp"
 
-#include <unordered_set>
-
 #include "server/subtransaction.hpp"
 #include "server/user_text.hpp"
 
@@ -27,51 +25,22 @@ StatementKind kind_of(const Node *statement) {
     return StatementKind::query;
 }
 
-// The names that WITH defines: in FROM they mean its queries, and no tables.
-std::unordered_set<std::string_view> names_of_with(const WithClause *with) {
-    std::unordered_set<std::string_view> names;
+// Does WITH define a query of this name?
+bool defines(const WithClause *with, const char *name) {
     for (int i = 0; with != nullptr && i < list_length(with->ctes); ++i)
-        names.insert(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename);
-    return names;
+        if (std::strcmp(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename, name) == 0) return true;
+    return false;
 }
 
-// The relations of FROM, through joins and subqueries; functions are no relations. A text of a MB has joins of joins
-// thousands deep, which is why this is a loop.
-std::vector<WrittenName> relations_of(const SelectStmt *whole) {
-    const std::unordered_set<std::string_view> with = names_of_with(whole->withClause);
-    std::vector<WrittenName> relations;
-    struct Item {
-        const Node *node;
-        bool is_inner;
-    };
-    std::vector<Item> items{{reinterpret_cast<const Node *>(whole), false}};
-    while (!items.empty()) {
-        const auto [node, is_inner] = items.back();
-        items.pop_back();
-        if (node == nullptr) continue;
-        if (IsA(node, SelectStmt)) {
-            const auto *const select = reinterpret_cast<const SelectStmt *>(node);
-            // The parts of a UNION are queries of their own.
-            items.push_back({reinterpret_cast<const Node *>(select->rarg), true});
-            items.push_back({reinterpret_cast<const Node *>(select->larg), true});
-            for (int i = list_length(select->fromClause); i-- > 0;)
-                items.push_back({static_cast<const Node *>(list_nth(select->fromClause, i)), is_inner});
-        } else if (IsA(node, RangeSubselect)) {
-            items.push_back({reinterpret_cast<const RangeSubselect *>(node)->subquery, true});
-        } else if (IsA(node, RangeVar)) {
-            const auto *const name = reinterpret_cast<const RangeVar *>(node);
-            const bool is_of_with = name->schemaname == nullptr && with.contains(name->relname);
-            relations.push_back(
-                {name->schemaname != nullptr ? name->schemaname : "", name->relname, is_inner || is_of_with});
-        } else if (IsA(node, RangeTableSample)) {
-            items.push_back({reinterpret_cast<const RangeTableSample *>(node)->relation, is_inner});
-        } else if (IsA(node, JoinExpr)) {
-            const auto *const join = reinterpret_cast<const JoinExpr *>(node);
-            items.push_back({join->rarg, is_inner});
-            items.push_back({join->larg, is_inner});
-        }
-    }
-    return relations;
+// The relation that FROM consists of; null for a join, a subquery, a function, a query of WITH, VALUES and UNION.
+const RangeVar *only_relation_of(const SelectStmt *select) {
+    if (list_length(select->fromClause) != 1) return nullptr;
+    const auto *item = static_cast<const Node *>(linitial(select->fromClause));
+    if (IsA(item, RangeTableSample)) item = reinterpret_cast<const RangeTableSample *>(item)->relation;
+    if (!IsA(item, RangeVar)) return nullptr;
+    const auto *const relation = reinterpret_cast<const RangeVar *>(item);
+    if (relation->schemaname == nullptr && defines(select->withClause, relation->relname)) return nullptr;
+    return relation;
 }
 
 // Parses as the source does.
@@ -119,7 +88,7 @@ StatementKind kind_of_statement(const std::string &text) {
     });
 }
 
-std::optional<std::vector<WrittenName>> check_statement(const std::string &text) {
+std::optional<WrittenName> check_statement(const std::string &text) {
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
     List *statements = NIL;
@@ -147,7 +116,9 @@ std::optional<std::vector<WrittenName>> check_statement(const std::string &text)
     case StatementKind::query:
         break;
     }
-    return relations_of(reinterpret_cast<const SelectStmt *>(statement));
+    const RangeVar *const relation = only_relation_of(reinterpret_cast<const SelectStmt *>(statement));
+    if (relation == nullptr) return std::nullopt;
+    return WrittenName{relation->schemaname != nullptr ? relation->schemaname : "", relation->relname};
 }
 
 } // namespace pgci

@@ -11,7 +11,6 @@ namespace pgci {
 struct WrittenName {
     std::string schema;
     std::string relation;
-    bool is_inner = false; // of a subquery of the FROM clause, or a query of WITH
 };
 
 // Is it SELECT, VALUES or TABLE, or does it write, or is it another command?
@@ -21,9 +20,10 @@ enum class StatementKind { query, writes, other };
 // its place in the text.
 StatementKind kind_of_statement(const std::string &text);
 
-// Raises 25006 for a statement that writes, 42601 for one that is no query. Returns the relations of the top-level
-// FROM clause, those of joins and subqueries included; nothing where the text is not SQL that this server knows: the source may be newer.
-std::optional<std::vector<WrittenName>> check_statement(const std::string &text);
+// Raises 25006 for a statement that writes, 42601 for one that is no query. Returns the relation of the top-level FROM
+// clause; nothing where the clause has a join, a subquery or a function, where there is none, and where the text is not
+// SQL that this server knows: the source may be newer.
+std::optional<WrittenName> check_statement(const std::string &text);
 
 // Is a text that check_statement has parsed a selection of columns by their own names from one relation, perhaps with
 // WHERE and ORDER BY, and nothing else?

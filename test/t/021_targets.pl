@@ -52,10 +52,10 @@ $destination->safe_psql('postgres', <<~'SQL');
 # Found: the name that the query writes, in the schema that it writes, or along search_path.
 sub lands
 {
-	my ($query, $table, $rows, $name, $before) = @_;
+	my ($query, $table, $rows, $name, $before, $target) = @_;
 	my $check = "SELECT count(*) FROM $table";
 	$destination->safe_psql('postgres', "TRUNCATE $table");
-	copies($destination, ($before // '') . copy_sql($query, undef), $rows, $check, $rows, $name);
+	copies($destination, ($before // '') . copy_sql($query, undef, $target ? (target => "'$target'") : ()), $rows, $check, $rows, $name);
 	return;
 }
 lands('SELECT * FROM a', 'public.a', 2, 'by name');
@@ -67,6 +67,12 @@ lands('SELECT * FROM A', 'public.a', 2, 'by name: case is folded');
 lands('SELECT * FROM "Odd "".Name; é"', '"Odd "".Name; é"', 2, 'by a quoted name');
 lands('SELECT x.id FROM a AS x', 'a', 2, 'by an aliased table');
 lands('SELECT 1 + 0 AS id, name FROM a WHERE id IN (SELECT id FROM b)', 'a', 1, 'by one column; a subquery in WHERE is none');
+lands('TABLE a', 'a', 2, 'by TABLE');
+lands('WITH b AS (SELECT 1) SELECT * FROM a', 'a', 2, 'by a table beside WITH');
+lands('WITH a AS (SELECT 1) SELECT * FROM public.a', 'a', 2, 'by a schema that WITH cannot mean');
+lands('SELECT a.* FROM a JOIN b USING (id)', 'a', 1, 'a join needs the target', '', 'a');
+lands('SELECT b.id, b.other FROM a, b WHERE a.id = b.id', 'b', 1, 'another join', '', 'b');
+lands('SELECT a.id FROM a LEFT JOIN (b CROSS JOIN parts) ON true', 'a', 8, 'nested joins', '', 'a');
 lands('SELECT * FROM seen', 'seen', 2, 'by a view');
 lands('SELECT * FROM parts', 'parts', 2, 'by a partitioned table');
 lands('SELECT * FROM ancestor', 'ancestor', 2, 'by a table with heirs');
@@ -80,18 +86,20 @@ lands('SELECT * FROM a', 'public.a', 2, 'nor one that search_path names first',
 # Not found.
 my @unclear = (
 	[ 'SELECT a.id, b.other FROM a JOIN b USING (id)', 'columns of two tables', qr/come from several tables/ ],
-	[ 'SELECT * FROM (SELECT * FROM a) AS x', 'a subquery', qr/which its FROM clause does not name/ ],
-	[ 'SELECT * FROM (SELECT * FROM b) AS a', 'a subquery called as a table', qr/does not name/ ],
-	[ 'WITH a AS (SELECT * FROM b) SELECT * FROM a', 'WITH of that name', qr/does not name/ ],
-	[ 'WITH a AS (SELECT * FROM a) SELECT * FROM a', 'WITH of that name over the table', qr/does not name/ ],
-	[ 'WITH a AS (SELECT * FROM s.a) SELECT * FROM a', 'WITH of that name over another one', qr/does not name/ ],
-	[ 'SELECT x.* FROM a AS x, a AS y', 'a self join', qr/FROM clause names "a" more than once/ ],
-	[ 'SELECT a.id, a.name FROM a, s.a AS z', 'two schemas', qr/more than once/ ],
-	[ 'SELECT a.* FROM a JOIN b USING (id)', 'a join of which one table is selected', qr/FROM clause names more than one relation/ ],
-	[ 'SELECT b.id, b.other FROM a, b WHERE a.id = b.id', 'another join', qr/more than one relation/ ],
-	[ 'SELECT a.id FROM a LEFT JOIN (b CROSS JOIN parts) ON true', 'nested joins', qr/more than one relation/ ],
-	[ 'SELECT a.* FROM a, (SELECT id FROM b) AS x', 'a table beside a subquery', qr/more than one relation/ ],
-	[ 'WITH x AS (SELECT id FROM b) SELECT a.* FROM a, x', 'a table beside WITH', qr/more than one relation/ ],
+	[ 'SELECT * FROM (SELECT * FROM a) AS x', 'a subquery', qr/FROM clause is not exactly one table/ ],
+	[ 'SELECT * FROM (SELECT * FROM b) AS a', 'a subquery called as a table', qr/FROM clause is not exactly one table/ ],
+	[ 'WITH a AS (SELECT * FROM b) SELECT * FROM a', 'WITH of that name', qr/FROM clause is not exactly one table/ ],
+	[ 'WITH a AS (SELECT * FROM a) SELECT * FROM a', 'WITH of that name over the table', qr/FROM clause is not exactly one table/ ],
+	[ 'WITH a AS (SELECT * FROM s.a) SELECT * FROM a', 'WITH of that name over another one', qr/FROM clause is not exactly one table/ ],
+	[ 'SELECT x.* FROM a AS x, a AS y', 'a self join', qr/FROM clause is not exactly one table/ ],
+	[ 'SELECT a.id, a.name FROM a, s.a AS z', 'two schemas', qr/FROM clause is not exactly one table/ ],
+	[ 'SELECT a.* FROM a JOIN b USING (id)', 'a join of which one table is selected', qr/not exactly one table/ ],
+	[ 'SELECT b.id, b.other FROM a, b WHERE a.id = b.id', 'another join', qr/not exactly one table/ ],
+	[ 'SELECT a.id FROM a LEFT JOIN (b CROSS JOIN parts) ON true', 'nested joins', qr/not exactly one table/ ],
+	[ 'SELECT a.* FROM a, (SELECT id FROM b) AS x', 'a table beside a subquery', qr/not exactly one table/ ],
+	[ 'WITH x AS (SELECT id FROM b) SELECT a.* FROM a, x', 'a table beside WITH', qr/not exactly one table/ ],
+	[ 'SELECT a.* FROM a, LATERAL (VALUES (a.id)) AS x', 'VALUES beside the table', qr/not exactly one table/ ],
+	[ 'SELECT a.* FROM a, generate_series(1, 2)', 'a function beside the table', qr/not exactly one table/ ],
 	[ 'SELECT id FROM a UNION ALL SELECT id FROM b', 'UNION', qr/HINT:  Pass target/ ],
 	[ 'SELECT count(*) AS id FROM a', 'expressions alone', qr/None of the query's columns comes from a table/ ],
 	[ 'SELECT g AS id FROM generate_series(1, 2) AS g', 'a function', qr/None of/ ],

@@ -30,7 +30,8 @@ my %endless = (
 	'an error of a gigabyte' => sub { return ('E' . pack('N', 1_000_000_000) . "SERROR\0C22012\0M", flood('x' x 65536)) });
 my $after_begin = sub { my ($answer) = @_; return sub { return (complete('BEGIN'), $endless{$answer}->()) } };
 # Columns of a table, so that the run asks for its name.
-my $of_table = replace_first('T', message('T', pack('n', 2) . join '', map { "$_->[0]\0" . pack 'NnNnl>n', 4711, $_->[1], $_->[2], -1, -1, 0 } [ 'id', 1, 23 ], [ 'note', 2, 25 ]));
+my $table_columns = message('T', pack('n', 2) . join '', map { "$_->[0]\0" . pack 'NnNnl>n', 4711, $_->[1], $_->[2], -1, -1, 0 } [ 'id', 1, 23 ], [ 'note', 2, 25 ]);
+my $of_table = sub { return map { /^T/ ? $table_columns : $_ } @_ };
 
 # Question, answer, scenario, the calls that ask it.
 my @cases = (
@@ -70,12 +71,15 @@ my %estimates = map { ("rows=$_" => { explain => answers(1, ["Seq Scan on rows  
   ('-9223372036854775807', '-1', '9' x 20, '1e300', '0x10', '', '9223372036854775807');
 my $no_schema = '[{"Plan": {"Node Type": "Seq Scan", "Filter": "(id = 1)", "Plan Rows": 5}}]';
 my @scenarios = map { { $_->[1]{lookup} ? (describe => $of_table) : (), %{ $_->[1] } } } @cases;
-my $hostile = start_hostile_source(%estimates, 'no schema' => { explain => answers(1, [$no_schema]), other => $settled }, map { ($_ => $scenarios[$_]) } 0 .. $#scenarios);
+# Another table's OID in the description does not choose the target.
+my %lies = map { ("lie $_" => { describe => $of_table, lookup => answers(2, [ split /\./ ]) }) } 'public.other', 's.rows';
+my $hostile = start_hostile_source(%estimates, %lies, 'no schema' => { explain => answers(1, [$no_schema]), other => $settled }, map { ($_ => $scenarios[$_]) } 0 .. $#scenarios);
 
 my $destination = PostgreSQL::Test::Cluster->new('destination');
 $destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
 $destination->start;
-$destination->safe_psql('postgres', 'CREATE EXTENSION pg_copy_incremental; CREATE TABLE rows (id int, note text)');
+$destination->safe_psql('postgres', 'CREATE EXTENSION pg_copy_incremental; CREATE TABLE rows (id int, note text); '
+	. q[CREATE TABLE other AS SELECT 1 AS id, 'a row' AS note; CREATE SCHEMA s; CREATE TABLE s.rows AS TABLE other]);
 
 sub call
 {
@@ -110,6 +114,7 @@ for my $number (0 .. $#cases)
 		my $growth = growth(sub { ($state, $said) = outcome_of($session, call($function, $number, %argument)) });
 		note("$name: $state, memory + $growth kB: " . substr $said =~ s/\s+/ /gr, 0, 300);
 		like($said, qr/08P01: source server sent an unexpected response.*Unexpected: .* in answer to [\w' ]+\./s, $name);
+		like($said, qr/in answer to the question about a table's name/, "$name: that question") if $point eq 'lookup';
 		cmp_ok($growth, '<', 50 * 1024, "$name: memory") if $answer =~ /end|gigabyte|JSON/;
 	}
 }
@@ -125,6 +130,22 @@ for my $estimate (sort keys %estimates)
 }
 my ($state, $said) = outcome_of($session, call('copy_incremental_explain', 'no schema', target => "'rows'"));
 unlike($said, qr/^(error|warning)\|/m, 'explain: a scan without schema');
+$session->query_safe('TRUNCATE rows');
+for my $case (
+	[ 'another table', 'public.other', 'public.rows' ],
+	[ 'the table of that name in another schema', 's.rows', 'public.rows' ],
+	[ 'one of two joined tables', 'public.other', 'rows JOIN other USING (id)' ],
+	[ 'one of two tables in a list', 'public.other', 'rows, other' ],
+	[ 'the table beside a subquery', 'public.other', 'other, (SELECT * FROM rows) AS x' ])
+{
+	my ($name, $lie, $from) = @$case;
+	my @call = ("SELECT id, note FROM $from", undef, src_conninfo => '$c$' . $hostile->conninfo("lie $lie") . '$c$', mode => "'replace'");
+	my ($state, $said) = outcome_of($session, copy_sql(@call));
+	is($state, '42P09', "a lie about the table: $name: the SQLSTATE");
+	like($said, qr/could not tell the target.*HINT:  Pass target => 'schema\.table'\./s, "a lie about the table: $name: the error");
+	is($session->query_safe('SELECT (SELECT count(*) FROM other), (SELECT count(*) FROM s.rows), (SELECT count(*) FROM rows)'), '1|1|0',
+		"a lie about the table: $name: nothing is written");
+}
 is($session->query_safe('SELECT 1'), 1, 'the same session goes on');
 $session->quit;
 done_testing();
