@@ -37,7 +37,7 @@ help:
 	@echo 'make dist           the PGXN bundle of the last commit'
 	@echo 'make format         format src/ with clang-format'
 	@echo 'make lint           what CI lints: formatting, layers, clang-tidy, the table of options'
-	@echo 'make fuzz           libFuzzer on what needs no server  (MINUTES=1 of each; MERGE=1 keeps what is new)'
+	@echo 'make fuzz           fuzzers of every parser of foreign bytes (MINUTES=1 of each; MERGE=1 keeps what is new)'
 	@echo 'make tidy           clang-tidy on src/, or on FILES="...";  make pgspot: the rules for extension scripts'
 	@echo 'make coverage       lines and branches that the tests reach, by folder of src/'
 	@echo 'make release-check  version, changelog, META.json and tag agree, and the bundle installs'

@@ -1,8 +1,7 @@
 #include "connection/question.hpp"
 
-#include <charconv>
-
 #include "server/guard.hpp"
+#include "connection/foreign_number.hpp"
 
 namespace pgci {
 
@@ -105,19 +104,16 @@ const std::string &Answer::name(std::size_t row, std::size_t column) const {
 
 std::int64_t Answer::integer(std::size_t row, std::size_t column, std::int64_t least, std::int64_t most) const {
     const std::string &value = text(row, column);
-    std::int64_t number = 0;
-    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (parsed.ec != std::errc() || parsed.ptr != value.data() + value.size() || number < least || number > most)
+    const std::optional<std::int64_t> number = read_integer(value, least, most);
+    if (!number)
         raise_wrong("no whole number from " + std::to_string(least) + " to " + std::to_string(most) + " in column " +
                     std::to_string(column + 1));
-    return number;
+    return *number;
 }
 
 const std::string &Answer::digits(std::size_t row, std::size_t column, std::size_t most_digits) const {
     const std::string &value = text(row, column);
-    const std::string_view digits = std::string_view(value).substr(value.starts_with('-') ? 1 : 0);
-    if (digits.empty() || digits.size() > most_digits ||
-        digits.find_first_not_of("0123456789") != std::string_view::npos)
+    if (!is_whole_number(value, most_digits))
         raise_wrong("no whole number of at most " + std::to_string(most_digits) + " digits in column " +
                     std::to_string(column + 1));
     return value;

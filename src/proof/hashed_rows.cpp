@@ -1,10 +1,11 @@
 #include "proof/hashed_rows.hpp"
 
-#include <charconv>
+#include <limits>
 #include <string_view>
 
 #include "server/guard.hpp"
 #include "server/spi.hpp"
+#include "connection/foreign_number.hpp"
 
 namespace pgci {
 
@@ -35,8 +36,11 @@ std::optional<HashedRow> SourceRows::next() {
     if (--rows_left_ < 0) connection_.raise_protocol_violation("more rows than the source has counted");
     HashedRow result;
     const auto to_number = [&](int number, std::int64_t &value) {
-        const std::string_view text = column(row, number);
-        return std::from_chars(text.data(), text.data() + text.size(), value).ptr == text.data() + text.size();
+        constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+        constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+        const std::optional<std::int64_t> read = read_integer(column(row, number), least, most);
+        value = read.value_or(0);
+        return read.has_value();
     };
     if (PQnfields(row) != 3 || !to_number(0, result.key_hash) || !to_number(1, result.hash))
         connection_.raise_protocol_violation("other columns than asked for");

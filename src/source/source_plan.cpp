@@ -1,11 +1,9 @@
 #include "source/source_plan.hpp"
 
-#include <charconv>
-
-#include "server/subtransaction.hpp"
 #include "server/remote_text.hpp"
-#include "server/text_rows.hpp"
 #include "connection/question.hpp"
+#include "source/plan_estimate.hpp"
+#include "source/plan_scans.hpp"
 
 namespace pgci {
 
@@ -29,42 +27,6 @@ std::string ask_for_plan(SourceSession &source, const RemoteConnection::Statemen
     std::string text;
     for (std::size_t i = 0; i < plan.rows(); ++i) text.append(i == 0 ? "" : "\n").append(plan.text(i, 0));
     return text;
-}
-
-// The estimate in the first line of a plan: "Seq Scan on t  (cost=0.00..1.20 rows=12 width=8)". Nothing where it has
-// none, or one that no planner makes. EXPLAIN writes it behind all names, which may look like it.
-std::optional<std::int64_t> rows_of_line(std::string_view line) {
-    constexpr std::string_view label = " rows=";
-    const std::size_t place = line.rfind(label);
-    if (place == std::string_view::npos) return std::nullopt;
-    std::int64_t rows = 0;
-    const char *const end = line.data() + line.size();
-    const auto parsed = std::from_chars(line.data() + place + label.size(), end, rows);
-    if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != ' ' || rows < 0) return std::nullopt;
-    return rows;
-}
-
-// The scans of a plan in JSON that read a whole table for a part of it: schema, table, condition. A text that this
-// server cannot read as JSON, or only with a deeper stack, is not an error of this server's user.
-std::vector<TextRow> filtering_scans(SourceSession &source, const std::string &json) {
-    std::vector<TextRow> scans;
-    const auto is_of_json = [](int code) {
-        const int category = ERRCODE_TO_CATEGORY(code);
-        return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-    };
-    const std::optional<RunFailure> failure = in_subtransaction(
-        [&] {
-            scans = select_rows(
-                "SELECT DISTINCT node OPERATOR(pg_catalog.->>) 'Schema', node OPERATOR(pg_catalog.->>) 'Relation "
-                "Name', node OPERATOR(pg_catalog.->>) 'Filter' FROM pg_catalog.jsonb_path_query($1::pg_catalog.jsonb, "
-                "'strict "
-                "$.** ? (@.\"Node Type\" == \"Seq Scan\" && @.\"Schema\".type() == \"string\" && @.\"Relation "
-                "Name\".type() == \"string\" && @.\"Filter\".type() == \"string\")') AS node LIMIT 100",
-                {json});
-        },
-        is_of_json);
-    if (!failure) return scans;
-    source.connection().raise_protocol_violation("no readable JSON in answer to EXPLAIN");
 }
 
 // The rows of a table of the source, where they are so many that reading all of them for a part is slow; else empty.
@@ -106,7 +68,9 @@ std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statem
 
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan) {
     std::vector<std::string> warnings;
-    for (const TextRow &scan : filtering_scans(source, plan.json)) {
+    const std::optional<std::vector<TextRow>> scans = filtering_scans(plan.json);
+    if (!scans) source.connection().raise_protocol_violation("no readable JSON in answer to EXPLAIN");
+    for (const TextRow &scan : *scans) {
         const std::string &schema = *scan[0];
         const std::string &table = *scan[1];
         if (schema.size() > longest_name || table.size() > longest_name) continue;

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 
 # What of src/ they link, beside all of src/server/.
-FUZZED_SOURCES=(rows/row_decoder rows/value_decoder template/template_scanner template/placeholders)
+FUZZED_SOURCES=(rows/row_decoder rows/value_decoder template/template_scanner template/placeholders source/plan_scans)
 
 # Start a server with the fuzzers loaded: the one with sanitizers if `make check-sanitizers` has built it, else the
 # installed one.
@@ -24,6 +24,7 @@ start_fuzz_server() {
     start_cluster fuzz "max_wal_size = 4GB"
     fuzz_psql "
         CREATE FUNCTION fuzz_rows(float8, int8, oid[]) RETURNS text STRICT LANGUAGE c AS '$WORK/module/$EXTENSION';
+        CREATE FUNCTION fuzz_plans(float8, int8) RETURNS text STRICT LANGUAGE c AS '$WORK/module/$EXTENSION';
         CREATE FUNCTION fuzz_templates(float8, int8) RETURNS text STRICT LANGUAGE c AS '$WORK/module/$EXTENSION';
         CREATE TYPE colour AS ENUM ('red', 'green');
         CREATE TYPE thing AS (i int4, c colour, t text);
