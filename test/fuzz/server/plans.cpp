@@ -11,18 +11,15 @@ PG_FUNCTION_INFO_V1(fuzz_plans);
 namespace {
 
 const fuzz::Corpus seeds = {
-    R"([{"Plan": {"Node Type": "Seq Scan", "Parallel Aware": false, "Relation Name": "t", "Schema": "public",
+    R"json([{"Plan": {"Node Type": "Seq Scan", "Parallel Aware": false, "Relation Name": "t", "Schema": "public",
  "Alias": "t", "Startup Cost": 0.00, "Total Cost": 1.20, "Plan Rows": 12, "Plan Width": 8, "Output": ["a", "b"],
- "Filter": "((t.at)::date = '2018-07-29'::date)"}
-}])",
-    R"([{"Plan": {"Node Type": "Append", "Plans": [{"Node Type": "Seq Scan", "Schema": "s", "Relation Name": "a",
- "Filter": "(a > 1)"
-}, {"Node Type": "Index Scan", "Filter": "x"}, {"Node Type": "Seq Scan", "Filter": null}]
-}
-}])",
-    "[]", "{}", "null", R"(["\u00e4\ud83d\ude00\n", 1e-5, -0, true])"
-}
-;
+ "Filter": "((t.at)::date = '2018-07-29'::date)"}}])json",
+    R"json([{"Plan": {"Node Type": "Append", "Plans": [{"Node Type": "Seq Scan", "Schema": "s", "Relation Name": "a",
+ "Filter": "(a > 1)"}, {"Node Type": "Index Scan", "Filter": "x"}, {"Node Type": "Seq Scan", "Filter": null}]}}])json",
+    "[]",
+    "{}",
+    "null",
+    R"json(["\u00e4\ud83d\ude00\n", 1e-5, -0, true])json"};
 
 const fuzz::Corpus dictionary = {"\"Node Type\": \"Seq Scan\"",
                                  "\"Schema\": \"s\"",
