@@ -20,8 +20,8 @@ start_fuzz_server() {
         $(printf "src/%s.cpp " "${FUZZED_SOURCES[@]}")) | tar -C "$WORK/module" -xf -
     cp -r "$CLONE/test/fuzz/server" "$WORK/module/src/fuzz"
     quietly make --no-print-directory -s -C "$WORK/module" -j "$(nproc)" PG_CONFIG="$PG_CONFIG" \
-        PG_CXXFLAGS='-std=c++20 -Wall -Wextra -fsanitize-coverage=trace-pc' "$EXTENSION.so"
-    start_cluster fuzz "max_wal_size = 4GB"
+        PG_CXXFLAGS='-std=c++20 -Wall -Wextra -fsanitize-coverage=trace-pc' "$EXTENSION.so" || return
+    start_cluster fuzz
     fuzz_psql "
         CREATE FUNCTION fuzz_rows(float8, int8, oid[]) RETURNS text STRICT LANGUAGE c AS '$WORK/module/$EXTENSION';
         CREATE FUNCTION fuzz_plans(float8, int8) RETURNS text STRICT LANGUAGE c AS '$WORK/module/$EXTENSION';
@@ -40,7 +40,7 @@ fuzz_psql() {
 # fuzz_in_server NAME SECONDS: print its figures; SEED is printed, and repeats a run.
 fuzz_in_server() {
     local name=$1 seconds=$2 seed=${SEED:-$((RANDOM * 32768 + RANDOM))} status=0 types=
-    [[ -n ${CLUSTER_PORT:-} ]] || start_fuzz_server
+    [[ -n ${CLUSTER_PORT:-} ]] || start_fuzz_server || return
     if [[ $name == rows ]]; then
         types=", (SELECT array_agg(t.oid ORDER BY t.oid) FROM pg_type AS t LEFT JOIN pg_type AS e ON e.oid = t.typelem
             WHERE t.typsend <> 0 AND t.typreceive <> 0 AND t.typtype <> 'p' AND COALESCE(e.typtype, 'b') <> 'p'
