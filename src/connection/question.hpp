@@ -13,6 +13,7 @@ namespace pgci {
 
 struct Question {
     const char *kind; // what messages call it: "EXPLAIN"
+    // Write its type where it is initialized: GCC 12 destroys a braced list twice when a later member throws.
     RemoteConnection::Statement statement{};
     int columns = 1;
     std::int64_t least_rows = 1;

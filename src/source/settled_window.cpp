@@ -42,11 +42,13 @@ struct Unsettled {
 };
 
 Unsettled inquire(SourceSession &source, const Window &window) {
-    const Answer answer = ask(source.connection(), {.kind = "the question about open transactions",
-                                                    .statement = {.sql = inquiry, .parameters = {window.text().end}},
-                                                    .columns = 2,
-                                                    .most_bytes = 4 << 20, // one of every backend that can be
-                                                    .nullable = {0, 1}});
+    const Answer answer =
+        ask(source.connection(),
+            {.kind = "the question about open transactions",
+             .statement = RemoteConnection::Statement{.sql = inquiry, .parameters = {window.text().end}},
+             .columns = 2,
+             .most_bytes = 4 << 20, // one of every backend that can be
+             .nullable = {0, 1}});
     Unsettled state{.reason = sanitize(answer.optional_text(0, 0).value_or("").c_str(), 200)};
     std::istringstream hidden(answer.optional_text(0, 1).value_or(""));
     for (std::string xid; hidden >> xid;) {

@@ -32,17 +32,18 @@ std::string ask_for_plan(SourceSession &source, const RemoteConnection::Statemen
 // The rows of a table of the source, where they are so many that reading all of them for a part is slow; else empty.
 std::string rows_of_large_table(SourceSession &source, const std::string &schema, const std::string &table,
                                 std::int64_t estimate) {
-    const Answer found = ask(
-        source.connection(),
-        {.kind = "the question about a table's size",
-         .statement = {.sql =
-                           "SELECT c.reltuples::pg_catalog.int8 FROM pg_catalog.pg_class AS c JOIN "
-                           "pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE "
-                           "n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.name AND c.relname "
-                           "OPERATOR(pg_catalog.=) $2::pg_catalog.name AND c.reltuples OPERATOR(pg_catalog.>=) 100000 "
-                           "AND c.reltuples OPERATOR(pg_catalog.>) (5 OPERATOR(pg_catalog.*) $3::pg_catalog.float8)",
-                       .parameters = {schema, table, std::to_string(estimate)}},
-         .least_rows = 0});
+    const Answer found =
+        ask(source.connection(),
+            {.kind = "the question about a table's size",
+             .statement =
+                 RemoteConnection::Statement{
+                     .sql = "SELECT c.reltuples::pg_catalog.int8 FROM pg_catalog.pg_class AS c JOIN "
+                            "pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE "
+                            "n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.name AND c.relname "
+                            "OPERATOR(pg_catalog.=) $2::pg_catalog.name AND c.reltuples OPERATOR(pg_catalog.>=) 100000 "
+                            "AND c.reltuples OPERATOR(pg_catalog.>) (5 OPERATOR(pg_catalog.*) $3::pg_catalog.float8)",
+                     .parameters = {schema, table, std::to_string(estimate)}},
+             .least_rows = 0});
     if (found.rows() == 0) return "";
     return std::to_string(found.integer(0, 0, 0, std::numeric_limits<std::int64_t>::max()));
 }

@@ -116,14 +116,16 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
 }
 
 SourceSession::TableName SourceSession::table_name(Oid table) {
-    const Answer found = ask(
-        connection_,
-        {.kind = "the question about a table's name",
-         .statement = {.sql = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace "
-                              "AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid "
-                              "OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
-                       .parameters = {std::to_string(table)}},
-         .columns = 2});
+    const Answer found =
+        ask(connection_,
+            {.kind = "the question about a table's name",
+             .statement =
+                 RemoteConnection::Statement{
+                     .sql = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace "
+                            "AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid "
+                            "OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+                     .parameters = {std::to_string(table)}},
+             .columns = 2});
     return {found.name(0, 0), found.name(0, 1)};
 }
 
@@ -135,16 +137,18 @@ std::vector<std::string> SourceSession::type_names(const std::vector<SourceColum
         modifiers.append(modifiers.empty() ? "{" : ",").append(std::to_string(column.typmod));
     }
     const auto count = static_cast<std::int64_t>(columns.size());
-    const Answer found =
-        ask(connection_, {.kind = "the question about the types' names",
-                          .statement = {.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM "
-                                               "(pg_catalog.unnest($1::pg_catalog.oid[]), "
-                                               "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, "
-                                               "place) ORDER BY place",
-                                        .parameters = {types + "}", modifiers + "}"}},
-                          .least_rows = count,
-                          .most_rows = count,
-                          .most_bytes = 1024 * count});
+    const Answer found = ask(
+        connection_,
+        {.kind = "the question about the types' names",
+         .statement =
+             RemoteConnection::Statement{.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM "
+                                                "(pg_catalog.unnest($1::pg_catalog.oid[]), "
+                                                "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, "
+                                                "place) ORDER BY place",
+                                         .parameters = {types + "}", modifiers + "}"}},
+         .least_rows = count,
+         .most_rows = count,
+         .most_bytes = 1024 * count});
     std::vector<std::string> names;
     for (std::size_t i = 0; i < found.rows(); ++i) names.push_back(found.text(i, 0));
     return names;
