@@ -12,6 +12,7 @@ namespace pgci {
 
 // The options of a request, each with the default of the list, under its own name.
 struct RequestOptions {
+    // NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and names
 #define OPTION_WORD(name, Type, word, documentation, ...) Type name = Type::word;
 #define OPTION_INTEGER(name, number, least, most, meaning, more) int name = number;
 #define OPTION_COUNT(name, meaning, more) std::optional<std::int64_t> name{};
@@ -20,6 +21,7 @@ struct RequestOptions {
 #define OPTION_NAMES(name, documentation) std::optional<std::vector<std::string>> name{};
 #define OPTION_RELATION(name, documentation) Oid name = InvalidOid;
 #include "request/options.inc"
+    // NOLINTEND(bugprone-macro-parentheses)
 };
 
 // The options that differ from their defaults, as arguments in SQL, in the order of the list: "mode => 'replace', ...".

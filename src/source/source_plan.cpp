@@ -78,8 +78,9 @@ std::vector<std::string> find_window_warnings(SourceSession &source, const Sourc
         const std::string rows = rows_of_large_table(source, schema, table, plan.rows.value_or(0));
         if (rows.empty()) continue;
         const std::string filter = sanitize(scan[2]->c_str(), longest_filter);
-        std::string warning =
-            "the source reads all " + rows + " rows of " + schema + "." + table + " to find the window, by " + filter;
+        std::string warning = "the source reads all ";
+        warning.append(rows).append(" rows of ").append(schema).append(".").append(table);
+        warning.append(" to find the window, by ").append(filter);
         warning += filter.find(")::date") != std::string::npos
                        ? "; created_at >= $1 AND created_at < $2 can use an index, created_at::date = '{}' cannot"
                        : "; an index would help";
