@@ -16,7 +16,7 @@ PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
 OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind demo bench format \
-	lint tidy fuzz pgspot coverage release-check compile_commands.json map
+	lint tidy fuzz pgspot release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -39,7 +39,6 @@ help:
 	@echo 'make lint           what CI lints: formatting, layers, clang-tidy, the table of options'
 	@echo 'make fuzz           fuzzers of every parser of foreign bytes (MINUTES=1 of each; MERGE=1 keeps what is new)'
 	@echo 'make tidy           clang-tidy on src/, or on FILES="...";  make pgspot: the rules for extension scripts'
-	@echo 'make coverage       lines and branches that the tests reach, by folder of src/'
 	@echo 'make release-check  version, changelog, META.json and tag agree, and the bundle installs'
 	@echo 'make map            draw the folders of src/ for CONTRIBUTING.md'
 	@echo 'make compile_commands.json    for editors and clang tools'
@@ -102,9 +101,6 @@ lint:
 
 map:
 	test/bin/draw-map >test/map.svg
-
-coverage:
-	@PG_MAJOR='$(PG_MAJOR)' COVERAGE=1 test/bin/check
 
 release-check:
 	@PG_MAJOR='$(PG_MAJOR)' test/bin/release-check
