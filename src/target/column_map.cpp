@@ -82,6 +82,7 @@ BatchType text_batch_type(const TargetColumn &into) {
 // Types of the source that this server does not know by number are shown without one.
 std::string list_source(const std::vector<SourceColumn> &columns) {
     std::vector<std::string> list;
+    list.reserve(columns.size());
     for (const SourceColumn &column : columns)
         list.push_back(column.name +
                        (column.type < first_unstable_oid ? " " + type_text(column.type, column.typmod) : ""));
@@ -90,6 +91,7 @@ std::string list_source(const std::vector<SourceColumn> &columns) {
 
 std::string list_target(const std::vector<TargetColumn> &columns) {
     std::vector<std::string> list;
+    list.reserve(columns.size());
     for (const TargetColumn &column : columns)
         list.push_back(column.name + " " + type_text(column.type, column.typmod));
     return shorten_list(list);
