@@ -69,32 +69,13 @@ struct ConnectionOptions {
                only(value_or("dbname", ""), "_-.") && only(value_or("user", ""), "_-.");
     }
 
-    // Which source this is: the server's name, or host:port/dbname. It is recorded and shown, so that what may be a piece
-    // of a password gives way to a number that only tells sources apart.
+    // Which source this is: the server's name, or host:port/dbname. What it shows is fit for others only if names_are_plain().
     std::string identity() const {
         if (!server.empty()) return server;
         const std::string_view host = value_or("host", value_or("hostaddr", "localhost"));
-        const std::string_view port = value_or("port", "5432");
-        const std::string_view database = value_or("dbname", value_or("user", ""));
-        const auto shown = [&](std::string_view text) {
-            return cut_in_doubt || !is_ordinary(text) ? hidden(text) : std::string(text);
-        };
-        return shown(host) + ":" + shown(port) + "/" + shown(database);
-    }
-
-    // Has it nothing but letters of any language, digits, and what names and addresses have besides?
-    static bool is_ordinary(std::string_view text) {
-        return std::all_of(text.begin(), text.end(), [](char c) {
-            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                   (static_cast<unsigned char>(c) & 0x80) != 0 ||
-                   std::string_view("._-/: ,").find(c) != std::string_view::npos;
-        });
-    }
-
-    static std::string hidden(std::string_view text) {
-        std::uint32_t hash = 2166136261u;
-        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-        return "(" + std::to_string(hash) + ")";
+        std::string name(host);
+        name.append(":").append(value_or("port", "5432"));
+        return name.append("/").append(value_or("dbname", value_or("user", "")));
     }
 
     // What messages call this source. Never a secret.

@@ -13,17 +13,25 @@ std::uint64_t lock_number(const std::string &text) {
         hash_any_extended(reinterpret_cast<const unsigned char *>(text.data()), static_cast<int>(text.size()), 0));
 }
 
-} // namespace
-
-std::string hash_query(const std::string &query_template) {
-    const std::string tokens = token_text(query_template);
+// 64 hexadecimal digits.
+std::string sha256_text(const std::string &content) {
     return pg_call([&] {
-        const Datum bytes = PointerGetDatum(cstring_to_text_with_len(tokens.data(), static_cast<int>(tokens.size())));
+        const Datum bytes = PointerGetDatum(cstring_to_text_with_len(content.data(), static_cast<int>(content.size())));
         const Datum hash = DirectFunctionCall1(sha256_bytea, bytes);
         const Datum hexadecimal = DirectFunctionCall2(binary_encode, hash, CStringGetTextDatum("hex"));
         return text_to_cstring(DatumGetTextPP(hexadecimal));
     });
 }
+
+} // namespace
+
+std::string identify_source(const ConnectionOptions &options) {
+    const std::string identity = options.identity();
+    if (!options.server.empty() || options.names_are_plain()) return identity;
+    return "connection string " + sha256_text(identity).substr(0, 16);
+}
+
+std::string hash_query(const std::string &query_template) { return sha256_text(token_text(query_template)); }
 
 RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
     std::string text = std::to_string(key.target) + " " + key.query_hash + " " + key.source;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "server/process_lock.hpp"
+#include "connection/connection_options.hpp"
 #include "template/window.hpp"
 
 namespace pgci {
@@ -16,6 +17,10 @@ struct RunKey {
     std::string query_hash; // of the template
     std::optional<Window> window;
 };
+
+// What the ledger calls a source: its identity, or where that may hold a piece of a password, "connection string" and the
+// first 16 hexadecimal digits of its SHA-256, by which sources differ.
+std::string identify_source(const ConnectionOptions &options);
 
 // The SHA-256 of a template's tokens, 64 hexadecimal digits.
 std::string hash_query(const std::string &query_template);

@@ -37,7 +37,7 @@ void PreparedRun::resolve() {
     if (request_.transform) check_transform(*request_.transform);
     if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_);
     options_ = resolve_source(request_.src_conninfo);
-    key_.source = options_->identity();
+    key_.source = identify_source(*options_);
     key_.query_hash = hash_query(request_.query_template);
 }
 

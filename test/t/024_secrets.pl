@@ -145,4 +145,30 @@ $lock->quit;
 $run->quit;
 
 no_session_left($source, 'no session is left at the source');
+# With hostaddr the host may be any text, and a role of the source that needs no password takes a password that was cut
+# short. What is no name is in the ledger as a digest, by which such sources differ.
+$destination->safe_psql('postgres', 'CREATE TABLE seen AS SELECT max(run_id) FROM copy_incremental_runs');
+my @sources = map { sprintf $_, $port } (
+	'postgresql://etl_trusted:pa@S3CRET@h:%d/postgres?hostaddr=127.0.0.1',
+	'postgresql://etl_trusted:pa@h:%d/postgres?hostaddr=127.0.0.1',
+	'host=S3CRET@h hostaddr=127.0.0.1 port=%d dbname=postgres user=etl_trusted',
+	'host=etl:S3CRET hostaddr=127.0.0.1 port=%d dbname=postgres user=etl_trusted',
+	'host=h hostaddr=127.0.0.1 port=%d dbname=db@S3CRET user=etl_trusted',
+	'host=h hostaddr=127.0.0.1 port=%d dbname=S3CRET@db user=etl_trusted');
+$source->safe_psql('postgres', qq[CREATE DATABASE "$_" TEMPLATE template0]) for 'db@S3CRET', 'S3CRET@db';
+$source->safe_psql($_, 'CREATE TABLE t AS SELECT 1 AS id; GRANT SELECT ON t TO PUBLIC') for 'db@S3CRET', 'S3CRET@db';
+for my $conninfo (@sources)
+{
+	my @call = ('SELECT id FROM t', undef, src_conninfo => "'$conninfo'");
+	my $name = $conninfo =~ s/$port/.../r;
+	like($destination->safe_psql('postgres', copy_sql(@call)), qr/^[13]$/, "$name: copied");
+	my $explained = $destination->safe_psql('postgres', sister_sql('copy_incremental_explain', @call));
+	like($explained, qr/^source\|(h:$port\/postgres|connection string [0-9a-f]{16}), PostgreSQL/m, "$name: explain says which source it is");
+	unlike($explained, $marker, "$name: explain shows nothing of the password");
+}
+my $runs = $destination->safe_psql('postgres', 'SELECT source FROM copy_incremental_runs WHERE run_id > (SELECT max FROM seen) ORDER BY run_id');
+unlike($runs, $marker, 'the sources in the ledger show nothing of the password') or diag($runs);
+is($destination->safe_psql('postgres', 'SELECT count(DISTINCT source) FROM copy_incremental_runs WHERE run_id > (SELECT max FROM seen)'),
+	scalar @sources, 'the sources in the ledger differ');
+
 done_testing();
