@@ -68,8 +68,7 @@ TargetRows::TargetRows(const std::string &sql, const UsedRelation &must_read) {
         MemoryContextSwitchTo(previous);
         // Not by a cursor, for which a query has no parallel workers.
         spi_connect();
-        const SPIPlanPtr plan = SPI_prepare_cursor(sql.c_str(), 0, nullptr, CURSOR_OPT_PARALLEL_OK);
-        if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
+        const SPIPlanPtr plan = spi_prepare(sql.c_str(), 0, nullptr, CURSOR_OPT_PARALLEL_OK);
         check_uses(plan, must_read);
         SPIExecuteOptions options{};
         options.read_only = true;

@@ -17,9 +17,9 @@ void spi_finish() {
     if (const int code = SPI_finish(); code != SPI_OK_FINISH) raise_spi("SPI_finish", code);
 }
 
-SPIPlanPtr spi_prepare(const char *sql, int count, Oid *types) {
+SPIPlanPtr spi_prepare(const char *sql, int count, Oid *types, int options) {
     const int settings = begin_reading();
-    const SPIPlanPtr plan = SPI_prepare(sql, count, types);
+    const SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, options);
     AtEOXact_GUC(true, settings);
     if (plan == nullptr) raise_spi("SPI_prepare", SPI_result);
     return plan;

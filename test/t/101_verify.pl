@@ -163,6 +163,43 @@ $destination->safe_psql('postgres', q[UPDATE words SET word = 'è' WHERE id = 1]
 is(verify(@words), 'f|2|2|0|0|1', 'a source of another encoding: another letter');
 
 
+# Texts mean the same whatever standard_conforming_strings is, in our own queries too.
+my $strings = 'SET standard_conforming_strings = off; SET escape_string_warning = off; ';
+on_both('CREATE TABLE slashes (id int PRIMARY KEY, "a\b" text)', $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO slashes VALUES (1, '\\'), (2, '\\n'), (3, 'n')]);
+$destination->safe_psql('postgres', q[INSERT INTO slashes VALUES (1, '\\'), (2, '\\N'), (3, 'n')]);
+my @slashes = (q[SELECT * FROM slashes WHERE "a\b" LIKE '\\\\%' AND "a\b" <> E'\\'' AND id < 3], undef);
+for my $session ('', $strings)
+{
+	for my $call (\@slashes, [ 'SELECT * FROM slashes', undef ])
+	{
+		my ($query, @rest) = @$call;
+		my $name = ($session eq '' ? 'on' : 'off') . ", $query";
+		my $rows = $query =~ /WHERE/ ? 2 : 3;
+		is($destination->safe_psql('postgres', $session . sister_sql('copy_incremental_verify', $query, @rest)),
+			"f|$rows|$rows|0|0|1", "standard_conforming_strings $name");
+		is(join(' ', sort split /\n/, $destination->safe_psql('postgres', $session . sister_sql('copy_incremental_verify_rows', $query, @rest,
+			key_columns => q[array[chr(97) || chr(92) || 'b']]))),
+			qq(extra|{"a\\\\b": "\\\\N"} missing|{"a\\\\b": "\\\\n"}), "standard_conforming_strings $name: the rows");
+	}
+}
+
+# As many columns as a table can have.
+my $widest = join ', ', map { "c$_ text" } 1 .. 1600;
+on_both("CREATE TABLE widest ($widest)", $source, $destination);
+$source->safe_psql('postgres', 'INSERT INTO widest (c1, c800, c1600) VALUES (1, $$x$$, $$y$$), (2, NULL, $$z$$)');
+my @widest = ('SELECT * FROM widest', undef);
+is($destination->safe_psql('postgres', copy_sql(@widest, verify => 'true')), 2, '1,600 columns: verify => true');
+is(verify(@widest), 't|2|2|0|0|', '1,600 columns: equal');
+$destination->safe_psql('postgres', 'UPDATE widest SET c1599 = $$new$$ WHERE c1 = $$2$$');
+is(verify(@widest), 'f|2|2|1|1|', '1,600 columns, without a key: one row differs');
+my $nulls = sub { my %value = (1 => '"2"', 1600 => '"z"', @_); '{' . join(', ', map { qq("c$_": ) . ($value{$_} // 'null') } 1 .. 1600) . '}' };
+is(differing(@widest), 'extra|' . $nulls->(1599 => '"new"') . ' missing|' . $nulls->(), '1,600 columns, without a key: the rows');
+is(verify(@widest, key_columns => q['{c1}']), 'f|2|2|0|0|1', '1,600 columns, by a key: one row differs');
+my @some = ('SELECT ' . join(', ', map { "c$_" } 1 .. 1200) . ' FROM widest', undef);
+is(verify(@some), 't|2|2|0|0|', '1,200 columns: equal');
+$destination->safe_psql('postgres', 'UPDATE widest SET c800 = $$new$$ WHERE c1 = $$2$$');
+is(verify(@some), 'f|2|2|1|1|', '1,200 columns: one row differs');
 
 fails_with($destination, sister_sql('copy_incremental_verify', @bare, key_columns => q['{nothing}']), '42703', qr/key column "nothing"/, 'a key column that is not there');
 $destination->safe_psql('postgres', 'ALTER TABLE bare ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON bare USING (false); CREATE ROLE etl; '
