@@ -36,6 +36,9 @@ std::vector<std::size_t> places(const OwnerResult &row) {
     return found;
 }
 
+// The OID of the role that ran a run; 0 where it was dropped.
+constexpr const char *role_of_run = "coalesce(to_regrole(quote_ident(username))::oid::bigint, 0)";
+
 // The runs of a key, whose parameters are $1 to $5.
 std::string of_key() {
     return " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT DISTINCT FROM " +
@@ -74,12 +77,22 @@ Ledger::Ledger(Oid schema) {
 std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
     const OwnerResult row =
         run_as_owner(owner_,
-                     "SELECT (status = 'partial')::integer::bigint, format('run %s of %s wrote %s rows', run_id, "
-                     "ended_at, rows_written) FROM " +
+                     std::string("SELECT ") + role_of_run +
+                         ", format('%s run %s of %s wrote %s rows', status, run_id, ended_at, rows_written) FROM " +
                          name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
                      key_parameters(key), true);
     if (!row.found()) return std::nullopt;
-    return EarlierRun{row.number != 0, row.text};
+    const std::string text(row.text);
+    const std::size_t end_of_status = text.find(' ');
+    return EarlierRun{text.substr(0, end_of_status) == "partial", static_cast<Oid>(row.number),
+                      text.substr(end_of_status + 1)};
+}
+
+bool Ledger::may_see_runs_of(Oid role) const {
+    const Oid table = table_;
+    return pg_call([=] {
+        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
+    });
 }
 
 bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
@@ -155,22 +168,17 @@ void Ledger::end_skipped(std::int64_t run_id) const {
 }
 
 RunState Ledger::find_run(std::int64_t run_id) const {
-    // The role, which may be dropped, and "status sqlstate message".
+    // "status sqlstate message".
     const OwnerResult row =
         run_as_owner(owner_,
-                     "SELECT coalesce(to_regrole(quote_ident(username))::oid::bigint, 0), concat_ws(' ', status, "
-                     "coalesce(sqlstate, '00000'), message) FROM " +
+                     std::string("SELECT ") + role_of_run +
+                         ", concat_ws(' ', status, coalesce(sqlstate, '00000'), message) FROM " +
                          name_ + " WHERE run_id = $1",
                      {int8_parameter(run_id)}, true);
     if (!row.found())
         raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
               "The run_id is what copy_incremental_start() returned.");
-    const auto role = static_cast<Oid>(row.number);
-    const Oid table = table_;
-    const bool is_allowed = pg_call([=] {
-        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
-    });
-    if (!is_allowed)
+    if (!may_see_runs_of(static_cast<Oid>(row.number)))
         raise(sqlstate::insufficient_privilege, "permission denied for run " + std::to_string(run_id),
               "It is another user's.");
     const std::string text(row.text);

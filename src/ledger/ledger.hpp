@@ -23,6 +23,7 @@ struct RunStatistics {
 
 struct EarlierRun {
     bool is_partial = false; // only some of its batches are there
+    Oid role = InvalidOid;   // who ran it; invalid if it was dropped
     std::string description; // "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
 };
 
@@ -63,8 +64,9 @@ class Ledger {
     void fail(std::int64_t run_id, const RunFailure &failure) const;
     // Ends such a run that had nothing to do, by on_rerun => 'skip'.
     void end_skipped(std::int64_t run_id) const;
-    // What the newest snapshot has of a run that the current user may ask for: his own, those of roles he is a member of,
-    // all for the ledger's owner. Raises 42704 for a run that does not exist, 42501 for one of others.
+    // May the current user see the runs of a role? His own, those of roles he is a member of, all for the ledger's owner.
+    bool may_see_runs_of(Oid role) const;
+    // What the newest snapshot has of a run that the current user may see. Raises 42704 for a run that does not exist, 42501 for one of others.
     RunState find_run(std::int64_t run_id) const;
     // Marks the runs whose process has ended before they did. Passes over entries that another transaction has locked.
     // It locks those that it marks, so commit soon.

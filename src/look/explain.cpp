@@ -53,21 +53,22 @@ void explain_request(Explanation &explanation, PreparedRun &run) {
                     OidIsValid(run.request().target) ? "argument target" : "the table that the query reads");
 }
 
-// Errors of a plan that the run would raise at this point. No lock of it stays.
+// Runs a step of the run in a subtransaction that is undone, so that its locks do not stay. Its error is the run's.
+template <class Body> void explain_step(Explanation &explanation, Body &&body) {
+    const std::optional<RunFailure> failure = in_subtransaction(body, any_error, BodyWork::is_undone);
+    if (failure) explanation.add_error(*failure);
+}
+
 std::optional<LoadPlan> explain_plan(Explanation &explanation, PreparedRun &run) {
     std::optional<LoadPlan> plan;
-    const std::optional<RunFailure> failure =
-        in_subtransaction([&] { plan = run.plan(); }, any_error, BodyWork::is_undone);
-    if (failure) explanation.add_error(*failure);
+    explain_step(explanation, [&] { plan = run.plan(); });
     return plan;
 }
 
 void explain_rights(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
     if (statement.empty()) return;
     std::vector<std::string> missing;
-    const std::optional<RunFailure> failure =
-        in_subtransaction([&] { missing = find_missing_rights(statement); }, any_error, BodyWork::is_undone);
-    if (failure) explanation.add_error(*failure);
+    explain_step(explanation, [&] { missing = find_missing_rights(statement); });
     for (const std::string &right : missing) {
         if (std::find(known.begin(), known.end(), right) != known.end()) continue;
         known.push_back(right);
@@ -96,25 +97,22 @@ SourceStatement explain_copy(Explanation &explanation, PreparedRun &run, const L
 // What the method does with the rows. Nothing where it cannot write to this target, which is an error of the run.
 std::optional<SourceStatement> explain_method(Explanation &explanation, PreparedRun &run, const LoadPlan &plan) {
     std::optional<SourceStatement> statement;
-    const std::optional<RunFailure> failure = in_subtransaction(
-        [&] {
-            if (run.request().method == Method::copy) {
-                statement = explain_copy(explanation, run, plan);
-                return;
-            }
-            if (run.request().method == Method::bulk) check_bulk(run.target(), plan);
-            explanation.add("insert", run.request().method == Method::bulk ? plan.insert : plan.statements.insert);
-            const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
-            statement = {declare.sql, declare};
-        },
-        any_error, BodyWork::is_undone);
-    if (failure) explanation.add_error(*failure);
+    explain_step(explanation, [&] {
+        if (run.request().method == Method::copy) {
+            statement = explain_copy(explanation, run, plan);
+            return;
+        }
+        if (run.request().method == Method::bulk) check_bulk(run.target(), plan);
+        explanation.add("insert", run.request().method == Method::bulk ? plan.insert : plan.statements.insert);
+        const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
+        statement = {declare.sql, declare};
+    });
     return statement;
 }
 
 void explain_source(Explanation &explanation, PreparedRun &run, const SourceStatement &statement) {
     explanation.add("source statement", statement.sent);
-    const std::optional<RunFailure> failure = in_subtransaction([&] {
+    explain_step(explanation, [&] {
         const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows ? std::to_string(*source_plan.rows) : "unknown");
         explanation.add("source plan", source_plan.text);
@@ -124,22 +122,22 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
         for (const std::string &warning : find_window_warnings(run.source(), source_plan))
             explanation.add("warning", warning);
     });
-    if (failure) explanation.add_error(*failure);
 }
 
-// May the user use the target at all, or a column of it? Others have no business with its runs.
-bool has_privileges(Oid target) {
-    constexpr AclMode privileges = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
-    return pg_call([=] {
-        return pg_class_aclcheck(target, GetUserId(), privileges) == ACLCHECK_OK ||
-               pg_attribute_aclcheck_all(target, GetUserId(), privileges, ACLMASK_ANY) == ACLCHECK_OK;
+// The table or a column of it.
+bool may_select_or_insert(const Target &target) {
+    return pg_call([oid = target.oid()] {
+        constexpr AclMode either = ACL_SELECT | ACL_INSERT;
+        return pg_class_aclcheck(oid, GetUserId(), either) == ACLCHECK_OK ||
+               pg_attribute_aclcheck_all(oid, GetUserId(), either, ACLMASK_ANY) == ACLCHECK_OK;
     });
 }
 
+// A user without privileges on the target is told of no run but those that copy_incremental_runs shows to him.
 void explain_earlier_run(Explanation &explanation, const PreparedRun &run) {
-    if (!has_privileges(run.target().oid())) return;
-    const std::optional<EarlierRun> earlier = Ledger(run.request().schema).find_earlier(run.key());
-    if (!earlier) return;
+    const Ledger ledger(run.request().schema);
+    const std::optional<EarlierRun> earlier = ledger.find_earlier(run.key());
+    if (!earlier || (!may_select_or_insert(run.target()) && !ledger.may_see_runs_of(earlier->role))) return;
     explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));
     if (run.request().mode == Mode::append)
         explanation.add("warning", "mode append does not load a window again, unless on_rerun is 'run'");

@@ -222,6 +222,33 @@ for my $mode (qw(append upsert skip replace))
 	$destination->safe_psql('postgres', 'TRUNCATE events; SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'"));
 	is($destination->safe_psql('postgres', 'SELECT count(*) FROM events'), 5, "mode $mode: the run finds so");
 }
+# Runs are shown to who may use the target, and to who ran them.
+sub earlier_run
+{
+	my ($role) = @_;
+	my $rows = $destination->safe_psql('postgres', "SET ROLE $role; "
+		  . sister_sql('copy_incremental_explain', 'SELECT * FROM events WHERE id < 5', undef, mode => "'replace'"));
+	return join ' ', map { s/ \d+ .* wrote/ ... wrote/r } grep { /^earlier run\|/ } split /\n/, $rows;
+}
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE ROLE stranger; GRANT USAGE ON FOREIGN SERVER src TO stranger; GRANT EXECUTE ON FUNCTION copy_incremental_explain TO stranger;
+	SQL
+$destination->safe_psql('postgres', qq[CREATE USER MAPPING FOR stranger SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')]);
+my $shown = 'earlier run|run ... wrote 5 rows';
+is(earlier_run('stranger'), '', 'runs of others: not for who has no privilege on the target');
+for my $privilege ('SELECT', 'INSERT', 'SELECT (id)', 'INSERT (id)')
+{
+	$destination->safe_psql('postgres', "GRANT $privilege ON events TO stranger");
+	is(earlier_run('stranger'), $shown, "runs of others: with $privilege on the target");
+	$destination->safe_psql('postgres', 'REVOKE ALL ON events FROM stranger');
+}
+is(earlier_run('etl'), $shown, 'the own run');
+$destination->safe_psql('postgres', 'REVOKE ALL ON events FROM etl');
+is(earlier_run('etl'), $shown, 'the own run, without a privilege on the target');
+$destination->safe_psql('postgres', 'GRANT etl TO stranger');
+is(earlier_run('stranger'), $shown, 'the run of a role that one is a member of');
+$destination->safe_psql('postgres', 'REVOKE etl FROM stranger; GRANT INSERT, SELECT, UPDATE, DELETE ON events TO etl');
+
 $source->safe_psql('postgres', 'REVOKE pg_read_all_data FROM etl_reader; GRANT SELECT ON events TO etl_reader');
 like(explained('SELECT * FROM closed', undef)->{error}, qr/^42501: permission denied for table closed/, 'a missing right at the source');
 fails_with($destination, copy_sql('SELECT * FROM closed', undef), '42501', qr/permission denied for table closed/,
@@ -232,6 +259,20 @@ is(explained('SELECT * FROM events', undef, mode => "'upsert'", target => "'clos
 fails_with($destination, sister_sql('copy_incremental_describe', 'SELECT 1 AS a', '2018-07-29'), '22023', qr/no placeholder for the day/,
 	'a bad argument is an error');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE relation = $$closed$$::regclass'), 0, 'no lock stays');
+# A look takes no lock that another session's DDL, or another look, would wait for.
+for my $method (qw(cursor bulk copy))
+{
+	for my $mode ('append', 'replace', $method eq 'cursor' ? qw(upsert skip) : ())
+	{
+		my @look = (@by_range, method => "'$method'", mode => "'$mode'",
+			$mode eq 'replace' ? (replace_where => q['at >= $1 AND at < $2']) : (), target => q['events']);
+		my @calls = map { sister_sql("copy_incremental_$_", @look) =~ s/\*/count(*) > 0/r } qw(explain describe);
+		my $held = $destination->safe_psql('postgres', "BEGIN; $calls[0]; $calls[1]; SELECT relation::regclass, mode "
+			  . "FROM pg_locks WHERE pid = pg_backend_pid() AND relation >= 16384 AND mode <> 'AccessShareLock'");
+		is($held, "t\nt", "method $method, mode $mode: a look holds ACCESS SHARE at most");
+	}
+}
+
 is($destination->safe_psql('postgres', 'BEGIN READ ONLY; ' . sister_sql('copy_incremental_describe', @whole)) =~ tr/\n//, 2,
 	'describe works in a READ ONLY transaction');
 no_session_left($source, 'no session is left at the source');
