@@ -151,7 +151,7 @@ $destination->safe_psql('postgres', 'CREATE TABLE seen AS SELECT max(run_id) FRO
 my @sources = map { sprintf $_, $port } (
 	'postgresql://etl_trusted:pa@S3CRET@h:%d/postgres?hostaddr=127.0.0.1',
 	'postgresql://etl_trusted:pa@h:%d/postgres?hostaddr=127.0.0.1',
-	'host=S3CRET@h hostaddr=127.0.0.1 port=%d dbname=postgres user=etl_trusted',
+	'host=S3CRET@g hostaddr=127.0.0.1 port=%d dbname=postgres user=etl_trusted',
 	'host=etl:S3CRET hostaddr=127.0.0.1 port=%d dbname=postgres user=etl_trusted',
 	'host=h hostaddr=127.0.0.1 port=%d dbname=db@S3CRET user=etl_trusted',
 	'host=h hostaddr=127.0.0.1 port=%d dbname=S3CRET@db user=etl_trusted');
