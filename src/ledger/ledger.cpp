@@ -169,12 +169,11 @@ void Ledger::end_skipped(std::int64_t run_id) const {
 
 RunState Ledger::find_run(std::int64_t run_id) const {
     // "status sqlstate message".
-    const OwnerResult row =
-        run_as_owner(owner_,
-                     std::string("SELECT ") + role_of_run +
-                         ", concat_ws(' ', status, coalesce(sqlstate, '00000'), message) FROM " +
-                         name_ + " WHERE run_id = $1",
-                     {int8_parameter(run_id)}, true);
+    const OwnerResult row = run_as_owner(owner_,
+                                         std::string("SELECT ") + role_of_run +
+                                             ", concat_ws(' ', status, coalesce(sqlstate, '00000'), message) FROM " +
+                                             name_ + " WHERE run_id = $1",
+                                         {int8_parameter(run_id)}, true);
     if (!row.found())
         raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
               "The run_id is what copy_incremental_start() returned.");
