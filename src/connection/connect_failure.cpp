@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "server/guard.hpp"
-#include "server/remote_text.hpp"
+#include "server/shown_text.hpp"
 
 namespace pgci {
 

@@ -3,7 +3,6 @@
 #include "connection/connect_failure.hpp"
 #include "connection/connection_attempt.hpp"
 #include "connection/credential_rules.hpp"
-#include "connection/deadline.hpp"
 #include "connection/host_lookup.hpp"
 #include "connection/interruptible_wait.hpp"
 

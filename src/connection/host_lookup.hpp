@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "connection/connection_options.hpp"
-#include "connection/deadline.hpp"
 #include "server/pg.hpp"
+#include "connection/connection_options.hpp"
+#include "connection/interruptible_wait.hpp"
 
 namespace pgci {
 

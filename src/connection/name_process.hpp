@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "connection/deadline.hpp"
-#include "server/context_owned.hpp"
+#include "server/memory.hpp"
+#include "connection/interruptible_wait.hpp"
 
 namespace pgci {
 

@@ -1,7 +1,7 @@
 #include "connection/remote_connection.hpp"
 
 #include "server/guard.hpp"
-#include "server/remote_text.hpp"
+#include "server/shown_text.hpp"
 #include "connection/allocation.hpp"
 #include "connection/connecting.hpp"
 #include "connection/credential_rules.hpp"

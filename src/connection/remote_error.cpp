@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "server/remote_text.hpp"
+#include "server/shown_text.hpp"
 
 namespace pgci {
 

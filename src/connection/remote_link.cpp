@@ -4,7 +4,7 @@
 
 #include "connection/allocation.hpp"
 #include "connection/connection_attempt.hpp"
-#include "connection/deadline.hpp"
+#include "connection/interruptible_wait.hpp"
 
 namespace pgci {
 

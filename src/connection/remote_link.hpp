@@ -2,10 +2,9 @@
 #pragma once
 
 #include <libpq-fe.h>
-
 #include <vector>
 
-#include "server/context_owned.hpp"
+#include "server/memory.hpp"
 #include "connection/connection_options.hpp"
 
 namespace pgci {

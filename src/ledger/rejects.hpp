@@ -1,4 +1,4 @@
-// Rows that were put aside, in the table copy_incremental_rejects.
+// Rows that were put aside, in the table copy_incremental_rejects, and which errors may put them there.
 #pragma once
 
 #include "server/run_failure.hpp"
@@ -32,5 +32,11 @@ class Rejects {
 
 // A row of a batch as a JSON object of texts; PostgreSQL code.
 char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls);
+
+// Is an error a row's own, so that the row can be put aside and the others go on? By the class of a packed SQLSTATE:
+// conversions and values (22), constraints (23), views' and slices' checks (44), what triggers and functions raise (09,
+// 21, 27, 38, 39, P0 and classes that PostgreSQL does not use). Never a lost connection, a want of memory or disk, a
+// cancel, a lock, a serialization failure, a missing privilege or object.
+bool is_row_error(int code);
 
 } // namespace pgci

@@ -10,8 +10,8 @@
 // ledger remembers a backfill, so a killed one is continued by the same call.
 #include "many/backfill.hpp"
 
-#include "server/temporary_memory.hpp"
-#include "run/request_check.hpp"
+#include "server/memory.hpp"
+#include "run/copy_window.hpp"
 #include "run/run_scope.hpp"
 #include "many/day_run.hpp"
 #include "many/worker_pool.hpp"

@@ -11,16 +11,14 @@
 // source is cancelled on the way out, as in any session.
 #include "many/background_worker.hpp"
 
+#include "server/memory.hpp"
 #include "server/settings.hpp"
 #include "server/subtransaction.hpp"
-#include "server/temporary_memory.hpp"
 #include "request/copy_arguments.hpp"
 #include "run/copy_window.hpp"
-#include "run/request_check.hpp"
 #include "many/day_run.hpp"
 #include "many/portable_call.hpp"
-#include "many/worker_message.hpp"
-#include "many/worker_segment.hpp"
+#include "many/worker_protocol.hpp"
 #include "many/worker_slots.hpp"
 
 namespace pgci {

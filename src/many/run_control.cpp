@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-#include "server/temporary_memory.hpp"
+#include "server/memory.hpp"
 #include "ledger/ledger.hpp"
 #include "run/run_scope.hpp"
 #include "many/worker_pool.hpp"

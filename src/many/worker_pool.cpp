@@ -1,6 +1,6 @@
 #include "many/worker_pool.hpp"
 
-#include "server/temporary_memory.hpp"
+#include "server/memory.hpp"
 #include "many/worker_slots.hpp"
 
 namespace pgci {

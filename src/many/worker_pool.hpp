@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "many/portable_call.hpp"
-#include "many/worker_message.hpp"
-#include "many/worker_segment.hpp"
+#include "many/worker_protocol.hpp"
 
 namespace pgci {
 

@@ -2,9 +2,50 @@
 
 #include "server/guard.hpp"
 #include "request/option_arguments.hpp"
-#include "request/request_rules.hpp"
 
 namespace pgci {
+
+// Which arguments go together. Raises 22023 for an argument that has no meaning beside the others, and so would be
+// ignored, and 0A000 for what the method cannot do.
+static void check_rules(const CopyRequest &request) {
+    const std::string mode(word_of(request.mode));
+    const bool has_window = request.day || request.data_interval != nullptr;
+    const auto refuse = [](const std::string &message, const char *hint) {
+        raise(sqlstate::invalid_parameter, message, hint);
+    };
+    if (request.replace_where && request.mode != Mode::replace && !request.verify)
+        refuse("replace_where has no meaning in mode " + mode, "Use it with mode => 'replace', or verify => true.");
+    if (request.lookback > 0 && request.mode != Mode::replace && request.mode != Mode::upsert)
+        refuse("lookback has no meaning in mode " + mode, "Use it with mode => 'replace' or 'upsert'.");
+    if (request.lookback > 0 && !has_window)
+        refuse("lookback has no meaning without a window", "Pass a day, or leave lookback out.");
+    if (request.on_error == OnError::reject && request.method != Method::cursor)
+        raise(sqlstate::feature_not_supported, "on_error => 'reject' needs method cursor", "Use method => 'cursor'.");
+    if (request.reject_limit && request.on_error != OnError::reject)
+        refuse("reject_limit has no meaning without on_error => 'reject'", "Pass both, or neither.");
+    if (request.verify && request.transform)
+        refuse("verify cannot be used with transform", "What the transform should have written is not known.");
+    if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
+        refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
+    if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
+        refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
+    // These need the INSERT of method cursor.
+    const auto refuse_method = [&](const std::string &what) {
+        raise(sqlstate::feature_not_supported,
+              "method " + std::string(word_of(request.method)) + " does not support " + what,
+              "Use method => 'cursor'.");
+    };
+    if (request.method != Method::cursor && (request.mode == Mode::skip || request.mode == Mode::upsert))
+        refuse_method("mode " + mode);
+    if (request.method != Method::cursor && request.transform) refuse_method("a transform");
+    if (request.method == Method::copy && request.commit_batches)
+        raise(sqlstate::feature_not_supported, "method copy does not support copy_incremental_batches()",
+              "Use method => 'cursor'.", "A COPY is written as a whole.");
+    if (request.mode == Mode::replace && has_window && !request.replace_where)
+        refuse("mode replace needs replace_where",
+               "Pass the condition of the target's slice, such as replace_where => 'created_at >= $1 AND created_at < "
+               "$2'.");
+}
 
 DayRange read_days(const FunctionArguments &arguments) {
     arguments.require("first_day");

@@ -1,7 +1,7 @@
 // The arguments of copy_incremental() and its sisters, checked before anything connects.
 #pragma once
 
-#include "template/day_range.hpp"
+#include "template/window.hpp"
 #include "request/copy_request.hpp"
 #include "request/function_arguments.hpp"
 

@@ -2,9 +2,8 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
-#include "target/insert_plan.hpp"
-#include "target/slice_check.hpp"
-#include "target/slice_delete.hpp"
+#include "target/load_plan.hpp"
+#include "target/target_slice.hpp"
 
 namespace pgci {
 

@@ -4,7 +4,6 @@
 #include "target/load_plan.hpp"
 #include "rows/bulk_row.hpp"
 #include "rows/row_writer.hpp"
-#include "rows/statement_scope.hpp"
 
 namespace pgci {
 

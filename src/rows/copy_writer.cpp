@@ -4,8 +4,8 @@
 #include "server/guard.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
-#include "target/insert_plan.hpp"
-#include "target/slice_delete.hpp"
+#include "target/load_plan.hpp"
+#include "target/target_slice.hpp"
 #include "rows/batch_reader.hpp"
 
 namespace pgci {

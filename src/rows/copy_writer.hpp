@@ -3,8 +3,8 @@
 
 #include "ledger/progress.hpp"
 #include "target/load_plan.hpp"
+#include "rows/row_writer.hpp"
 #include "rows/source_copy.hpp"
-#include "rows/statement_scope.hpp"
 
 namespace pgci {
 

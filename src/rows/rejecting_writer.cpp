@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "server/guard.hpp"
+#include "server/memory.hpp"
 #include "server/subtransaction.hpp"
-#include "server/temporary_memory.hpp"
-#include "rows/row_error.hpp"
+#include "ledger/rejects.hpp"
 
 namespace pgci {
 

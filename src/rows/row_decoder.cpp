@@ -1,8 +1,8 @@
 #include "rows/row_decoder.hpp"
 
 #include "server/guard.hpp"
-#include "server/remote_text.hpp"
 #include "server/settings.hpp"
+#include "server/shown_text.hpp"
 #include "server/subtransaction.hpp"
 
 namespace pgci {

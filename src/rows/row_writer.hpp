@@ -1,4 +1,4 @@
-// What takes the rows of a run into the target, batch by batch.
+// What takes the rows of a run into the target, and makes one statement of all that it writes.
 #pragma once
 
 #include "server/pg.hpp"
@@ -8,6 +8,7 @@ namespace pgci {
 // The values of rows that were added are freed when they take so many bytes.
 inline constexpr Size most_row_memory = 64 * 1024;
 
+// The interface of the writers that take rows one by one.
 class RowWriter {
   public:
     RowWriter() = default;
@@ -31,6 +32,20 @@ class RowWriter {
 
     // Fires what the rows have triggered. To be called once, after the last batch.
     virtual void finish() = 0;
+};
+
+// All that a run writes in a transaction, as one statement to triggers and constraints.
+// Between begin() and end() AFTER triggers, foreign keys and statement triggers wait, so that nothing depends on the
+// size of a batch, and the session's TimeZone is the run's, so that a timestamp means the same moment on both sides.
+// Both are PostgreSQL code; an error needs no end().
+class StatementScope {
+  public:
+    void begin(const char *time_zone);
+    // Fires what the rows have triggered.
+    void end();
+
+  private:
+    int settings_ = 0; // the level of settings to go back to
 };
 
 } // namespace pgci

@@ -2,7 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/spi.hpp"
-#include "target/slice_delete.hpp"
+#include "target/target_slice.hpp"
 
 namespace pgci {
 

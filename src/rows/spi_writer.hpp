@@ -5,7 +5,6 @@
 #include "target/load_mode.hpp"
 #include "rows/batch.hpp"
 #include "rows/row_writer.hpp"
-#include "rows/statement_scope.hpp"
 
 namespace pgci {
 

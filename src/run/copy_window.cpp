@@ -4,8 +4,9 @@
 #include "source/source_plan.hpp"
 #include "ledger/progress.hpp"
 #include "rows/source_cursor.hpp"
-#include "run/copy_load.hpp"
-#include "run/cursor_load.hpp"
+#include "run/load.hpp"
+#include "run/prepared_run.hpp"
+#include "run/run_scope.hpp"
 
 namespace pgci {
 
@@ -78,6 +79,17 @@ std::int64_t copy_window(const CopyRequest &request) {
     const std::int64_t rows_written = run_window(request, procedure);
     procedure.finish();
     return rows_written;
+}
+
+RunKey check_request(const CopyRequest &request) {
+    const RunGuard guard;
+    check_may_write();
+    PreparedRun run(request, TargetUse::write);
+    run.open();
+    run.plan();
+    run.source().send_commit();
+    run.source().receive_commit();
+    return run.key();
 }
 
 } // namespace pgci

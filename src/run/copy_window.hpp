@@ -2,11 +2,16 @@
 #pragma once
 
 #include "request/copy_request.hpp"
+#include "ledger/ledger.hpp"
 
 namespace pgci {
 
 // Copies and returns the number of rows written. Everything happens in the caller's transaction, unless commit_batches
 // is set; on any error nothing of the transaction stays written and nothing is left at the source.
 std::int64_t copy_window(const CopyRequest &request);
+
+// Finds what is wrong with every window of a request before the first one is copied. Connects to the source, has the query described, finds the target and maps the columns, as a run does, and writes
+// nothing. Returns the key of the request's own window. Raises what copy_window raises for these.
+RunKey check_request(const CopyRequest &request);
 
 } // namespace pgci

@@ -1,8 +1,9 @@
 #include "server/guard.hpp"
 
-#include "server/shorten.hpp"
+#include "server/shown_text.hpp"
 
 namespace pgci {
+
 namespace detail {
 
 // A copy of the error that was caught, which is over then; null when there is no memory for the copy.

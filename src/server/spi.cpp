@@ -1,6 +1,6 @@
 #include "server/spi.hpp"
 
-#include "server/user_text.hpp"
+#include "server/settings.hpp"
 
 namespace pgci {
 

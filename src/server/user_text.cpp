@@ -1,18 +1,8 @@
 #include "server/user_text.hpp"
 
-#include "server/settings.hpp"
-#include "server/shorten.hpp"
+#include "server/shown_text.hpp"
 
 namespace pgci {
-
-int begin_reading() {
-    const int level = NewGUCNestLevel();
-    set_for_level("standard_conforming_strings", "on");
-    // Safe here, because a text in the encoding of a database has no backslash within a character.
-    set_for_level("backslash_quote", "on");
-    if (client_min_messages < WARNING) set_for_level("client_min_messages", "warning");
-    return level;
-}
 
 // A copy in the memory of the error.
 static char *copy_text(const std::string &text) {

@@ -1,14 +1,9 @@
-// SQL that a user wrote, on its way through the server's scanner and parser.
+// Errors about SQL that a user wrote: they point into it, and stay short.
 #pragma once
 
 #include "server/guard.hpp"
 
 namespace pgci {
-
-// From now on the scanner reads strings as in the session at the source, whatever the settings of this session are, and
-// writes no notices, which would repeat names of any length. The level that is returned ends by AtEOXact_GUC() or an
-// error. PostgreSQL code: for use inside pg_call.
-int begin_reading();
 
 // Makes an error about a text point into it, and not into the statement that the client sent: `before` characters stand
 // before the text in what was parsed. The server's messages repeat as much as they like of the text, so they are

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "server/guard.hpp"
-#include "server/remote_text.hpp"
+#include "server/shown_text.hpp"
 #include "connection/question.hpp"
 
 namespace pgci {

@@ -1,8 +1,8 @@
 #include "source/source_plan.hpp"
 
-#include "server/remote_text.hpp"
+#include "server/shown_text.hpp"
+#include "connection/foreign_number.hpp"
 #include "connection/question.hpp"
-#include "source/plan_estimate.hpp"
 #include "source/plan_scans.hpp"
 
 namespace pgci {

@@ -1,9 +1,10 @@
-// The arguments of the functions around runs: start, wait, cancel, forget, missing.
+// The arguments of the functions around runs: backfill, start, wait, cancel, forget, missing.
 #pragma once
 
 #include <vector>
 
 #include "server/pg.hpp"
+#include "many/backfill.hpp"
 
 namespace pgci {
 
@@ -22,5 +23,9 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo);
 // copy_incremental_missing(target, first_day, last_day): days of the session's TimeZone, in their order. Raises 22004,
 // 22008, 22023 for the arguments, 42501 without a right to read or write the target.
 std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo);
+
+// The arguments of copy_incremental_backfill(). Raises what read_copy_arguments and DayRange raise, and 22023 for
+// reprocess => 'all' that would double days.
+BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo);
 
 } // namespace pgci

@@ -1,7 +1,7 @@
 #include "target/column_map.hpp"
 
 #include "server/guard.hpp"
-#include "server/shorten.hpp"
+#include "server/shown_text.hpp"
 #include "target/conversion.hpp"
 
 namespace pgci {

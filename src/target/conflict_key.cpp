@@ -1,7 +1,7 @@
 #include "target/conflict_key.hpp"
 
 #include "server/guard.hpp"
-#include "server/shorten.hpp"
+#include "server/shown_text.hpp"
 
 namespace pgci {
 

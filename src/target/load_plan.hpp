@@ -2,8 +2,10 @@
 #pragma once
 
 #include "request/copy_request.hpp"
+#include "request/option_list.hpp"
 #include "target/column_map.hpp"
 #include "target/load_mode.hpp"
+#include "target/target.hpp"
 
 namespace pgci {
 
@@ -23,5 +25,10 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
 // raises, and 55000 where the rows would have to travel in another way.
 void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
             const std::string &slice);
+
+// For methods that write rows into the relation without an INSERT. Raises 0A000 where an extension's planner takes INSERTs
+// into the target over, as that of Citus does for distributed tables: rows in the relation itself would be in no shard, and
+// not be seen. `insert` is an INSERT into the target, which is planned and not run.
+void check_inserts_are_local(const Target &target, const std::string &insert, Method method);
 
 } // namespace pgci

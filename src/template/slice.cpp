@@ -1,5 +1,6 @@
 #include "template/slice.hpp"
 
+#include "server/settings.hpp"
 #include "server/sql_text.hpp"
 #include "server/user_text.hpp"
 #include "template/template_scanner.hpp"

@@ -1,5 +1,6 @@
 #include "template/template_scanner.hpp"
 
+#include "server/settings.hpp"
 #include "server/user_text.hpp"
 
 namespace pgci {

@@ -1,5 +1,6 @@
 #include "template/template_statement.hpp"
 
+#include "server/settings.hpp"
 #include "server/subtransaction.hpp"
 #include "server/user_text.hpp"
 

@@ -1,6 +1,8 @@
 // A half-open window of time: a day in a time zone, or any range.
 #pragma once
 
+#include <vector>
+
 #include "server/pg.hpp"
 #include "template/placeholders.hpp"
 
@@ -44,6 +46,23 @@ class Window {
     TimestampTz end_ = 0;
     WindowText text_;
     std::string name_;
+};
+
+// The days of a backfill, from the first to the last one, both included.
+class DayRange {
+  public:
+    // Raises 22023 when the last day is before the first or there are more than a hundred thousand, 22008 for a day that
+    // is no window (infinity, before Christ).
+    DayRange(DateADT first, DateADT last);
+
+    DateADT day(std::size_t place) const { return first_ + static_cast<DateADT>(place); }
+    std::size_t size() const { return size_; }
+    // The windows of all the days, in their order.
+    std::vector<Window> windows(const TimeZone &zone) const;
+
+  private:
+    DateADT first_;
+    std::size_t size_;
 };
 
 } // namespace pgci

@@ -2,7 +2,6 @@
 #include <limits>
 
 #include "connection/foreign_number.hpp"
-#include "source/plan_estimate.hpp"
 #include "fuzz.hpp"
 
 namespace {

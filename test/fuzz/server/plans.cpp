@@ -1,7 +1,7 @@
 // Plans in JSON, as the source sends them: any text is read as scans, each with texts, or not at all.
 #include "source/plan_scans.hpp"
 
-#include "server/temporary_memory.hpp"
+#include "server/memory.hpp"
 #include "fuzz/server_fuzz.hpp"
 
 extern "C" {

@@ -2,7 +2,7 @@
 // work with, or raises an error; and what it decodes itself is what the type's receive function makes of it.
 #include <libpq-fe.h>
 
-#include "server/temporary_memory.hpp"
+#include "server/memory.hpp"
 #include "rows/row_decoder.hpp"
 #include "fuzz/server_fuzz.hpp"
 

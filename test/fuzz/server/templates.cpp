@@ -2,7 +2,7 @@
 // for the text that is made of it.
 #include "template/template_scanner.hpp"
 
-#include "server/temporary_memory.hpp"
+#include "server/memory.hpp"
 #include "fuzz/server_fuzz.hpp"
 
 extern "C" {

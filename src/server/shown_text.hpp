@@ -1,4 +1,5 @@
-// Texts of any length are short where a message shows them. Every cut is between two characters.
+// Texts of any origin and length, made valid, harmless and short where a message shows them. Every cut is between two
+// characters.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +8,9 @@
 #include <vector>
 
 namespace pgci {
+
+// The text, valid in this database's encoding, control characters replaced by "?", no longer than `longest` bytes.
+std::string sanitize(const char *text, std::size_t longest);
 
 // The beginning of a text, of at most `longest` bytes.
 std::string_view beginning(std::string_view text, std::size_t longest);

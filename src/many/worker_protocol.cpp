@@ -1,4 +1,4 @@
-#include "many/worker_message.hpp"
+#include "many/worker_protocol.hpp"
 
 namespace pgci {
 

@@ -1,4 +1,4 @@
-#include "rows/statement_scope.hpp"
+#include "rows/row_writer.hpp"
 
 #include "server/settings.hpp"
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/named_relation.hpp"
+#include "server/pg.hpp"
 
 namespace pgci {
 
@@ -14,5 +15,9 @@ std::int64_t delete_slice(const std::string &statement, const UsedRelation &targ
 
 // Raises 44000 for so many rows of the source that are outside of the slice. PostgreSQL code.
 [[noreturn]] void raise_outside_slice(std::int64_t rows);
+
+// Is a row inside of the slice? The condition as an expression over the rows of a relation, for ExecInitExpr; PostgreSQL code. Raises 0A000 for a
+// condition with a subquery.
+Expr *parse_slice(const char *condition, Relation relation);
 
 } // namespace pgci

@@ -1,7 +1,11 @@
-// The shared memory between the session that launches background workers and the workers.
+// What a leader and its background workers share and say: the segment of shared memory, and the messages.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "server/pg.hpp"
+#include "many/backfill_report.hpp"
 #include "many/session_state.hpp"
 
 namespace pgci {
@@ -29,5 +33,26 @@ struct SegmentHeader {
     pg_atomic_uint32 next_day; // backfill: the first that nobody has taken
     std::int64_t run_id;       // run
 };
+
+// The first byte of a message.
+enum class MessageKind : char {
+    ready = 'r',  // the arguments are read, the work begins
+    began = 'b',  // a day
+    ended = 'e',  // a day, with its result
+    error = 'E',  // PostgreSQL's: the worker ends with it
+    notice = 'N', // PostgreSQL's
+};
+
+struct WorkerMessage {
+    MessageKind kind = MessageKind::ready;
+    std::uint32_t day = 0; // its place among the days of the segment
+    DayResult result{};
+};
+
+// To the leader, over the queue that PostgreSQL's messages take.
+void send_to_leader(const WorkerMessage &message);
+
+// Reads a message of the first three kinds; nothing for others. `bytes` is what came over the queue.
+std::optional<WorkerMessage> read_message(std::string_view bytes);
 
 } // namespace pgci

@@ -1,9 +1,10 @@
-#include "run/cursor_load.hpp"
+#include "run/load.hpp"
 
 #include "server/guard.hpp"
-#include "server/temporary_memory.hpp"
+#include "server/memory.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/bulk_writer.hpp"
+#include "rows/copy_writer.hpp"
 #include "rows/rejecting_writer.hpp"
 
 namespace pgci {
@@ -69,6 +70,23 @@ void load_by_cursor(LoadRun &run) {
             run.prepared.source().connection().set_written("The batches committed before stay written");
     }
     pg_call([=] { MemoryContextDelete(memory); });
+}
+
+void load_by_copy(LoadRun &run) {
+    const CopyPlan plan = plan_copy(run.plan.map, run.target(), run.plan.statements.insert);
+    CopyWriter writer(run.target(), run.plan, plan, run.prepared.zone());
+    SourceCopy data(run.prepared.source(), run.prepared.query(), plan);
+    RunStatistics &statistics = run.statistics;
+    statistics.rows_deleted = writer.remove();
+    statistics.rows_written = writer.write(data, run.progress);
+    data.finish();
+    writer.finish();
+    if (run.check != nullptr) run.check->compare();
+    statistics.rows_read = data.rows();
+    statistics.bytes = data.bytes();
+    statistics.batches = statistics.rows_read > 0 ? 1 : 0;
+    run.ledger.record(run.run_id, statistics, "succeeded");
+    run.procedure.commit();
 }
 
 } // namespace pgci

@@ -1,0 +1,39 @@
+// The SQL functions that load: copy_incremental() and its sisters, and the batch that their statements read.
+#include "server/guard.hpp"
+#include "request/copy_arguments.hpp"
+#include "rows/batch.hpp"
+#include "run/copy_window.hpp"
+#include "sql/control_arguments.hpp"
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(copy_incremental);
+PG_FUNCTION_INFO_V1(copy_incremental_range);
+PG_FUNCTION_INFO_V1(copy_incremental_batches);
+PG_FUNCTION_INFO_V1(copy_incremental_batch_rows);
+
+Datum copy_incremental(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo))); });
+}
+
+Datum copy_incremental_range(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_copy_arguments(fcinfo))); });
+}
+
+Datum copy_incremental_batches(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        const pgci::CopyRequest request = pgci::read_copy_arguments(fcinfo, true);
+        pgci::check_may_commit(fcinfo);
+        pgci::copy_window(request);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_batch_rows(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::pg_call([fcinfo] { pgci::BatchInHand::return_rows(fcinfo); });
+        return Datum{0};
+    });
+}
+
+} // extern "C"

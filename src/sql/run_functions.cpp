@@ -1,0 +1,48 @@
+// The SQL functions around runs: backfill, start, wait, cancel, missing, forget.
+#include "server/guard.hpp"
+#include "many/backfill.hpp"
+#include "sql/control_arguments.hpp"
+#include "sql/set_result.hpp"
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(copy_incremental_backfill);
+PG_FUNCTION_INFO_V1(copy_incremental_start);
+PG_FUNCTION_INFO_V1(copy_incremental_wait);
+PG_FUNCTION_INFO_V1(copy_incremental_cancel);
+PG_FUNCTION_INFO_V1(copy_incremental_missing);
+PG_FUNCTION_INFO_V1(copy_incremental_forget);
+
+Datum copy_incremental_backfill(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        const pgci::BackfillRequest request = pgci::read_backfill_arguments(fcinfo);
+        pgci::check_may_commit(fcinfo);
+        pgci::backfill(request);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_start(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::start_run(fcinfo)); });
+}
+
+Datum copy_incremental_wait(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return BoolGetDatum(pgci::wait_for_run(fcinfo)); });
+}
+
+Datum copy_incremental_cancel(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return BoolGetDatum(pgci::cancel_run(fcinfo)); });
+}
+
+Datum copy_incremental_missing(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::return_dates(fcinfo, pgci::find_missing_days(fcinfo));
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_forget(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::forget_windows(fcinfo)); });
+}
+
+} // extern "C"
