@@ -36,8 +36,8 @@ std::vector<std::size_t> places(const OwnerResult &row) {
     return found;
 }
 
-// The OID of the role that ran a run; 0 where it was dropped.
-constexpr const char *role_of_run = "coalesce(to_regrole(quote_ident(username))::oid::bigint, 0)";
+// The OID of the role that ran a run.
+constexpr const char *role_of_run = "owner::oid::bigint";
 
 // The runs of a key, whose parameters are $1 to $5.
 std::string of_key() {
@@ -53,17 +53,15 @@ std::vector<Parameter> key_parameters(const RunKey &key) {
 // As pg_locks shows it.
 Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
 
-// The name of the calling user.
-Parameter user_parameter() {
-    return text_parameter(pg_call([] { return GetUserNameFromId(GetUserId(), false); }));
-}
+// The OID of the calling user.
+Parameter user_parameter() { return int8_parameter(GetUserId()); }
 
 } // namespace
 
 Ledger::Ledger(Oid schema) {
-    table_ = pg_call([=] { return get_relname_relid("copy_incremental_runs", schema); });
+    table_ = pg_call([=] { return get_relname_relid("pgci_runs", schema); });
     if (!OidIsValid(table_))
-        raise(sqlstate::undefined_table, "table copy_incremental_runs of the extension does not exist",
+        raise(sqlstate::undefined_table, "table pgci_runs of the extension does not exist",
               "Run ALTER EXTENSION pg_copy_incremental UPDATE.");
     owner_ = pg_call([=, this] {
         const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_));
@@ -71,7 +69,7 @@ Ledger::Ledger(Oid schema) {
         ReleaseSysCache(tuple);
         return owner;
     });
-    name_ = quote_identifier(pg_call([=] { return get_namespace_name(schema); })) + ".copy_incremental_runs";
+    name_ = quote_identifier(pg_call([=] { return get_namespace_name(schema); })) + ".pgci_runs";
 }
 
 std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
@@ -124,9 +122,9 @@ void Ledger::add_entry(const RunKey &key, std::string_view mode, std::string_vie
         parameters.push_back(parameter);
     parameters.insert(parameters.end(), more.begin(), more.end());
     run_as_owner(owner_,
-                 "INSERT INTO " + name_ + " (target, source, query_hash, data_interval, username, mode, method, " +
+                 "INSERT INTO " + name_ + " (target, source, query_hash, data_interval, owner, mode, method, " +
                      columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval(4) +
-                     ", $6::name, $7, $8, " + values + ")",
+                     ", $6::oid, $7, $8, " + values + ")",
                  parameters);
 }
 
@@ -255,13 +253,12 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
     const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
     run_as_owner(owner_,
                  "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
-                     ".copy_incremental_rejects (run_id, username, batch, source_row, sqlstate, message, detail, "
-                     "constraint_name, column_name) SELECT $1, $2::name, $3, source_row::jsonb, sqlstate, message, "
-                     "nullif(detail, ''), nullif(constraint_name, ''), nullif(column_name, '') FROM "
-                     "unnest($4, $5, $6, $7, $8, $9) AS r(source_row, sqlstate, message, detail, constraint_name, "
+                     ".pgci_rejects (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
+                     "column_name) SELECT $1, $2, source_row::jsonb, sqlstate, message, nullif(detail, ''), "
+                     "nullif(constraint_name, ''), nullif(column_name, '') FROM "
+                     "unnest($3, $4, $5, $6, $7, $8) AS r(source_row, sqlstate, message, detail, constraint_name, "
                      "column_name)",
-                 {int8_parameter(run_id), user_parameter(), int8_parameter(batch),
-                  texts([](const Reject &reject) { return reject.row; }),
+                 {int8_parameter(run_id), int8_parameter(batch), texts([](const Reject &reject) { return reject.row; }),
                   texts([](const Reject &reject) { return reject.failure.sqlstate(); }),
                   texts([](const Reject &reject) { return reject.failure.message; }),
                   texts([](const Reject &reject) { return reject.failure.detail; }),
@@ -273,7 +270,7 @@ std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::o
     const Oid user = GetUserId();
     const bool all_users =
         pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table_, user); });
-    const std::string of_user = all_users ? "$4 IS NOT NULL" : "username = $4::name";
+    const std::string of_user = all_users ? "$4 IS NOT NULL" : "owner = $4::oid";
     return run_as_owner(
                owner_,
                "UPDATE " + name_ +

@@ -49,6 +49,15 @@ inline bool owns_relation(Oid relation, Oid role) {
 #endif
 }
 
+// The identifiers of a name such as schema.relation. Raises 42602 for what is no name.
+inline List *parse_qualified_name(const char *name) {
+#if PG_VERSION_NUM >= 160000
+    return stringToQualifiedNameList(name, nullptr);
+#else
+    return stringToQualifiedNameList(name);
+#endif
+}
+
 // What the execution of a statement asks of one relation.
 struct NeededRights {
     Oid relation;

@@ -67,7 +67,7 @@ sub batches
 # Nothing is loaded and nothing known; the source is as it was.
 sub start_anew
 {
-	$destination->safe_psql('postgres', 'TRUNCATE rows, keyed; DELETE FROM copy_incremental_runs');
+	$destination->safe_psql('postgres', 'TRUNCATE rows, keyed; DELETE FROM pgci_runs');
 	$source->safe_psql('postgres', <<~SQL);
 		TRUNCATE rows, keyed;
 		INSERT INTO rows SELECT g, date '$day' + (g - 1) / 500, 0 FROM generate_series(1, 1000) AS g;

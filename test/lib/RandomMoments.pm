@@ -120,7 +120,7 @@ our ($at_source, $at_destination);    # they hold what the runs wait for
 sub prepare
 {
 	$destination->safe_psql('postgres', join ';', 'TRUNCATE ' . join(',', @modes),
-		'DELETE FROM copy_incremental_runs', map { "INSERT INTO $_ TABLE before_$_" } @modes);
+		'DELETE FROM pgci_runs', map { "INSERT INTO $_ TABLE before_$_" } @modes);
 	($at_source) = open_session($source);
 	($at_destination) = open_session($destination);
 	$_->query_safe('SELECT pg_advisory_lock(42)') for $at_source, $at_destination;

@@ -194,7 +194,7 @@ while (my $name = shift @names)
 	$left -= $rounds;
 	my $times = $name =~ /^(missing|cancel|forget)/ ? 20 : 1;
 	my $commits = $calls{$name} =~ /^CALL/;
-	my $undo = $commits ? "TRUNCATE days; DELETE FROM copy_incremental_runs WHERE target = 'days'::regclass; " : '';
+	my $undo = $commits ? "TRUNCATE days; DELETE FROM pgci_runs WHERE target = 'days'::regclass; " : '';
 	my ($duration, $cancelled, @faults) = (0, 0);
 	# The first round is not cancelled, and says how long the call takes.
 	for my $round (0 .. $rounds)

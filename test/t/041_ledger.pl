@@ -166,15 +166,16 @@ my $ann = 'SET ROLE ann';
 my $bob = 'SET ROLE bob';
 my $shared = sub { return call($query, $_[0], target => "'shared'", @_[ 1 .. $#_ ]) };
 is(results($ann, $shared->('2018-07-29')), '12', 'a user without any right on the ledger');
-like(results($ann, $runs), qr/ERROR:  42501: permission denied for table copy_incremental_runs/, 'who cannot read it');
+like(results($ann, $runs), qr/ERROR:  42501: permission denied for view copy_incremental_runs/, 'who cannot read it');
 $destination->safe_psql('postgres', 'GRANT SELECT ON copy_incremental_runs TO PUBLIC');
 is(results($bob, $shared->('2018-07-30'), 'SELECT username, count(*) FROM copy_incremental_runs GROUP BY 1', $ann,
 		'SELECT username, count(*) FROM copy_incremental_runs GROUP BY 1'), '12 bob|1 ann|1', 'users see their own runs');
 like(results($bob, $shared->('2018-07-29')), qr/ERROR:  55000.*wrote 12 rows/, 'users do not load what another has loaded');
-like(results($ann, $_), qr/42501: permission denied for table copy_incremental_runs/, "users cannot write: $_")
-  for "UPDATE copy_incremental_runs SET status = 'forgotten'", 'DELETE FROM copy_incremental_runs',
-  'TRUNCATE copy_incremental_runs',
-  "INSERT INTO copy_incremental_runs (username, target, source, query_hash, mode, method) VALUES ('ann', 0, '', '', '', '')";
+like(results($ann, $_), qr/42501: permission denied for table pgci_runs/, "users cannot write: $_")
+  for "UPDATE pgci_runs SET status = 'forgotten'", 'DELETE FROM pgci_runs',
+  'TRUNCATE pgci_runs', 'TABLE pgci_runs',
+  "INSERT INTO pgci_runs (owner, target, source, query_hash, mode, method) VALUES ('ann', '-', '', '', '', '')";
+like(results($ann, 'DELETE FROM copy_incremental_runs'), qr/42501: permission denied for view|55000: cannot delete from view/, 'nor through the view');
 like(results(q[SELECT count(DISTINCT username) FROM copy_incremental_runs]), qr/^3$/, 'a superuser sees all runs');
 
 # Names that a user puts in front of pg_catalog do not get in between.

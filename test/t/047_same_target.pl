@@ -27,7 +27,7 @@ my $table = '(id int PRIMARY KEY, day date)';
 sub fresh
 {
 	my ($of, @more) = @_;
-	$destination->safe_psql('postgres', join ';', 'SET client_min_messages = error', 'DELETE FROM copy_incremental_runs',
+	$destination->safe_psql('postgres', join ';', 'SET client_min_messages = error', 'DELETE FROM pgci_runs',
 		'DROP SCHEMA IF EXISTS s, s_old, s_new CASCADE', 'CREATE SCHEMA s', 'CREATE SCHEMA s_new', 'CREATE TABLE s_new.job (id int CONSTRAINT new_pkey PRIMARY KEY, day date)',
 		"CREATE TABLE s.job $table $of", $of ? ('CREATE TABLE s.part PARTITION OF s.job FOR VALUES FROM (0) TO (60)', 'CREATE TABLE s.rest PARTITION OF s.job DEFAULT') : (), @more);
 	return;

@@ -213,7 +213,7 @@ for my $case (@cases)
 	  or diag("wanted $message, got $state; target: $content; connections: $left; descriptors $files_before, then $files: "
 		  . substr($said, 0, 2000));
 	note(join ' / ', "$number $name: $state", map { $said =~ $_ ? $1 : () } qr/ERROR:  \w+: (.{0,80})/, qr/DETAIL:  (.{0,100})/);
-	$session->query_safe('TRUNCATE rows, typed, copy_incremental_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0|0';
+	$session->query_safe('TRUNCATE rows, typed, pgci_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0|0';
 	$all{$number}++;
 	$good{$number}++ if $ok;
 	$internal++ if $state =~ /^XX/ && $sqlstate !~ /^XX/;

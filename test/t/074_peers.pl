@@ -101,7 +101,7 @@ sub outcome
 	eval { $watcher->quit };
 	wait_until($destination, 'SELECT 1', 1);
 	my $rows = $destination->safe_psql('postgres', 'SELECT count(*) FROM rows');
-	$destination->safe_psql('postgres', 'TRUNCATE rows, copy_incremental_runs');
+	$destination->safe_psql('postgres', 'TRUNCATE rows, pgci_runs');
 	return sprintf '%s, %.0f s%s%s%s', @done == 3 ? 'HANGS, killed' : $state eq '00000' ? "accepted, $rows rows" : $state, $took,
 	  (@done ? ', after ' . $done[-1] : ''), ($peak > 60_000 ? sprintf(', %d MB', $peak / 1024) : ''),
 	  ((-s $destination->logfile) - $log > 500_000 ? sprintf(', log %d MB', ((-s $destination->logfile) - $log) / 1e6) : '');

@@ -120,7 +120,7 @@ for my $case (@cases)
 	my ($state, $said) = outcome_of($session, call("$number $name"));
 	$session->query_safe('SET statement_timeout = 0');
 	my $content = $session->query_safe('SELECT count(*), sum(id), (SELECT count(*) FROM copy_incremental_runs) FROM rows');
-	$session->query_safe('TRUNCATE rows, copy_incremental_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0';
+	$session->query_safe('TRUNCATE rows, pgci_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0';
 	my $left = $hostile->is_left_alone ? 0 : $hostile->connections;
 	my $ok = ok(($state // '') =~ /^($sqlstate)$/ && $said =~ $message && $content eq '1|0|0' && $left == 0, "$number $name: $sqlstate")
 	  or diag("wanted $message, got " . ($state // 'success') . "; target: $content; connections: $left: " . substr($said, 0, 2000));

@@ -23,7 +23,7 @@ $source->safe_psql('postgres', <<~'SQL');
 $destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE arrivals (id int, at timestamptz, note text);
 	CREATE FUNCTION set_up() RETURNS void LANGUAGE sql AS $$
-		TRUNCATE rows, arrivals, copy_incremental_runs, copy_incremental_rejects;
+		TRUNCATE rows, arrivals, pgci_runs, pgci_rejects;
 		INSERT INTO rows SELECT g, timestamptz '2018-07-29 00:00+00' + g * interval '1 hour', CASE WHEN g <> 7 THEN 'row ' || g END FROM generate_series(1, 11) AS g;
 		INSERT INTO arrivals VALUES (0, '2018-01-01', 'was here')
 	$$;

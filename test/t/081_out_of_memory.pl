@@ -125,7 +125,7 @@ sub sweep
 		my $failed = remaining() == 0;
 		arm(0, 0, 0);
 		outcome('ROLLBACK') unless $commits;
-		outcome('TRUNCATE rows, copy_incremental_runs') if $commits;
+		outcome('TRUNCATE rows, pgci_runs') if $commits;
 		last unless $failed;
 		$outcomes{$sqlstate}++;
 		$wrong{$n} = $sqlstate unless $sqlstate eq $own || $sqlstate =~ /^($wanted)$/;

@@ -20,8 +20,8 @@ $destination->safe_psql('postgres', <<'SQL');
 	CREATE ROLE mallory;
 	CREATE SCHEMA evil AUTHORIZATION mallory;
 	ALTER TABLE job ADD CHECK (id <> 7);
-	ALTER TABLE copy_incremental_runs OWNER TO mallory;
-	ALTER TABLE copy_incremental_rejects OWNER TO mallory;
+	ALTER TABLE pgci_runs OWNER TO mallory;
+	ALTER TABLE pgci_rejects OWNER TO mallory;
 	ALTER FUNCTION copy_incremental_batch_rows OWNER TO mallory;
 	GRANT CREATE ON SCHEMA public TO mallory;
 	SET ROLE mallory;
@@ -37,7 +37,7 @@ SQL
 is(results($rejecting), '9', 'the owner is no superuser: a copy');
 
 # Deferred: it would fire at the commit, as the user who copies.
-for my $table (qw(copy_incremental_runs copy_incremental_rejects))
+for my $table (qw(pgci_runs pgci_rejects))
 {
 	results('SET ROLE mallory', "CREATE CONSTRAINT TRIGGER later AFTER INSERT ON $table DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION evil.fire()");
 	like(results($rejecting), qr/ERROR:  42501: cannot fire deferred trigger within security-restricted operation.*HINT:  The tables of pg_copy_incremental must .* deferrable triggers/,
@@ -47,13 +47,13 @@ for my $table (qw(copy_incremental_runs copy_incremental_rejects))
 }
 
 # At once: as its owner, and without an effect on the session.
-results('SET ROLE mallory', 'CREATE TRIGGER now AFTER INSERT OR UPDATE ON copy_incremental_runs FOR EACH ROW EXECUTE FUNCTION evil.fire()');
+results('SET ROLE mallory', 'CREATE TRIGGER now AFTER INSERT OR UPDATE ON pgci_runs FOR EACH ROW EXECUTE FUNCTION evil.fire()');
 is(results("SET application_name = 'mine'", $call =~ s/7-29'/7-30'/r, 'SHOW search_path', 'SHOW application_name', $seen),
 	'0 "$user", public mine mallory', 'a trigger that is not deferred: fires as the owner, and leaves the settings of the session alone');
-results('DROP TRIGGER now ON copy_incremental_runs', 'TRUNCATE evil.seen', 'SET ROLE mallory',
-	'ALTER TABLE copy_incremental_runs ADD CHECK (evil.look(source))',
-	'CREATE RULE also AS ON INSERT TO copy_incremental_runs DO ALSO INSERT INTO evil.seen VALUES (current_user)',
-	'CREATE INDEX ON copy_incremental_runs (evil.look_unchanging(mode))', 'ALTER TABLE copy_incremental_runs ALTER bytes SET DEFAULT evil.look($$$$)::int');
+results('DROP TRIGGER now ON pgci_runs', 'TRUNCATE evil.seen', 'SET ROLE mallory',
+	'ALTER TABLE pgci_runs ADD CHECK (evil.look(source))',
+	'CREATE RULE also AS ON INSERT TO pgci_runs DO ALSO INSERT INTO evil.seen VALUES (current_user)',
+	'CREATE INDEX ON pgci_runs (evil.look_unchanging(mode))', 'ALTER TABLE pgci_runs ALTER bytes SET DEFAULT evil.look($$$$)::int');
 is(results('TRUNCATE evil.seen', $call =~ s/7-29'/7-31'/r, $seen), '0 mallory', 'checks, rules, indexes and defaults: as the owner');
 
 # The function that the INSERT of the caller executes.

@@ -41,7 +41,7 @@ is(results($days, $ledger, $missing), '1:10 2:10 3:10 4:10 1succeeded 2succeeded
 like(results(backfill("$query AND true", 1, "mode => 'skip'")), qr/2018-07-01: 0 rows/, 'another query has its own days');
 
 # A day that fails: at the source, at a constraint, at a deferred constraint.
-sub fresh { return ('TRUNCATE job', 'DELETE FROM copy_incremental_runs'); }
+sub fresh { return ('TRUNCATE job', 'DELETE FROM pgci_runs'); }
 for my $case (
 	[ 'at the source', 'SELECT id, day, 100 / (value - 15) AS value FROM job WHERE day = $1', undef, undef, '22012', 'division by zero' ],
 	[ 'a constraint', $query, 'ALTER TABLE job ADD CONSTRAINT c CHECK (id <> 15)', 'ALTER TABLE job DROP CONSTRAINT c', '23514',
@@ -102,7 +102,7 @@ for my $case (
 	[ 'a read-only transaction', 'SET default_transaction_read_only = on; ' . backfill($query, 2), '25006' ])
 {
 	my ($name, $sql, $sqlstate) = @$case;
-	fails_with($destination, "DELETE FROM copy_incremental_runs; $sql", $sqlstate, qr/./, "refused: $name");
+	fails_with($destination, "DELETE FROM pgci_runs; $sql", $sqlstate, qr/./, "refused: $name");
 }
 is(results('SELECT count(*) FROM copy_incremental_runs'), 0, 'refused: no day ran');
 

@@ -51,7 +51,7 @@ for my $case ([ 'weather', '2013-12-31', 364 ], [ 'flights', '2013-01-31', 31 ])
 	is(scalar(() = $expected =~ /^2013/mg), $with_rows, "$table: days at the source");
 	for my $jobs (1, 2, 4)
 	{
-		my $said = results("TRUNCATE $table", 'DELETE FROM copy_incremental_runs', backfill($table, $last, "jobs => $jobs"));
+		my $said = results("TRUNCATE $table", 'DELETE FROM pgci_runs', backfill($table, $last, "jobs => $jobs"));
 		my $all = () = $said =~ /NOTICE:  2013-\d\d-\d\d: \d+ rows in/g;
 		is("$all " . ($said =~ /ERROR|WARNING/ ? $said : ''), ($table eq 'weather' ? 365 : 31) . ' ', "$table, jobs $jobs: a NOTICE for each day");
 		is(days($destination, $table), $expected, "$table, jobs $jobs: every day equal by count and checksum");
@@ -61,7 +61,7 @@ is(results("SELECT count(*), count(*) FILTER (WHERE status = 'succeeded') FROM c
 is(results($workers), 0, 'no worker is left');
 
 # A day that fails in a worker.
-results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs');
+results('TRUNCATE flights', 'DELETE FROM pgci_runs');
 $source->safe_psql('postgres', "UPDATE flights SET dest = NULL WHERE false; ALTER TABLE flights ALTER dest DROP NOT NULL;
 	UPDATE flights SET dest = NULL WHERE time_hour = '2013-01-07 20:00+00' AND flight = (SELECT min(flight) FROM flights WHERE time_hour = '2013-01-07 20:00+00')");
 my $said = results(backfill('flights', '2013-01-10', 'jobs => 3'));
@@ -106,13 +106,13 @@ for my $case ([ 1, qr/NOTICE:  1 of 3 background workers could be started DETAIL
 	my ($slots, $notice) = @$case;
 	$destination->append_conf('postgresql.conf', "max_worker_processes = $slots\nmax_logical_replication_workers = 0\n");
 	$destination->restart;
-	my $said = results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs', backfill('flights', '2013-01-06', 'jobs => 3'));
+	my $said = results('TRUNCATE flights', 'DELETE FROM pgci_runs', backfill('flights', '2013-01-06', 'jobs => 3'));
 	like($said, qr/^$notice.*\(6 of 6\)$/, "$slots free slots: a NOTICE, and all days");
 }
 $destination->append_conf('postgresql.conf', "max_worker_processes = 8\n");
 $destination->restart;
 results('CREATE FUNCTION no_login() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ALTER ROLE etl NOLOGIN$$', 'TRUNCATE mine.flights',
-	'DELETE FROM copy_incremental_runs');
+	'DELETE FROM pgci_runs');
 my ($status, $out, $err) = $destination->psql('postgres', 'SELECT no_login(); SET ROLE loader; ' . backfill('flights', '2013-01-03', 'jobs => 2', "target => 'mine.flights'"), extra_params => [ '-U', 'etl' ]);
 ok($status == 0 && $err =~ /WARNING:  a background worker could not be used: role "etl" is not permitted to log in/ && $err =~ /\(3 of 3\)/,
 	'workers that may not log in: the session does the days') or diag($err);
@@ -128,7 +128,7 @@ for my $case (
 	[ 'statement_timeout', "SET statement_timeout = '1s';\n$slow", undef, '57014' ])
 {
 	my ($name, $sql, $signal, $sqlstate) = @$case;
-	results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs');
+	results('TRUNCATE flights', 'DELETE FROM pgci_runs');
 	my ($session, $pid) = open_session($destination);
 	my ($holder) = open_session($destination);
 	$holder->query_safe('SELECT pg_advisory_lock(7)');
@@ -147,7 +147,7 @@ for my $case (
 results('DROP TRIGGER wait ON flights');
 
 # A worker that is terminated: its day failed, the others go on.
-results('TRUNCATE flights', 'DELETE FROM copy_incremental_runs',
+results('TRUNCATE flights', 'DELETE FROM pgci_runs',
 	'CREATE TRIGGER wait BEFORE INSERT ON flights FOR EACH ROW WHEN (NEW.day = 3) EXECUTE FUNCTION wait()');
 my ($session) = open_session($destination);
 my ($holder) = open_session($destination);
@@ -167,7 +167,7 @@ my $port = $source->port;
 my $secret = "password=$TwoServers::password";
 my $log = $destination->logfile;
 my $before = -s $log;
-results("SET log_statement = none", 'TRUNCATE flights', 'DELETE FROM copy_incremental_runs', backfill('flights', '2013-01-04', 'jobs => 2')
+results("SET log_statement = none", 'TRUNCATE flights', 'DELETE FROM pgci_runs', backfill('flights', '2013-01-04', 'jobs => 2')
 	=~ s/'src'/'host=127.0.0.1 port=$port dbname=postgres user=etl_reader $secret'/r);
 is(results('SELECT count(DISTINCT time_hour::date) FROM flights'), 4, 'a connection string, in workers');
 unlike(substr(slurp_file($log), $before), qr/\Q$TwoServers::password\E/, 'the password is in no line of the log');

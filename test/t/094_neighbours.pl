@@ -120,7 +120,7 @@ my @runs = map { results(start($waits, "2018-07-0$_")) } 1 .. 3;
 like("$elsewhere @runs", qr/^\d+ \d+ \d+ \d+$/, 'four of eight workers run');
 like(fails_with($destination, start($waits, '2018-07-08'), '53000', qr/no background worker slot is free/, 'not a fifth'),
 	qr/HINT:  Raise copy_incremental\.max_workers or max_worker_processes/, 'the hint names the setting');
-results(q[DELETE FROM copy_incremental_runs WHERE status <> 'running']);
+results(q[DELETE FROM pgci_runs WHERE status <> 'running']);
 like(results(backfill($query, 5, 'jobs => 2')), qr/^NOTICE:  0 of 2 background workers could be started.*copy_incremental\.max_workers.*\(5 of 5\)$/,
 	'a backfill goes on in its session');
 like(results(q[SET copy_incremental.max_workers = 5], start($query, '2018-07-08')), qr/^\d+$/, 'the setting lets a fifth run');

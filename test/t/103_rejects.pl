@@ -116,6 +116,6 @@ $session->quit;
 # Users see their own rejects.
 $destination->safe_psql('postgres', 'CREATE ROLE other');
 is($destination->safe_psql('postgres', 'SET ROLE other; SELECT count(*) FROM copy_incremental_rejects'), 0, 'others see none of them');
-fails_with($destination, 'SET ROLE other; DELETE FROM copy_incremental_rejects', '42501', qr/permission denied/, 'nor may they write them');
+fails_with($destination, 'SET ROLE other; DELETE FROM pgci_rejects', '42501', qr/permission denied/, 'nor may they write them');
 no_session_left($source, 'no session is left at the source');
 done_testing();
