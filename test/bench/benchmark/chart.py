@@ -24,7 +24,7 @@ def chart(measured):
     longest = max([1.0] + [spread.high for spread in ratios.values() if spread])
     scale = (COLUMN - FIGURE) / longest
     width, bottom = NAMES + COLUMN * len(measured.cases), TOP + ROW * len(methods)
-    parts = [text(0, 14, "Speed, times that of a psql pipe with binary COPY: longer is faster", "head")]
+    parts = [text(0, 14, "Speed relative to a psql pipe with binary COPY: longer is faster", "head")]
     for index, method in enumerate(methods):
         parts.append(text(NAMES - 8, TOP + index * ROW + BAR - 1, METHODS[method].title, anchor="end"))
     for number, case in enumerate(measured.cases):

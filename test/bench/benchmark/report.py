@@ -47,15 +47,16 @@ def conditions_text(options, where):
         rounds += f"; the Python job ran in {options.python_rounds} of them"
     shapes = dict.fromkeys(shape for shape, _ in options.cases)
     sizes = ", ".join(f"{shape} ({SHAPES[shape].title}) {options.rows[shape]:,}" for shape in shapes)
-    links = "".join(f" A round trip of {delay:g} ms was made by a proxy: {round_trip:.1f} ms and {rate:.0f} MB/s as "
-                    f"measured, {where.links[0][1]:.0f} MB/s without it." for delay, (round_trip, rate)
+    links = "".join(f" A proxy adds a round trip of {delay:g} ms: {round_trip:.1f} ms and {rate:.0f} MB/s were "
+                    f"measured with it, and {where.links[0][1]:.0f} MB/s without it." for delay, (round_trip, rate)
                     in where.links.items() if delay)
     return (f"Measured on {where.day} with version {where.extension} on PostgreSQL {where.postgresql}, "
             f"{where.machine}: source and destination on one machine, over loopback TCP and scram, fsync and "
             f"synchronous_commit on. Rows: {sizes}. Batch {options.batch:,}. {rounds}.{links}\n\n"
-            f"Before each run the target is emptied and a CHECKPOINT done; after it, count and checksum are compared "
-            f"with the source's. A run is timed from the start of its client programs to their end. Ratios are paired "
-            f"by round: median (smallest to largest). The limits know no round trip. `make bench` makes this page.")
+            f"Before each run, the target is emptied and a CHECKPOINT is executed. After it, the count and checksum of "
+            f"the rows are compared with those of the source. The time of a run is from the start of its client "
+            f"programs to their end. Ratios compare runs of the same round: median (smallest to largest). The limits "
+            f"do not include a round trip. `make bench` writes this page.")
 
 
 def speed_text(measured):
@@ -63,7 +64,7 @@ def speed_text(measured):
     methods = measured.measured_methods()
     missing = [METHODS[method].title for method in measured.methods if method not in methods]
     sections = [
-        "## Speed, times that of a binary COPY pipe\n\n![chart](benchmark.svg)\n\n"
+        "## Speed relative to a binary COPY pipe\n\n![chart](benchmark.svg)\n\n"
         + by_method(measured, lambda case, method: factor(measured.ratio(case, method)))
         + (f"\n\nNot supported by this version: {'; '.join(missing)}." if missing else ""),
         "## Seconds\n\n" + by_method(measured, lambda case, method: seconds(measured.spread(case, method, "seconds"))),
@@ -71,14 +72,14 @@ def speed_text(measured):
     ours = [method for method in methods if METHODS[method].kind == "ours"]
     for yardstick in ("python_job", "postgres_fdw"):
         if ours and yardstick in methods:
-            sections.append(f"## Times as fast as: {METHODS[yardstick].title}\n\n" + by_method(
+            sections.append(f"## Speed relative to: {METHODS[yardstick].title}\n\n" + by_method(
                 measured, lambda case, method, by=yardstick: factor(measured.ratio(case, method, by)), ours))
     sections.append("## CPU seconds: destination + source + clients\n\n"
-                    "Of the backends and the client programs, medians.\n\n"
+                    "Of the backends and the client programs; medians.\n\n"
                     + by_method(measured, lambda case, method: cpu(measured, case, method)))
     sections.append(
-        "## Private memory of the destination's backend, MB\n\nAnonymous resident memory, the largest seen in a round "
-        "(sampled every 20 ms), median of the rounds.\n\n"
+        "## Private memory of the destination's backend, MB\n\nAnonymous resident memory: the maximum of a round, "
+        "sampled every 20 ms; median of the rounds.\n\n"
         + by_method(measured, lambda case, method: memory(measured.spread(case, method, "peak_bytes")),
                     [method for method in methods if METHODS[method].fills]))
     return sections
@@ -103,8 +104,9 @@ def small_text(options, small):
     rows += [[METHODS[method].title, milliseconds(small.ours[method]), f"{small.first[method]:.1f}",
               factor(small.ratio[method])] for method in small.ours]
     where = f" The source is a round trip of {options.delay:g} ms away." if options.delay else ""
-    return (f"## A small day: 1,000 rows, milliseconds\n\n{small.days} days. The ratio is our time, in a session that "
-            f"is open, by that of two open psql sessions plus one connect; under 1 is faster.{where}\n\n"
+    return (f"## A small day: 1,000 rows, milliseconds\n\n{small.days} days. The ratio divides the time of a call in "
+            f"an open session by the time of a pipe between two open psql sessions plus one connect. A ratio below 1 is "
+            f"faster.{where}\n\n"
             + table(["", "time", "first call of a session", "ratio"], rows))
 
 
@@ -115,8 +117,8 @@ def milliseconds(spread):
 def memory_text(where, used):
     rows = [[METHODS[entry.method].title, entry.what, f"{entry.rows:,}", f"{entry.run.peak_bytes / MEGABYTE:.1f}",
              f"{entry.run.seconds:.1f}"] for entry in used]
-    return (f"## Memory by number and size of rows\n\nPeak of the destination's backend, sampled every 5 ms; a backend "
-            f"that does nothing has {where.idle_bytes / MEGABYTE:.1f} MB.\n\n"
+    return (f"## Memory by number and size of rows\n\nMaximum of the destination's backend, sampled every 5 ms. An "
+            f"idle backend has {where.idle_bytes / MEGABYTE:.1f} MB.\n\n"
             + table(["", "rows", "number", "peak MB", "seconds"], rows))
 
 
@@ -127,10 +129,10 @@ def proof_text(options, proved):
                 + [factor(actions[name][1]) for name in actions if name != "load"]
                 for kind, actions in proved.rejected.items()]
     names = [name for name in next(iter(proved.rejected.values())) if name != "load"]
-    return ("## Proof: verify and rejects beside the load\n\nMethod cursor. Seconds, and their ratio to the load of the "
-            "same round.\n\n" + table(["", "", "seconds", "ratio"], verified) + "\n\n"
-            "A day of 100,000 rows into a target that refuses some, by what refuses them: seconds of the load of a "
-            "clean day, and ratios to it.\n\n" + table(["", "load"] + names, rejected))
+    return ("## Verify and rejects\n\nMethod cursor. Seconds, and their ratio to the load of the same "
+            "round.\n\n" + table(["", "", "seconds", "ratio"], verified) + "\n\n"
+            "A day of 100,000 rows into a target that refuses some of them, by the cause: seconds of a load without bad "
+            "rows, and ratios to it.\n\n" + table(["", "load"] + names, rejected))
 
 
 def markdown(options, where, measured, small, used, proved):
