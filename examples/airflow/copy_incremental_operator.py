@@ -1,6 +1,6 @@
-"""An operator for teams with many such tasks, and a DAG that uses it for two tables.
+"""An operator for many loads, and a DAG that uses it for two tables. For Airflow 2 and Airflow 3.
 
-Keep the class where your DAGs can import it, or in this file. Airflow 2 and Airflow 3.
+Keep the class in this file, or in a module that your DAGs can import.
 """
 
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 
 class CopyIncrementalOperator(SQLExecuteQueryOperator):
-    """Copies the day of the data interval from a foreign server into a target; the XCom is the number of rows.
+    """Copies the day of the data interval from a foreign server to a table; the XCom is the number of rows.
 
-    :param server: the foreign server of the destination database that names the source
-    :param query: a SELECT for the source, with the day as $1 and $2
+    :param server: the foreign server in the destination database
+    :param query: a SELECT for the source; $1 and $2 are the bounds of the day
     :param target: the table to write
-    :param mode: append, skip, upsert or replace; append leaves a day out that was copied before
-    :param replace_where: mode replace: the target's slice, with the day as $1 and $2
+    :param mode: append, skip, upsert or replace; append skips a day that was copied before
+    :param replace_where: mode replace: the condition of the rows to delete first, with $1 and $2
     """
 
     def __init__(

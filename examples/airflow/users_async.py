@@ -1,9 +1,9 @@
-"""The users of a day, every night, without a worker slot while the rows travel. Airflow 2 and Airflow 3.
+"""Copies the users of a day every night, without a worker slot during the load. For Airflow 2 and Airflow 3.
 
-`start` returns at once: the load goes on in a background worker of the destination server. `wait` is a sensor in mode
-reschedule: it looks once a minute, and there is no process between two looks. It fails with the error of the load if
-that fails. To load the day again then, clear `start`, and with it `wait`. To stop a load, call
-`copy_incremental_cancel(run_id)`: killing the sensor does not stop it.
+`start` returns immediately, and the load runs in a background worker of the destination server. `wait` is a sensor in
+mode reschedule: it checks once a minute and needs no process between the checks. If the load fails, the sensor fails
+with the error of the load. To load the day again, clear `start` and `wait`. To stop a load, call
+`copy_incremental_cancel(run_id)`; killing the sensor does not stop it.
 """
 
 from datetime import datetime, timedelta

@@ -1,8 +1,8 @@
-"""All days from `first_day` to `last_day`, both included, in one call; trigger it by hand with these two parameters.
+"""Copies all days from `first_day` to `last_day`, both included, in one call. Trigger it with these two parameters.
 
-Four days at once, in background workers of the destination server, each day in a transaction of its own. Days that an
-earlier run has copied are left out, so a run that failed half way is simply started again. Airflow's own backfill of
-users_daily does the same with a task a day.
+Background workers of the destination server copy four days at a time, each day in its own transaction. Days that were
+copied before are skipped, so start the DAG again after a failure. Airflow's own backfill of users_daily does the same
+with one task for each day.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ with DAG(
         "last_day": Param("2018-07-31", type="string", format="date"),
     },
 ):
-    # A procedure that commits must be the only statement, and outside of a transaction block: autocommit.
+    # The procedure commits, so it must be the only statement and run outside a transaction block (autocommit).
     SQLExecuteQueryOperator(
         task_id="users",
         conn_id="dwh",

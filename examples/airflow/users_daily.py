@@ -1,10 +1,10 @@
-"""The users of a day, every night, in one SQL call. The same file is right on Airflow 2 and on Airflow 3.
+"""Copies the users of a day every night, in one SQL call. For Airflow 2 and Airflow 3.
 
-The connection `dwh` is the destination database; the source's address and password are in its foreign server `src`,
-so no secret of the source is in Airflow. The number of rows is the task's XCom.
+The connection `dwh` is the destination database. The address and the password of the source are in its foreign server
+`src` and the user mapping, not in Airflow. The XCom of the task is the number of rows.
 
-The interval of one day is said explicitly: a plain cron string means a day on Airflow 2, but an interval without any
-length on Airflow 3, whose `{{ ds }}` is the day of the run and not the day before. To copy another day by hand, trigger
+The interval of one day is set explicitly. A cron string means an interval of one day on Airflow 2, but an interval
+without length on Airflow 3, where `{{ ds }}` is the day of the run and not the day before. To copy another day, trigger
 the DAG with the parameter `day`.
 """
 
@@ -29,15 +29,15 @@ with DAG(
     start_date=datetime(2018, 7, 1),
     schedule=CronTriggerTimetable("15 1 * * *", timezone="UTC", interval=timedelta(days=1)),
     catchup=False,
-    max_active_runs=8,  # so many days at once in a backfill; different days never wait for each other
+    max_active_runs=8,  # days that a backfill copies at a time; runs of different days do not wait for each other
     params={"day": Param(None, type=["null", "string"], description="another day, YYYY-MM-DD")},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
 ):
-    # Mode replace makes every retry and every second run harmless.
+    # In mode replace, retries and repeated runs are harmless.
     SQLExecuteQueryOperator(
         task_id="users",
         conn_id="dwh",
-        # A bound that the server holds: on Airflow 2 execution_timeout does not interrupt a call that waits.
+        # The server enforces this timeout. On Airflow 2, execution_timeout does not interrupt a call.
         hook_params={"options": "-c statement_timeout=2h"},
         sql="""
             SELECT copy_incremental('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',

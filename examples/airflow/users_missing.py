@@ -1,7 +1,7 @@
-"""A task for each day of the last week that no run has copied, four at once. Airflow 2 and Airflow 3.
+"""Copies each missing day of the last week in a task of its own, four at a time. For Airflow 2 and Airflow 3.
 
-The ledger says which days are missing; Airflow maps a task over them, so each day has its own log and its own retries.
-Where no day is missing, nothing runs. `users_backfill` does the same in one task.
+copy_incremental_missing() returns the missing days, and Airflow maps a task over them, so each day has its own log and
+its own retries. If no day is missing, nothing runs. `users_backfill` does the same in one task.
 """
 
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ with DAG(
         task_id="missing",
         sql="SELECT day FROM copy_incremental_missing('public.users', %(last)s::date - 6, %(last)s::date) AS day",
         parameters={"last": "{{ data_interval_start | ds }}"},
-        hook_params={"options": "-c TimeZone=UTC"},  # the days of copy_incremental_missing are the session's
+        hook_params={"options": "-c TimeZone=UTC"},  # copy_incremental_missing() uses the session's zone
         handler=a_task_for_each,
     )
     SQLExecuteQueryOperator.partial(
