@@ -2,7 +2,6 @@
 
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
-#include "connection/allocation.hpp"
 #include "connection/connecting.hpp"
 #include "connection/credential_rules.hpp"
 #include "connection/interruptible_wait.hpp"
@@ -11,17 +10,16 @@ namespace pgci {
 
 namespace {
 
-constexpr int most_notices = 100; // a run
-constexpr std::size_t longest_notice = 1024;
+constexpr std::size_t longest_complaint = 1024;
 constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns, whose names have at most 63 bytes
 constexpr std::int64_t most_command_bytes = 8 << 20;     // of an error, which may quote a value of the query
-constexpr std::int64_t libpq_slack = 1 << 20;            // for what libpq holds besides an answer
 
 } // namespace
 
 RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory)
     : source_(options.display_name()), link_(memory) {
-    connect_link(link_, options, memory, {collect_notice, this, [this] { take_messages(); }});
+    connect_link(link_, options, memory,
+                 {SourceMessages::collect, &messages_, [this] { messages_.take(link_->connection); }});
     check_password_used(options, PQconnectionUsedPassword(link_->connection) != 0);
 }
 
@@ -73,7 +71,7 @@ void RemoteConnection::receive_script_command(const Statement &script, const std
 }
 
 Result RemoteConnection::receive_command(const Statement &statement) {
-    const Expectation expectation(*this, asked_, most_bytes_ < 0 ? most_command_bytes : most_bytes_);
+    const Expectation expectation(*this, asked_, memory_.most() < 0 ? most_command_bytes : memory_.most());
     Result result(next_result());
     if (result == nullptr) raise_protocol_violation("no result");
     const ExecStatusType status = PQresultStatus(result.get());
@@ -101,37 +99,31 @@ void RemoteConnection::receive_end(const Statement &statement) {
 bool RemoteConnection::is_busy() {
     PGconn *const connection = link_->connection;
     // Whatever parses makes room for the rest of a message, before libpq reads on.
-    std::int64_t allocated = most_bytes_ < 0 ? 0 : allocated_bytes();
+    memory_.start();
     bool is_busy = PQisBusy(connection) != 0;
-    allocated = bound_memory(allocated);
+    check_memory();
     if (is_busy) {
         if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
-        take_messages();
+        messages_.take(connection);
         is_busy = PQisBusy(connection) != 0;
-        bound_memory(allocated);
+        check_memory();
     }
     // Without memory for the answer to a Sync, libpq says so once, and loses count of the statements.
     const char *const complaint = PQerrorMessage(connection);
     if (is_out_of_memory(complaint)) throw std::bad_alloc();
     // libpq has met what it does not understand, and would read on to an end that may never come.
-    if (is_busy && complaint[0] != '\0') raise_protocol_violation(sanitize(complaint, longest_notice));
+    if (is_busy && complaint[0] != '\0') raise_protocol_violation(sanitize(complaint, longest_complaint));
     return is_busy;
 }
 
-// Raises 08P01 when libpq has taken too much memory for an answer, some of it since so many bytes were allocated; returns
-// how many are now. A message is in its buffer, whose size doubles, and in a result.
-std::int64_t RemoteConnection::bound_memory(std::int64_t allocated) {
-    if (most_bytes_ < 0) return 0;
-    const std::int64_t now = allocated_bytes();
-    growth_ += now - allocated;
-    if (growth_ > 4 * most_bytes_ + libpq_slack)
-        raise_protocol_violation("more than " + std::to_string(most_bytes_) + " bytes");
-    return now;
+// Raises 08P01 when libpq has taken too much memory for an answer.
+void RemoteConnection::check_memory() {
+    if (!memory_.is_within()) raise_protocol_violation("more than " + std::to_string(memory_.most()) + " bytes");
 }
 
 PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
-    growth_ = 0;
+    memory_.begin();
     while (is_busy()) {
         const int rest = PQflush(connection);
         if (rest < 0) raise(connection_lost_report(connection, source_, retry_hint()));
@@ -187,7 +179,7 @@ RemoteConnection::CopyPiece RemoteConnection::copy_piece_at_hand() {
     piece.data.reset(data);
     if (piece.size >= -1) return piece;
     if (PQstatus(connection) == CONNECTION_BAD) raise(connection_lost_report(connection, source_, retry_hint()));
-    const std::string complaint = sanitize(PQerrorMessage(connection), longest_notice);
+    const std::string complaint = sanitize(PQerrorMessage(connection), longest_complaint);
     if (is_out_of_memory(complaint)) throw std::bad_alloc();
     raise_protocol_violation(complaint);
 }
@@ -201,33 +193,10 @@ RemoteConnection::CopyPiece RemoteConnection::await_copy_piece() {
             wait(WL_SOCKET_READABLE);
         }
         if (PQconsumeInput(connection) == 0) raise(connection_lost_report(connection, source_, retry_hint()));
-        take_messages();
+        messages_.take(connection);
         piece = copy_piece_at_hand();
     }
     return piece;
-}
-
-// Drops notifications, and writes notices to the log at DEBUG1, a bounded number of them.
-void RemoteConnection::take_messages() {
-    while (PGnotify *const notification = PQnotifies(link_->connection)) PQfreemem(notification);
-    for (const std::string &notice : notices_) {
-        const char *const text = notice.c_str();
-        pg_call([text] { ereport(DEBUG1, (errmsg_internal("source server: %s", text))); });
-    }
-    notices_.clear();
-}
-
-// Called inside libpq, so it only keeps the text.
-void RemoteConnection::collect_notice(void *self, const PGresult *result) {
-    auto *const connection = static_cast<RemoteConnection *>(self);
-    if (++connection->notice_count_ > most_notices + 1) return;
-    try {
-        connection->notices_.push_back(connection->notice_count_ > most_notices
-                                           ? "further messages of the source are not logged"
-                                           : sanitize(PQresultErrorMessage(result), longest_notice));
-    } catch (...) {
-        // A notice is not worth an error.
-    }
 }
 
 void RemoteConnection::check_protocol_settings() {
@@ -253,7 +222,7 @@ void RemoteConnection::raise_result_error(const PGresult *result, const Statemen
     if (PQstatus(connection) == CONNECTION_BAD && PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr)
         raise(connection_lost_report(connection, source_, retry_hint()));
     if (is_of_libpq(result)) {
-        const std::string complaint = sanitize(PQresultErrorMessage(result), longest_notice);
+        const std::string complaint = sanitize(PQresultErrorMessage(result), longest_complaint);
         if (is_out_of_memory(complaint)) throw std::bad_alloc();
         raise_protocol_violation(complaint);
     }

@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "connection/answer_memory.hpp"
 #include "connection/connection_options.hpp"
 #include "connection/remote_error.hpp"
 #include "connection/remote_link.hpp"
+#include "connection/source_messages.hpp"
 
 namespace pgci {
 
@@ -48,10 +50,10 @@ class RemoteConnection {
       public:
         Expectation(RemoteConnection &connection, const char *kind, std::int64_t most_bytes) noexcept
             : connection_(connection), kind_(std::exchange(connection.asked_, kind)),
-              most_bytes_(std::exchange(connection.most_bytes_, most_bytes)) {}
+              most_bytes_(connection.memory_.set_most(most_bytes)) {}
         ~Expectation() {
             connection_.asked_ = kind_;
-            connection_.most_bytes_ = most_bytes_;
+            connection_.memory_.set_most(most_bytes_);
         }
         Expectation(const Expectation &) = delete;
         Expectation &operator=(const Expectation &) = delete;
@@ -117,25 +119,21 @@ class RemoteConnection {
     std::string retry_hint() const { return std::string(written_) + "; run again."; }
     void send_checked(int sent);
     bool is_busy();
-    std::int64_t bound_memory(std::int64_t allocated);
+    void check_memory();
     PGresult *next_result();
     void receive_end(const Statement &statement);
     void wait(int socket_events);
-    void take_messages();
     [[noreturn]] void raise_result_error(const PGresult *result, const Statement &statement);
-    static void collect_notice(void *self, const PGresult *result);
 
     std::string source_;
     const char *written_ = "Nothing was written";
+    SourceMessages messages_{}; // libpq adds to them as long as the link lives
     RemoteLink link_;
-    Result row_{};                       // given out by row_at_hand()
-    Result arrived_{};                   // and not yet given out
-    std::vector<std::string> notices_{}; // not yet logged
-    int notice_count_ = 0;
+    Result row_{};     // given out by row_at_hand()
+    Result arrived_{}; // and not yet given out
     std::int64_t waits_ = 0;
-    const char *asked_ = nullptr;  // what wrong answers answer; null: no question
-    std::int64_t most_bytes_ = -1; // of its answer; -1: no bound
-    std::int64_t growth_ = 0;      // of libpq's memory since the last result
+    const char *asked_ = nullptr; // what wrong answers answer; null: no question
+    AnswerMemory memory_{};       // of its answer
 };
 
 } // namespace pgci

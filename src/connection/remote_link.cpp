@@ -2,7 +2,7 @@
 
 #include <poll.h>
 
-#include "connection/allocation.hpp"
+#include "connection/answer_memory.hpp"
 #include "connection/connection_attempt.hpp"
 #include "connection/interruptible_wait.hpp"
 

@@ -1,111 +1,13 @@
 #include "ledger/ledger.hpp"
 
-#include <numeric>
-
 #include "server/compat.hpp"
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 
 namespace pgci {
 
-namespace {
-
-std::optional<TimestampTz> start_of(const RunKey &key) {
-    return key.window ? std::optional(key.window->start()) : std::nullopt;
-}
-std::optional<TimestampTz> end_of(const RunKey &key) {
-    return key.window ? std::optional(key.window->end()) : std::nullopt;
-}
-
-// The interval of parameters $n and $n+1; NULL, where they are.
-std::string interval(int n) {
-    const std::string start = "$" + std::to_string(n);
-    const std::string end = "$" + std::to_string(n + 1);
-    return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
-}
-
-// The windows of the parameters $n and $n+1 as a relation: its place n from 1 on, and the interval.
-std::string windows_relation(int n) {
-    return "(SELECT n, tstzrange(s, e) AS data_interval FROM unnest($" + std::to_string(n) + ", $" +
-           std::to_string(n + 1) + ") WITH ORDINALITY AS w(s, e, n)) AS w";
-}
-
-std::vector<std::size_t> places(const OwnerResult &row) {
-    std::vector<std::size_t> found;
-    for (std::size_t i = 0; i < row.count; ++i) found.push_back(static_cast<std::size_t>(row.numbers[i]) - 1);
-    return found;
-}
-
-// The OID of the role that ran a run.
-constexpr const char *role_of_run = "owner::oid::bigint";
-
-// The runs of a key, whose parameters are $1 to $5.
-std::string of_key() {
-    return " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT DISTINCT FROM " +
-           interval(4);
-}
-
-std::vector<Parameter> key_parameters(const RunKey &key) {
-    return {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
-            timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
-}
-
-// As pg_locks shows it.
-Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
-
 // The OID of the calling user.
-Parameter user_parameter() { return int8_parameter(GetUserId()); }
-
-} // namespace
-
-Ledger::Ledger(Oid schema) {
-    table_ = pg_call([=] { return get_relname_relid("pgci_runs", schema); });
-    if (!OidIsValid(table_))
-        raise(sqlstate::undefined_table, "table pgci_runs of the extension does not exist",
-              "Run ALTER EXTENSION pg_copy_incremental UPDATE.");
-    owner_ = pg_call([=, this] {
-        const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_));
-        const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-        ReleaseSysCache(tuple);
-        return owner;
-    });
-    name_ = quote_identifier(pg_call([=] { return get_namespace_name(schema); })) + ".pgci_runs";
-}
-
-std::optional<EarlierRun> Ledger::find_earlier(const RunKey &key) const {
-    const OwnerResult row =
-        run_as_owner(owner_,
-                     std::string("SELECT ") + role_of_run +
-                         ", format('%s run %s of %s wrote %s rows', status, run_id, ended_at, rows_written) FROM " +
-                         name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
-                     key_parameters(key), true);
-    if (!row.found()) return std::nullopt;
-    const std::string text(row.text);
-    const std::size_t end_of_status = text.find(' ');
-    return EarlierRun{text.substr(0, end_of_status) == "partial", static_cast<Oid>(row.number),
-                      text.substr(end_of_status + 1)};
-}
-
-bool Ledger::may_see_runs_of(Oid role) const {
-    const Oid table = table_;
-    return pg_call([=] {
-        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
-    });
-}
-
-bool Ledger::has_written_since(const RunKey &key, TimestampTz moment) const {
-    return last_written(key, true) >= moment;
-}
-
-bool Ledger::has_written_unseen(const RunKey &key) const { return last_written(key, true) != last_written(key, false); }
-
-TimestampTz Ledger::last_written(const RunKey &key, bool latest_snapshot) const {
-    return run_as_owner(owner_,
-                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
-                            " AND status NOT IN ('failed', 'crashed', 'skipped')",
-                        key_parameters(key), latest_snapshot)
-        .number;
-}
+static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
@@ -121,21 +23,22 @@ void Ledger::add_entry(const RunKey &key, std::string_view mode, std::string_vie
     for (const Parameter &parameter : {user_parameter(), text_parameter(mode), text_parameter(method)})
         parameters.push_back(parameter);
     parameters.insert(parameters.end(), more.begin(), more.end());
-    run_as_owner(owner_,
-                 "INSERT INTO " + name_ + " (target, source, query_hash, data_interval, owner, mode, method, " +
-                     columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval(4) +
+    run_as_owner(owner(),
+                 "INSERT INTO " + name() + " (target, source, query_hash, data_interval, owner, mode, method, " +
+                     columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval_parameter(4) +
                      ", $6::oid, $7, $8, " + values + ")",
                  parameters);
 }
 
 std::int64_t Ledger::draw_run_id() const {
-    return run_as_owner(owner_, "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name_)}).number;
+    return run_as_owner(owner(), "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name())})
+        .number;
 }
 
 void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const {
     run_as_owner(
-        owner_,
-        "UPDATE " + name_ +
+        owner(),
+        "UPDATE " + name() +
             " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
             "ended_at = clock_timestamp() WHERE run_id = $1",
         {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
@@ -152,95 +55,31 @@ void Ledger::record_failure(const RunKey &key, std::string_view mode, std::strin
 
 void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
     run_as_owner(
-        owner_,
-        "UPDATE " + name_ +
+        owner(),
+        "UPDATE " + name() +
             " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3 WHERE run_id = $1",
         {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
 }
 
 void Ledger::end_skipped(std::int64_t run_id) const {
-    run_as_owner(owner_,
-                 "UPDATE " + name_ +
+    run_as_owner(owner(),
+                 "UPDATE " + name() +
                      " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1 AND status = 'running'",
                  {int8_parameter(run_id)});
 }
 
-RunState Ledger::find_run(std::int64_t run_id) const {
-    // "status sqlstate message".
-    const OwnerResult row = run_as_owner(owner_,
-                                         std::string("SELECT ") + role_of_run +
-                                             ", concat_ws(' ', status, coalesce(sqlstate, '00000'), message) FROM " +
-                                             name_ + " WHERE run_id = $1",
-                                         {int8_parameter(run_id)}, true);
-    if (!row.found())
-        raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
-              "The run_id is what copy_incremental_start() returned.");
-    if (!may_see_runs_of(static_cast<Oid>(row.number)))
-        raise(sqlstate::insufficient_privilege, "permission denied for run " + std::to_string(run_id),
-              "It is another user's.");
-    const std::string text(row.text);
-    const std::size_t first = text.find(' ');
-    const std::size_t second = std::min(text.find(' ', first + 1), text.size());
-    RunState state{.status = text.substr(0, first)};
-    state.failure.code = SqlState::from_text(text.substr(first + 1, 5)).packed();
-    if (second < text.size()) state.failure.message = text.substr(second + 1);
-    return state;
-}
-
 void Ledger::mark_crashed() const {
     run_as_owner(
-        owner_,
-        "UPDATE " + name_ +
+        owner(),
+        "UPDATE " + name() +
             " SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background worker "
             "ended before the run did' WHERE run_id IN (SELECT r.run_id FROM " +
-            name_ +
+            name() +
             " AS r WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
             "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
             "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id) "
             "FOR UPDATE SKIP LOCKED)",
         {lock_class_parameter(LockClass::run_life)});
-}
-
-int Ledger::find_process(std::int64_t run_id) const {
-    return static_cast<int>(
-        run_as_owner(owner_,
-                     "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
-                     "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
-                     "l.classid::bigint << 32 | l.objid::bigint = $1",
-                     {int8_parameter(run_id), lock_class_parameter(LockClass::run_life)})
-            .number);
-}
-
-std::vector<std::size_t> Ledger::find_windows(const RunKey &key, const std::vector<Window> &windows,
-                                              Reprocess reprocess) const {
-    if (reprocess == Reprocess::all) {
-        std::vector<std::size_t> every(windows.size());
-        std::iota(every.begin(), every.end(), std::size_t{0});
-        return every;
-    }
-    const std::string of_runs = " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status ";
-    std::string sql = "SELECT n FROM " + windows_relation(4);
-    if (reprocess == Reprocess::missing)
-        sql += " WHERE NOT EXISTS (SELECT FROM " + name_ + " AS r" + of_runs +
-               "= 'succeeded' AND r.data_interval = w.data_interval)";
-    else
-        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name_ + of_runs +
-               "NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE "
-               "status IN "
-               "('failed', 'crashed', 'partial')";
-    return places(
-        run_as_owner(owner_, sql + " ORDER BY n",
-                     {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
-                      timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)}));
-}
-
-std::vector<std::size_t> Ledger::find_uncovered(Oid target, const std::vector<Window> &windows) const {
-    return places(run_as_owner(
-        owner_,
-        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name_ +
-            " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
-        {int8_parameter(target), timestamps_parameter(windows, &Window::start),
-         timestamps_parameter(windows, &Window::end)}));
 }
 
 void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const {
@@ -250,8 +89,8 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
         for (const Reject &reject : rejects) column.push_back(text_of(reject));
         return texts_parameter(column);
     };
-    const Oid schema = pg_call([this] { return get_rel_namespace(table_); });
-    run_as_owner(owner_,
+    const Oid schema = pg_call([this] { return get_rel_namespace(table()); });
+    run_as_owner(owner(),
                  "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
                      ".pgci_rejects (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
                      "column_name) SELECT $1, $2, source_row::jsonb, sqlstate, message, nullif(detail, ''), "
@@ -269,11 +108,11 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
     const Oid user = GetUserId();
     const bool all_users =
-        pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table_, user); });
+        pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table(), user); });
     const std::string of_user = all_users ? "$4 IS NOT NULL" : "owner = $4::oid";
     return run_as_owner(
-               owner_,
-               "UPDATE " + name_ +
+               owner(),
+               "UPDATE " + name() +
                    " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
                    "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
                    of_user,

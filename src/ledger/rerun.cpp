@@ -6,16 +6,16 @@ namespace pgci {
 
 // A snapshot of the target that is older than what the last run wrote would leave its rows in the slice, and double
 // them.
-static void check_sees_last_run(const Ledger &ledger, const RunKey &key) {
-    if (!IsolationUsesXactSnapshot() || !ledger.has_written_unseen(key)) return;
+static void check_sees_last_run(const RunHistory &history, const RunKey &key) {
+    if (!IsolationUsesXactSnapshot() || !history.has_written_unseen(key)) return;
     raise(sqlstate::serialization_failure, "could not serialize access due to a concurrent run of the same window",
           "Roll back and run again.", "The transaction began before that run ended.");
 }
 
-bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &key) {
-    if (request.mode == Mode::replace) check_sees_last_run(ledger, key);
+bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key) {
+    if (request.mode == Mode::replace) check_sees_last_run(history, key);
     if (request.mode != Mode::append) return true;
-    const std::optional<EarlierRun> earlier = ledger.find_earlier(key);
+    const std::optional<EarlierRun> earlier = history.find_earlier(key);
     if (!earlier) return true;
     const std::string message = (key.window ? "window " + key.window->name() : std::string("the whole result")) +
                                 (earlier->is_partial ? " was loaded in part" : " was already loaded");

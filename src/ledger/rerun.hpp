@@ -2,13 +2,13 @@
 #pragma once
 
 #include "request/copy_request.hpp"
-#include "ledger/ledger.hpp"
+#include "ledger/run_history.hpp"
 
 namespace pgci {
 
 // May the run begin? Of a window that was loaded before, append raises 55000, or says so in a NOTICE and is done
 // (false), or in a WARNING and goes on, as on_rerun has it; the other modes are harmless to repeat. Mode replace raises
 // 40001 in a transaction whose snapshot is older than the window's last run.
-bool may_begin(const CopyRequest &request, const Ledger &ledger, const RunKey &key);
+bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key);
 
 } // namespace pgci

@@ -135,9 +135,9 @@ bool may_select_or_insert(const Target &target) {
 
 // A user without privileges on the target is told of no run but those that copy_incremental_runs shows to him.
 void explain_earlier_run(Explanation &explanation, const PreparedRun &run) {
-    const Ledger ledger(run.request().schema);
-    const std::optional<EarlierRun> earlier = ledger.find_earlier(run.key());
-    if (!earlier || (!may_select_or_insert(run.target()) && !ledger.may_see_runs_of(earlier->role))) return;
+    const RunHistory history(run.request().schema);
+    const std::optional<EarlierRun> earlier = history.find_earlier(run.key());
+    if (!earlier || (!may_select_or_insert(run.target()) && !history.may_see_runs_of(earlier->role))) return;
     explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));
     if (run.request().mode == Mode::append)
         explanation.add("warning", "mode append does not load a window again, unless on_rerun is 'run'");

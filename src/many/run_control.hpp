@@ -11,10 +11,11 @@ namespace pgci {
 std::int64_t start_run(Oid schema, const PortableCall &call);
 
 // Waits for the end of a run, at most so many milliseconds (nothing: as long as it takes). False when it is still
-// running then; a standby cannot tell a run that crashed from one that runs. Raises the error of a run that failed, 57P02 for one that crashed, and what Ledger::find_run raises.
+// running then; a standby cannot tell a run that crashed from one that runs. Raises the error of a run that failed, 57P02
+// for one that crashed, and what RunHistory::find_run raises.
 bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> milliseconds, const PortableCall &call);
 
-// Cancels a run; false when it is not running any more. Raises what Ledger::find_run raises, and 25006 on a standby.
+// Cancels a run; false when it is not running any more. Raises what RunHistory::find_run raises, and 25006 on a standby.
 bool cancel_run(Oid schema, std::int64_t run_id, const PortableCall &call);
 
 } // namespace pgci

@@ -8,7 +8,7 @@
 #include "server/text_rows.hpp"
 #include "connection/question.hpp"
 #include "source/source_session.hpp"
-#include "proof/compared_column.hpp"
+#include "proof/hashed_query.hpp"
 #include "proof/hashed_rows.hpp"
 
 namespace pgci {
@@ -54,12 +54,6 @@ class Comparison {
     }
 
   private:
-    enum class Side { source, target };
-    static const std::string &expression(const ComparedColumn &column, Side side);
-    std::string text_hash(const std::string &text, int seed) const;
-    std::string row_hash(Side side) const;
-    std::string hashed_rows(Side side, bool with_key) const;
-    std::string key_as_json() const;
     std::string query(Side side, const std::string &head, const std::string &tail, bool with_key) const;
     RemoteConnection::Statement source_statement(const std::string &head, const std::string &tail, bool with_key) const;
     Question ask_for_sums() const;
@@ -69,13 +63,10 @@ class Comparison {
 
     SourceSession &source_;
     const SourceQuery &query_;
-    std::vector<ComparedColumn> columns_;
-    std::vector<ComparedColumn> key_;
+    HashedQuery hashes_;
     std::string target_rows_;
     const Target &target_;
     const TimeZone &zone_;
-    bool encodings_differ_;
-    bool hashes_records_; // else texts
 };
 
 } // namespace pgci

@@ -71,7 +71,7 @@ std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
     });
     std::vector<DateADT> missing;
     for (const std::size_t place :
-         Ledger(extension_schema(fcinfo)).find_uncovered(target, days.windows(TimeZone::resolve(nullptr))))
+         RunHistory(extension_schema(fcinfo)).find_uncovered(target, days.windows(TimeZone::resolve(nullptr))))
         missing.push_back(days.day(place));
     return missing;
 }

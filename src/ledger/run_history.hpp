@@ -1,0 +1,71 @@
+// What the table of runs says of the runs before: earlier ones of a window, running ones, windows that are missing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/run_failure.hpp"
+#include "request/option_list.hpp"
+#include "ledger/owner_statement.hpp"
+#include "ledger/run_key.hpp"
+
+namespace pgci {
+
+struct EarlierRun {
+    bool is_partial = false; // only some of its batches are there
+    Oid role = InvalidOid;   // who ran it; invalid if it was dropped
+    std::string description; // "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
+};
+
+struct RunState {
+    std::string status;
+    RunFailure failure{}; // of one that failed
+};
+
+// Reads the table with the rights of its owner: who may copy needs no right on it.
+class RunHistory {
+  public:
+    // `schema` is the extension's.
+    explicit RunHistory(Oid schema);
+
+    // The last run of the key whose rows are in the target, whole or in part.
+    std::optional<EarlierRun> find_earlier(const RunKey &key) const;
+    // Did a run of the key write to the target at this moment or later?
+    bool has_written_since(const RunKey &key, TimestampTz moment) const;
+    // Did a run of the key write what this transaction does not see? From REPEATABLE READ on that can be.
+    bool has_written_unseen(const RunKey &key) const;
+    // May the current user see the runs of a role? His own, those of roles he is a member of, all for the ledger's owner.
+    bool may_see_runs_of(Oid role) const;
+    // What the newest snapshot has of a run that the current user may see. Raises 42704 for a run that does not exist,
+    // 42501 for one of others.
+    RunState find_run(std::int64_t run_id) const;
+    // The process of a running run; 0 when there is none.
+    int find_process(std::int64_t run_id) const;
+    // The places in `windows` of those that are to be copied, by the runs of the same target, source and query.
+    std::vector<std::size_t> find_windows(const RunKey &key, const std::vector<Window> &windows,
+                                          Reprocess reprocess) const;
+    // The places in `windows` of those that no succeeded runs into `target` cover, of whatever source and query.
+    std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
+
+  protected:
+    Oid table() const { return table_; }
+    Oid owner() const { return owner_; }
+    const std::string &name() const { return name_; } // schema.table
+
+  private:
+    TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
+
+    Oid table_;
+    Oid owner_;
+    std::string name_; // schema.table
+};
+
+// The interval of parameters $n and $n+1 of a statement; NULL, where they are.
+std::string interval_parameter(int n);
+// $1 to $5 of a statement that speaks of a key: target, source, query and window.
+std::vector<Parameter> key_parameters(const RunKey &key);
+// As pg_locks shows it.
+Parameter lock_class_parameter(LockClass lock_class);
+
+} // namespace pgci

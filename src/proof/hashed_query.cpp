@@ -1,0 +1,95 @@
+#include "proof/hashed_query.hpp"
+
+#include <algorithm>
+
+#include "server/sql_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+constexpr int first_with_record_hash = 140000;
+
+// A value whose hash differs, in a record, when its text would: for most types it is the text. The hash of a numeric is
+// that of all equal ones, 1.0 and 1.00; that of a text is by its collation.
+std::string hashable(Oid type, const std::string &value) {
+    switch (type) {
+    case BOOLOID:
+    case CHAROID:
+    case NAMEOID:
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case OIDOID:
+    case BYTEAOID:
+    case UUIDOID:
+    case DATEOID:
+    case TIMEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+        return value;
+    case NUMERICOID:
+        return "pg_catalog.numeric_send(" + value + ")";
+    case INTERVALOID:
+        return "pg_catalog.interval_send(" + value + ")";
+    default:
+        return "(" + value + ")::pg_catalog.text COLLATE pg_catalog.\"C\"";
+    }
+}
+
+} // namespace
+
+HashedQuery::HashedQuery(SourceSession &source, std::vector<ComparedColumn> columns,
+                         const std::vector<std::string> &key)
+    : columns_(std::move(columns)),
+      encodings_differ_(source.connection().server_encoding() != GetDatabaseEncodingName()),
+      hashes_records_(!encodings_differ_ && source.connection().server_version() >= first_with_record_hash) {
+    for (const ComparedColumn &column : columns_)
+        if (key.empty() || std::find(key.begin(), key.end(), column.name) != key.end()) key_.push_back(column);
+}
+
+const std::string &HashedQuery::expression(const ComparedColumn &column, Side side) {
+    return side == Side::source ? column.at_source : column.at_target;
+}
+
+std::string HashedQuery::text_hash(const std::string &text, int seed) const {
+    const std::string common =
+        encodings_differ_ ? "pg_catalog.encode(pg_catalog.convert_to(" + text + ", 'UTF8'), 'hex')" : text;
+    return "pg_catalog.hashtextextended(" + common + " COLLATE pg_catalog.\"C\", " + std::to_string(seed) + ")";
+}
+
+// A record's hash is a sum over its columns, so it is hashed once more: values that change places between rows count.
+std::string HashedQuery::row_hash(Side side) const {
+    std::string row;
+    for (const ComparedColumn &column : columns_) {
+        const std::string &value = expression(column, side);
+        row.append(row.empty() ? "" : ", ").append(hashes_records_ ? hashable(column.type, value) : value);
+    }
+    if (!hashes_records_) return text_hash("ROW(" + row + ")::pg_catalog.text", 1);
+    return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), 1), 2)";
+}
+
+std::string HashedQuery::select(Side side, bool with_key) const {
+    std::string key;
+    std::string parts;
+    for (std::size_t i = 0; with_key && i < key_.size(); ++i) {
+        key.append(i == 0 ? "" : ", ").append(expression(key_[i], side));
+        parts += ", (" + expression(key_[i], side) + ")::pg_catalog.text AS c" + std::to_string(i);
+    }
+    const std::string key_hash = with_key ? ", " + text_hash("ROW(" + key + ")::pg_catalog.text", 3) + " AS k" : "";
+    return "SELECT " + row_hash(side) + " AS h" + key_hash + parts + " FROM (";
+}
+
+// An array, because a chain of operators is as deep as it is long.
+std::string HashedQuery::key_as_json() const {
+    std::string members;
+    for (std::size_t i = 0; i < key_.size(); ++i)
+        members.append(i == 0 ? "" : ", ")
+            .append("pg_catalog.to_json(" + quote_literal(key_[i].name) + "::pg_catalog.text)::pg_catalog.text ")
+            .append("OPERATOR(pg_catalog.||) ': ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.to_json(c" +
+                    std::to_string(i) + ")::pg_catalog.text, 'null')");
+    return "'{' OPERATOR(pg_catalog.||) pg_catalog.array_to_string(ARRAY[" + members +
+           "]::pg_catalog.text[], ', ') OPERATOR(pg_catalog.||) '}'";
+}
+
+} // namespace pgci
