@@ -9,7 +9,7 @@ namespace pgci {
 // ignored, and 0A000 for what the method cannot do.
 static void check_rules(const CopyRequest &request) {
     const std::string mode(word_of(request.mode));
-    const bool has_window = request.day || request.data_interval != nullptr;
+    const bool has_window = request.day || request.data_interval;
     const auto refuse = [](const std::string &message, const char *hint) {
         raise(sqlstate::invalid_parameter, message, hint);
     };
@@ -61,7 +61,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     if (arguments.has("data_interval")) {
         arguments.require("data_interval");
         const Datum value = arguments.value("data_interval");
-        request.data_interval = pg_call([=] { return DatumGetRangeTypeP(value); });
+        request.data_interval = read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
     } else if (!arguments.is_null("day")) {
         request.day = DatumGetDateADT(arguments.value("day"));
     } else if (arguments.has("first_day")) {

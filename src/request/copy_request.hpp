@@ -30,8 +30,8 @@ std::string options_text(const RequestOptions &options);
 struct CopyRequest : RequestOptions {
     std::string src_conninfo;
     std::string query_template;
-    std::optional<DateADT> day{};             // with data_interval null, nothing: the whole result
-    const RangeType *data_interval = nullptr; // a tstzrange, in place of a day
+    std::optional<DateADT> day{};            // without this and data_interval: the whole result
+    std::optional<TimeSpan> data_interval{}; // in place of a day
     Oid schema = InvalidOid;                  // of the extension
     std::int64_t run_id = 0;                  // of an entry that the ledger has already; 0: the run makes one
     bool commit_batches = false;              // a transaction for every batch

@@ -26,13 +26,17 @@ DateADT day_one() { return date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE; }
           "Pass a day from 0001-01-01 to the last one that timestamptz holds, in the year 294276.");
 }
 
-// The first instant at which the zone's clocks show `day`. Midnight may not exist (clocks go forward over it: the
-// day begins at the transition) or happen twice (clocks go back over it: the day begins at the first of them).
-TimestampTz first_instant(DateADT day, const TimeZone &zone) {
-    const std::int64_t midnight = static_cast<std::int64_t>(day) * USECS_PER_DAY;
+// Local midnight.
+std::int64_t midnight(DateADT day) { return static_cast<std::int64_t>(day) * USECS_PER_DAY; }
+
+} // namespace
+
+// The local time may not exist (clocks go forward over it: then it is the transition) or be there twice (clocks go back over
+// it: then it is the first of them).
+TimestampTz first_instant(std::int64_t local, const TimeZone &zone) {
     constexpr std::int64_t epoch_shift = std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
     // Look for a change of the offset from a day before; two in two days have never been.
-    const pg_time_t before = midnight / USECS_PER_SEC + epoch_shift - SECS_PER_DAY;
+    const pg_time_t before = local / USECS_PER_SEC + epoch_shift - SECS_PER_DAY;
     long offset_before = 0;
     long offset_after = 0;
     int is_dst_before = 0;
@@ -41,13 +45,26 @@ TimestampTz first_instant(DateADT day, const TimeZone &zone) {
     const int found = pg_next_dst_boundary(&before, &offset_before, &is_dst_before, &boundary, &offset_after,
                                            &is_dst_after, zone.get());
     if (found < 0) raise_out_of_range();
-    const TimestampTz with_before = midnight - offset_before * USECS_PER_SEC;
+    const TimestampTz with_before = local - offset_before * USECS_PER_SEC;
     if (found == 0) return with_before;
     const TimestampTz transition = (boundary - epoch_shift) * USECS_PER_SEC;
     if (with_before < transition) return with_before;
-    const TimestampTz with_after = midnight - offset_after * USECS_PER_SEC;
+    const TimestampTz with_after = local - offset_after * USECS_PER_SEC;
     return std::max(with_after, transition);
 }
+
+std::int64_t local_time(TimestampTz instant, const TimeZone &zone) {
+    struct pg_tm tm {};
+    fsec_t fraction = 0;
+    int offset = 0;
+    Timestamp local = 0;
+    if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0 ||
+        tm2timestamp(&tm, fraction, nullptr, &local) != 0)
+        raise_out_of_range();
+    return local;
+}
+
+namespace {
 
 std::string date_text(DateADT day) {
     struct pg_tm tm {};
@@ -79,8 +96,8 @@ Window Window::of_day(DateADT day, const TimeZone &zone) {
         raise(sqlstate::datetime_overflow, "day must not be in a year BC", "Pass a day from 0001-01-01 on.");
     if (day > last) raise_out_of_range();
     Window window;
-    window.start_ = first_instant(day, zone);
-    window.end_ = first_instant(day + 1, zone);
+    window.start_ = first_instant(midnight(day), zone);
+    window.end_ = first_instant(midnight(day + 1), zone);
     window.text_ = WindowText{.day = date_text(day),
                               .next_day = date_text(day + 1),
                               .start = timestamp_text(window.start_, zone),
@@ -97,7 +114,7 @@ static TimestampTz days_before(TimestampTz instant, int days, const TimeZone &zo
     if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0) raise_out_of_range();
     const int day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - days;
     if (tm.tm_hour == 0 && tm.tm_min == 0 && tm.tm_sec == 0 && fraction == 0)
-        return first_instant(day - POSTGRES_EPOCH_JDATE, zone);
+        return first_instant(midnight(day - POSTGRES_EPOCH_JDATE), zone);
     j2date(day, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
     offset = DetermineTimeZoneOffset(&tm, zone.get());
     TimestampTz result = 0;
@@ -109,7 +126,7 @@ Window Window::grown_back(int days, const TimeZone &zone) const {
     Window window;
     window.start_ = days_before(start_, days, zone);
     window.end_ = end_;
-    if (window.start_ < first_instant(day_one(), zone))
+    if (window.start_ < first_instant(midnight(day_one()), zone))
         raise(sqlstate::datetime_overflow, "lookback must not begin in a year BC", "Pass a smaller lookback.");
     window.text_.start = timestamp_text(window.start_, zone);
     window.text_.end = text_.end;
@@ -117,7 +134,7 @@ Window Window::grown_back(int days, const TimeZone &zone) const {
     return window;
 }
 
-Window Window::of_range(const RangeType *range, const TimeZone &zone) {
+TimeSpan read_span(const RangeType *range) {
     RangeBound lower{};
     RangeBound upper{};
     bool empty = false;
@@ -130,15 +147,33 @@ Window Window::of_range(const RangeType *range, const TimeZone &zone) {
               "Pass a half-open range such as tstzrange('2018-07-29 10:00', '2018-07-29 11:00').");
     };
     if (empty) refuse("data_interval must not be empty");
-    Window window;
-    window.start_ = DatumGetTimestampTz(lower.val);
-    window.end_ = DatumGetTimestampTz(upper.val);
-    if (lower.infinite || upper.infinite || TIMESTAMP_NOT_FINITE(window.start_) || TIMESTAMP_NOT_FINITE(window.end_))
+    const TimeSpan span{DatumGetTimestampTz(lower.val), DatumGetTimestampTz(upper.val)};
+    if (lower.infinite || upper.infinite || TIMESTAMP_NOT_FINITE(span.start) || TIMESTAMP_NOT_FINITE(span.end))
         refuse("data_interval must have a start and an end");
     if (!lower.inclusive || upper.inclusive) refuse("data_interval must include its start and exclude its end");
-    if (window.start_ < first_instant(day_one(), zone))
+    return span;
+}
+
+// The calendar day of the zone that a span is, if it is one.
+static std::optional<DateADT> day_of(TimeSpan span, const TimeZone &zone) {
+    constexpr std::int64_t longest_day = 2 * USECS_PER_DAY;
+    if (span.end - span.start > longest_day) return std::nullopt;
+    // Noon is in the day, whatever the clocks do at its begin.
+    const std::int64_t noon = local_time(span.start + USECS_PER_DAY / 2, zone);
+    const std::int64_t day = noon / USECS_PER_DAY - (noon % USECS_PER_DAY < 0 ? 1 : 0);
+    const bool is_day = first_instant(day * USECS_PER_DAY, zone) == span.start &&
+                        first_instant((day + 1) * USECS_PER_DAY, zone) == span.end;
+    return is_day ? std::optional(static_cast<DateADT>(day)) : std::nullopt;
+}
+
+Window Window::of_span(TimeSpan span, const TimeZone &zone) {
+    if (span.start < first_instant(midnight(day_one()), zone))
         raise(sqlstate::datetime_overflow, "data_interval must not begin in a year BC",
               "Pass a range from 0001-01-01 on.");
+    if (const std::optional<DateADT> day = day_of(span, zone)) return of_day(*day, zone);
+    Window window;
+    window.start_ = span.start;
+    window.end_ = span.end;
     window.text_.start = timestamp_text(window.start_, zone);
     window.text_.end = timestamp_text(window.end_, zone);
     window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";

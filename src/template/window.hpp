@@ -22,19 +22,37 @@ class TimeZone {
     pg_tz *zone_;
 };
 
+// From its start, which is part of it, to its end, which is not.
+struct TimeSpan {
+    TimestampTz start = 0;
+    TimestampTz end = 0;
+
+    bool operator==(const TimeSpan &) const = default;
+};
+
+// The first instant at which the clocks of the zone show a local time, in microseconds since 2000-01-01 00:00. Where clocks go
+// forward over it, that is the moment at which they do. Raises 22008 for what timestamptz does not hold.
+TimestampTz first_instant(std::int64_t local_time, const TimeZone &zone);
+
+// What the clocks of the zone show at an instant. Raises 22008 for what timestamptz does not hold.
+std::int64_t local_time(TimestampTz instant, const TimeZone &zone);
+
+// A value of tstzrange. Raises 22023 unless it is half-open with two finite bounds.
+TimeSpan read_span(const RangeType *range);
+
 class Window {
   public:
     // One calendar day: from its first instant in the zone to the next day's first instant, exclusive.
     // Raises 22008 for infinity, for years before Christ and for days beyond timestamptz.
     static Window of_day(DateADT day, const TimeZone &zone);
 
-    // A half-open range [start, end). Raises 22023 for one that is empty, unbounded, or of other bounds, 22008
-    // for years before Christ.
-    static Window of_range(const RangeType *range, const TimeZone &zone);
+    // Any span; one that is a calendar day of the zone is the window of that day. Raises 22008 for years before Christ.
+    static Window of_span(TimeSpan span, const TimeZone &zone);
 
     // The same window, begun so many calendar days earlier. It is no day any more.
     Window grown_back(int days, const TimeZone &zone) const;
 
+    TimeSpan span() const { return {start_, end_}; }
     TimestampTz start() const { return start_; }
     TimestampTz end() const { return end_; }
     const WindowText &text() const { return text_; }
