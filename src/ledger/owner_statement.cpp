@@ -46,6 +46,7 @@ namespace {
 
 // Copies what SPI has found into a memory that stays.
 void take_rows(OwnerResult &result, MemoryContext memory) {
+    if (SPI_tuptable == nullptr || SPI_processed == 0) return;
     result.count = SPI_processed;
     result.numbers = static_cast<std::int64_t *>(
         MemoryContextAllocHuge(memory, sizeof(std::int64_t) * static_cast<Size>(SPI_processed)));
@@ -57,6 +58,35 @@ void take_rows(OwnerResult &result, MemoryContext memory) {
         result.text = MemoryContextStrdup(memory, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
 }
 
+// The rows of a query, one after the other. Plain data.
+struct FoundRows {
+    std::size_t rows = 0;
+    std::size_t columns = 0;
+    const char **names = nullptr;
+    NullableDatum *values = nullptr;
+};
+
+void take_all(FoundRows &found, MemoryContext memory) {
+    const TupleDesc description = SPI_tuptable->tupdesc;
+    found.rows = SPI_processed;
+    found.columns = static_cast<std::size_t>(description->natts);
+    const MemoryContext previous = MemoryContextSwitchTo(memory);
+    found.names = static_cast<const char **>(palloc(sizeof(char *) * found.columns));
+    found.values = static_cast<NullableDatum *>(
+        MemoryContextAllocHuge(memory, sizeof(NullableDatum) * std::max<Size>(1, found.rows * found.columns)));
+    for (std::size_t column = 0; column < found.columns; ++column) {
+        const FormData_pg_attribute &attribute = *TupleDescAttr(description, column);
+        found.names[column] = pstrdup(NameStr(attribute.attname));
+        for (std::size_t row = 0; row < found.rows; ++row) {
+            NullableDatum &value = found.values[row * found.columns + column];
+            value.value =
+                SPI_getbinval(SPI_tuptable->vals[row], description, static_cast<int>(column) + 1, &value.isnull);
+            if (!value.isnull) value.value = datumCopy(value.value, attribute.attbyval, attribute.attlen);
+        }
+    }
+    MemoryContextSwitchTo(previous);
+}
+
 void hint_at_owner(void *) {
     if (geterrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE)
         errhint(
@@ -64,15 +94,14 @@ void hint_at_owner(void *) {
             "deferrable triggers or constraints.");
 }
 
-} // namespace
-
 // An error restores user and settings by aborting the transaction. The owner may be no superuser, and its triggers,
 // defaults and index expressions run here: they must not change this session, and must not run later as its user.
-OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
-                         bool latest_snapshot) {
+// `take` is called with the memory of the caller while SPI has the result.
+template <class Taker>
+void execute_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
+                      bool latest_snapshot, Taker &&take) {
     const ErrorContext context(hint_at_owner, nullptr);
-    return pg_call([&] {
-        OwnerResult result;
+    pg_call([&] {
         Oid user = InvalidOid;
         int security = 0;
         const MemoryContext caller = CurrentMemoryContext;
@@ -98,13 +127,36 @@ OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vec
             SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
                                  InvalidSnapshot, false, true, 0);
         if (code < 0) raise_spi("SPI_execute", code);
-        result.processed = static_cast<std::int64_t>(SPI_processed);
-        if (SPI_tuptable != nullptr && SPI_processed > 0) take_rows(result, caller);
+        take(caller);
         spi_finish();
         SetUserIdAndSecContext(user, security);
         AtEOXact_GUC(false, settings);
-        return result;
     });
+}
+
+} // namespace
+
+OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
+                         bool latest_snapshot) {
+    OwnerResult result;
+    execute_as_owner(owner, statement, parameters, latest_snapshot, [&](MemoryContext memory) {
+        result.processed = static_cast<std::int64_t>(SPI_processed);
+        take_rows(result, memory);
+    });
+    return result;
+}
+
+std::vector<NamedValues> select_as_owner(Oid owner, const std::string &query, const std::vector<Parameter> &parameters,
+                                         bool latest_snapshot) {
+    FoundRows found;
+    execute_as_owner(owner, query, parameters, latest_snapshot, [&](MemoryContext memory) { take_all(found, memory); });
+    const std::vector<std::string> names(found.names, found.names + found.columns);
+    std::vector<NamedValues> rows;
+    for (std::size_t row = 0; row < found.rows; ++row) {
+        const NullableDatum *const values = found.values + row * found.columns;
+        rows.emplace_back(names, std::vector<NullableDatum>(values, values + found.columns));
+    }
+    return rows;
 }
 
 } // namespace pgci

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "template/window.hpp"
+#include "request/named_values.hpp"
 
 namespace pgci {
 
@@ -43,5 +44,9 @@ struct OwnerResult {
 // transaction sees, or what others have committed until now.
 OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
                          bool latest_snapshot = false);
+
+// The same of a query, of which all columns are wanted.
+std::vector<NamedValues> select_as_owner(Oid owner, const std::string &query, const std::vector<Parameter> &parameters,
+                                         bool latest_snapshot = false);
 
 } // namespace pgci

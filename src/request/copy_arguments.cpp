@@ -47,14 +47,14 @@ static void check_rules(const CopyRequest &request) {
                "$2'.");
 }
 
-DayRange read_days(const FunctionArguments &arguments) {
+DayRange read_days(const NamedValues &arguments) {
     arguments.require("first_day");
     arguments.require("last_day");
     return {DatumGetDateADT(arguments.value("first_day")), DatumGetDateADT(arguments.value("last_day"))};
 }
 
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
-    const FunctionArguments arguments(fcinfo);
+    const NamedValues arguments(fcinfo);
     CopyRequest request;
     request.src_conninfo = arguments.required_text("src_conninfo");
     request.query_template = arguments.required_text("query_template");

@@ -3,7 +3,7 @@
 
 #include "template/window.hpp"
 #include "request/copy_request.hpp"
-#include "request/function_arguments.hpp"
+#include "request/named_values.hpp"
 
 namespace pgci {
 
@@ -13,6 +13,6 @@ namespace pgci {
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = false);
 
 // Arguments "first_day" and "last_day"; raises 22004 for a NULL.
-DayRange read_days(const FunctionArguments &arguments);
+DayRange read_days(const NamedValues &arguments);
 
 } // namespace pgci

@@ -32,9 +32,9 @@ struct CopyRequest : RequestOptions {
     std::string query_template;
     std::optional<DateADT> day{};            // without this and data_interval: the whole result
     std::optional<TimeSpan> data_interval{}; // in place of a day
-    Oid schema = InvalidOid;                  // of the extension
-    std::int64_t run_id = 0;                  // of an entry that the ledger has already; 0: the run makes one
-    bool commit_batches = false;              // a transaction for every batch
+    Oid schema = InvalidOid;                 // of the extension
+    std::int64_t run_id = 0;                 // of an entry that the ledger has already; 0: the run makes one
+    bool commit_batches = false;             // a transaction for every batch
 
     // What the run copies, and what the ledger calls it: the day or the range, grown by lookback. Raises 22008, 22023
     // for what is no window.

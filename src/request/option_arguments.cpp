@@ -15,7 +15,7 @@ std::string message_text(std::string_view text) { return std::string(text); }
 }
 
 template <class Enumeration>
-void read_word(const FunctionArguments &arguments, const OptionEntry &option, Enumeration &value) {
+void read_word(const NamedValues &arguments, const OptionEntry &option, Enumeration &value) {
     const std::string word = arguments.required_text(option.name.data());
     const std::optional<Enumeration> found = find_word<Enumeration>(word);
     if (!found)
@@ -25,7 +25,7 @@ void read_word(const FunctionArguments &arguments, const OptionEntry &option, En
     value = *found;
 }
 
-int read_integer(const FunctionArguments &arguments, const OptionEntry &option) {
+int read_integer(const NamedValues &arguments, const OptionEntry &option) {
     arguments.require(option.name.data());
     const int number = DatumGetInt32(arguments.value(option.name.data()));
     if (number < option.least || number > option.most)
@@ -34,19 +34,19 @@ int read_integer(const FunctionArguments &arguments, const OptionEntry &option) 
     return number;
 }
 
-std::optional<std::int64_t> read_count(const FunctionArguments &arguments, const OptionEntry &option) {
+std::optional<std::int64_t> read_count(const NamedValues &arguments, const OptionEntry &option) {
     if (arguments.is_null(option.name.data())) return std::nullopt;
     const std::int64_t number = DatumGetInt64(arguments.value(option.name.data()));
     if (number < 0) refuse_number(option, " must not be negative, but is " + std::to_string(number));
     return number;
 }
 
-bool read_flag(const FunctionArguments &arguments, const char *name) {
+bool read_flag(const NamedValues &arguments, const char *name) {
     arguments.require(name);
     return DatumGetBool(arguments.value(name));
 }
 
-std::optional<std::vector<std::string>> read_names(const FunctionArguments &arguments, const char *name) {
+std::optional<std::vector<std::string>> read_names(const NamedValues &arguments, const char *name) {
     if (arguments.is_null(name)) return std::nullopt;
     const Datum value = arguments.value(name);
     Datum *elements = nullptr;
@@ -74,7 +74,7 @@ std::optional<std::vector<std::string>> read_names(const FunctionArguments &argu
 } // namespace
 
 // The regclass '-' is 0, which must not pass for no table.
-Oid read_relation(const FunctionArguments &arguments, const char *name) {
+Oid read_relation(const NamedValues &arguments, const char *name) {
     if (arguments.is_null(name)) return InvalidOid;
     const Oid relation = DatumGetObjectId(arguments.value(name));
     if (!OidIsValid(relation))
@@ -83,7 +83,7 @@ Oid read_relation(const FunctionArguments &arguments, const char *name) {
     return relation;
 }
 
-void read_options(const FunctionArguments &arguments, RequestOptions &options) {
+void read_options(const NamedValues &arguments, RequestOptions &options) {
 #define OPTION_WORD(name, ...)                                                                                         \
     if (arguments.has(#name)) read_word(arguments, find_option(#name), options.name);
 #define OPTION_INTEGER(name, ...)                                                                                      \

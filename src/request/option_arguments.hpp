@@ -2,16 +2,16 @@
 #pragma once
 
 #include "request/copy_request.hpp"
-#include "request/function_arguments.hpp"
+#include "request/named_values.hpp"
 
 namespace pgci {
 
 // Reads each option of the list that the function has as an argument; the others keep their defaults. Raises 22004 for a
 // NULL that has no meaning, 22023 for a value that is not allowed, with the allowed ones, and 42P01 for the regclass of no
 // table.
-void read_options(const FunctionArguments &arguments, RequestOptions &options);
+void read_options(const NamedValues &arguments, RequestOptions &options);
 
 // A regclass argument; 0 for NULL, 42P01 for the regclass of no table.
-Oid read_relation(const FunctionArguments &arguments, const char *name);
+Oid read_relation(const NamedValues &arguments, const char *name);
 
 } // namespace pgci

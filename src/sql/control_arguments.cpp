@@ -14,7 +14,7 @@ std::int64_t start_run(FunctionCallInfo fcinfo) {
 }
 
 bool wait_for_run(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
+    const NamedValues arguments(fcinfo);
     arguments.require("run_id");
     std::optional<std::int64_t> milliseconds;
     if (!arguments.is_null("timeout")) {
@@ -30,7 +30,7 @@ bool wait_for_run(FunctionCallInfo fcinfo) {
 }
 
 bool cancel_run(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
+    const NamedValues arguments(fcinfo);
     arguments.require("run_id");
     return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), pack_call(fcinfo));
 }
@@ -48,7 +48,7 @@ void check_may_commit(FunctionCallInfo fcinfo) {
 }
 
 std::int64_t forget_windows(FunctionCallInfo fcinfo) {
-    FunctionArguments(fcinfo).require("target");
+    NamedValues(fcinfo).require("target");
     if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2) && PG_GETARG_DATEADT(2) < PG_GETARG_DATEADT(1))
         raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
     const TimeZone zone = TimeZone::resolve(nullptr);
@@ -61,7 +61,7 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
 }
 
 std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
+    const NamedValues arguments(fcinfo);
     arguments.require("target");
     const Oid target = read_relation(arguments, "target");
     const DayRange days = read_days(arguments);
@@ -77,7 +77,7 @@ std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
 }
 
 BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo) {
-    const FunctionArguments arguments(fcinfo);
+    const NamedValues arguments(fcinfo);
     CopyRequest copy = read_copy_arguments(fcinfo);
     BackfillRequest request{.copy = std::move(copy), .days = read_days(arguments)};
     if (request.copy.jobs > 1) request.call = pack_call(fcinfo);

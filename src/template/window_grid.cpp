@@ -58,7 +58,8 @@ TimestampTz WindowGrid::start_of(std::int64_t number) const {
     const auto of_year = static_cast<int>(floor_divide(months, months_of_year));
     const auto of_month = static_cast<int>(months - of_year * months_of_year);
     day = std::min(day, day_tab[isleap(of_year) ? 1 : 0][of_month]);
-    return first_instant(std::int64_t{date2j(of_year, of_month + 1, day) - POSTGRES_EPOCH_JDATE} * USECS_PER_DAY, zone_);
+    return first_instant(std::int64_t{date2j(of_year, of_month + 1, day) - POSTGRES_EPOCH_JDATE} * USECS_PER_DAY,
+                         zone_);
 }
 
 std::int64_t WindowGrid::number_at(TimestampTz instant) const {

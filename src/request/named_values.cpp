@@ -1,10 +1,10 @@
-#include "request/function_arguments.hpp"
+#include "request/named_values.hpp"
 
 #include "server/guard.hpp"
 
 namespace pgci {
 
-FunctionArguments::FunctionArguments(FunctionCallInfo fcinfo) : fcinfo_(fcinfo) {
+NamedValues::NamedValues(FunctionCallInfo fcinfo) {
     char **names = nullptr;
     const int count = pg_call([&] {
         const HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
@@ -18,34 +18,36 @@ FunctionArguments::FunctionArguments(FunctionCallInfo fcinfo) : fcinfo_(fcinfo) 
         ReleaseSysCache(function);
         return found;
     });
-    for (int i = 0; i < std::min<int>(count, fcinfo->nargs); ++i)
+    for (int i = 0; i < std::min<int>(count, fcinfo->nargs); ++i) {
         names_.emplace_back(names[i] != nullptr ? names[i] : "");
+        values_.push_back(fcinfo->args[i]);
+    }
 }
 
-int FunctionArguments::place(const char *name) const {
+int NamedValues::place(const char *name) const {
     const auto found = std::find(names_.begin(), names_.end(), name);
     return found == names_.end() ? -1 : static_cast<int>(found - names_.begin());
 }
 
-bool FunctionArguments::is_null(const char *name) const {
+bool NamedValues::is_null(const char *name) const {
     const int argument = place(name);
-    return argument < 0 || fcinfo_->args[argument].isnull;
+    return argument < 0 || values_[static_cast<std::size_t>(argument)].isnull;
 }
 
-Datum FunctionArguments::value(const char *name) const { return fcinfo_->args[place(name)].value; }
+Datum NamedValues::value(const char *name) const { return values_[static_cast<std::size_t>(place(name))].value; }
 
-std::optional<std::string> FunctionArguments::optional_text(const char *name) const {
+std::optional<std::string> NamedValues::optional_text(const char *name) const {
     if (is_null(name)) return std::nullopt;
     const Datum datum = value(name);
     return pg_call([=] { return TextDatumGetCString(datum); });
 }
 
-void FunctionArguments::require(const char *name) const {
+void NamedValues::require(const char *name) const {
     if (is_null(name))
         raise(sqlstate::null_not_allowed, std::string("argument \"") + name + "\" must not be null", "Pass a value.");
 }
 
-std::string FunctionArguments::required_text(const char *name) const {
+std::string NamedValues::required_text(const char *name) const {
     require(name);
     return *optional_text(name);
 }
