@@ -34,9 +34,11 @@ for my $format ('custom', 'plain')
 
 # Each row can be restored by itself, whatever of the objects that it speaks of is missing: a target that is temporary, was
 # dropped or is not part of the dump, a role of another server. A name that comes back is not the same object.
-$destination->safe_psql('postgres', <<~'SQL');
+$destination->safe_psql('postgres', <<~SQL);
 	CREATE ROLE leaves SUPERUSER;
 	CREATE ROLE renamed SUPERUSER;
+	CREATE USER MAPPING FOR leaves SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password');
+	CREATE USER MAPPING FOR renamed SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password');
 	CREATE TABLE dropped (LIKE rows);
 	CREATE TABLE left_out (LIKE rows);
 	CREATE SCHEMA "Odd ""schema""";
@@ -46,7 +48,7 @@ my $into = sub { return $call =~ s/time_zone/target => '$_[0]', time_zone/r };
 $destination->safe_psql('postgres', "SET ROLE $_->[0]; " . ($_->[2] // '') . $into->($_->[1]))
   for [ 'leaves', 'dropped' ], [ 'renamed', 'left_out' ], [ 'postgres', '"Odd ""schema"""."-"' ],
   [ 'postgres', 'of_session', 'CREATE TEMP TABLE of_session (LIKE rows); ' ];
-$destination->safe_psql('postgres', 'DROP TABLE dropped; DROP ROLE leaves; ALTER ROLE renamed RENAME TO another; CREATE ROLE renamed; CREATE ROLE reader');
+$destination->safe_psql('postgres', 'DROP TABLE dropped; DROP USER MAPPING FOR leaves SERVER src; DROP USER MAPPING FOR renamed SERVER src; DROP ROLE leaves; ALTER ROLE renamed RENAME TO another; CREATE ROLE renamed; CREATE ROLE reader');
 is($destination->safe_psql('postgres', 'SET ROLE renamed; SELECT count(*) FROM copy_incremental_runs'), 0, 'a role that takes the name of another sees none of its runs');
 is($destination->safe_psql('postgres', 'ALTER ROLE another NOSUPERUSER; SET ROLE another; SELECT username, target FROM copy_incremental_runs'), 'another|left_out', 'a renamed role sees its own');
 $destination->safe_psql('postgres', 'GRANT pg_read_all_data TO reader; ALTER ROLE reader LOGIN');
