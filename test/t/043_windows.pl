@@ -71,8 +71,10 @@ for my $case (
 	my $err = fails_with($destination, range_sql($bound, $range), $sqlstate, qr/$message/, "range: $name is refused");
 	like($err, qr/HINT:  Pass/, "range: $name, hint");
 }
-fails_with($destination, range_sql("SELECT * FROM tick WHERE at::date = '$_'", q[tstzrange('2018-03-11', '2018-03-12')]),
+fails_with($destination, range_sql("SELECT * FROM tick WHERE at::date = '$_'", q[tstzrange('2018-03-11 01:00', '2018-03-12')]),
 	'22023', qr/has the placeholder "\Q$_\E" but the window is not a day/, "range: $_ is refused") for '{}', '{day}', '{next_day}';
+is($destination->safe_psql('postgres', "BEGIN; TRUNCATE tick; " . range_sql("SELECT * FROM tick WHERE at::date = '{}'", q[tstzrange('2018-03-11', '2018-03-12')]) . '; ROLLBACK'),
+	$destination->safe_psql('postgres', "BEGIN; TRUNCATE tick; " . copy_sql("SELECT * FROM tick WHERE at::date = '{}'", '2018-03-11') . '; ROLLBACK'), 'range: one that is a day has the placeholders of the day');
 fails_with($destination, range_sql('TABLE tick', q[tstzrange('2018-03-11', '2018-03-12')]), '22023',
 	qr/query template has no placeholder/, 'range: a template without the window');
 
