@@ -13,6 +13,11 @@ namespace {
 constexpr auto cancel_budget = std::chrono::milliseconds(800);
 constexpr std::int64_t most_bytes_of_answer = 1 << 20;
 
+void ignore_notices(PGconn *connection) noexcept {
+    PQsetNoticeReceiver(
+        connection, [](void *, const PGresult *) {}, nullptr);
+}
+
 // Waits for a socket, or for the time alone (-1), without serving interrupts: this runs while an error or the end of the
 // process is under way. False when the deadline has passed, or the wait failed.
 bool wait_for_socket(int socket, short events, const Deadline &deadline) {
@@ -26,10 +31,10 @@ bool wait_for_socket(int socket, short events, const Deadline &deadline) {
     return false;
 }
 
-bool finish_connecting(ConnectionAttempt &attempt, const Deadline &deadline) {
+bool finish_connecting(ConnectionAttempt &attempt, const Deadline &deadline, std::int64_t most_allocated) {
     using State = ConnectionAttempt::State;
     while (attempt.state() != State::connected) {
-        if (attempt.state() == State::failed) return false;
+        if (attempt.state() == State::failed || allocated_bytes() > most_allocated) return false;
         const int socket = attempt.state() == State::pause ? -1 : PQsocket(attempt.connection());
         if (!wait_for_socket(socket, attempt.state() == State::read ? POLLIN : POLLOUT, deadline)) return false;
         attempt.advance();
@@ -56,14 +61,16 @@ void cancel_running_query(const LinkState &state) {
     const Deadline deadline(cancel_budget);
     ConnectionAttempt attempt(options_to_same_server(state), state.password_only);
     const std::unique_ptr<PGconn, decltype(&PQfinish)> second(attempt.connection(), PQfinish);
-    if (!finish_connecting(attempt, deadline)) return;
+    // Nobody reads these, and libpq would write them to the log.
+    ignore_notices(attempt.connection());
+    const std::int64_t most_allocated = allocated_bytes() + most_bytes_of_answer;
+    if (!finish_connecting(attempt, deadline, most_allocated)) return;
     const std::string sql = "SELECT pg_catalog.pg_cancel_backend(" + std::to_string(state.backend_pid) + ")";
     // A row by itself ends the wait, so that no answer is collected.
     if (PQsendQuery(second.get(), sql.c_str()) == 0 || PQsetSingleRowMode(second.get()) == 0) return;
-    const std::int64_t allocated = allocated_bytes();
     while (PQisBusy(second.get()) != 0)
-        if (allocated_bytes() - allocated > most_bytes_of_answer ||
-            !wait_for_socket(PQsocket(second.get()), POLLIN, deadline) || PQconsumeInput(second.get()) == 0)
+        if (allocated_bytes() > most_allocated || !wait_for_socket(PQsocket(second.get()), POLLIN, deadline) ||
+            PQconsumeInput(second.get()) == 0)
             return;
 }
 
@@ -71,8 +78,7 @@ void cancel_running_query(const LinkState &state) {
 
 void LinkState::release() noexcept {
     if (connection != nullptr) {
-        PQsetNoticeReceiver(
-            connection, [](void *, const PGresult *) {}, nullptr);
+        ignore_notices(connection);
         if (PQtransactionStatus(connection) == PQTRANS_ACTIVE && backend_pid != 0) {
             try {
                 cancel_running_query(*this);
