@@ -110,9 +110,12 @@ void RowDecoder::end() {
 }
 
 void RowDecoder::show_position() const {
-    if (column_ < description_->natts)
-        errcontext("column \"%s\" of row " INT64_FORMAT " of the source",
-                   NameStr(TupleDescAttr(description_, column_)->attname), row_);
+    if (!is_decoding()) return;
+    // So the receive functions call a value that is too short, but one that is too long they call bad binary data. Here the
+    // value is what is wrong in either case, and not the protocol, whose frames libpq has checked.
+    if (geterrcode() == ERRCODE_PROTOCOL_VIOLATION) errcode(ERRCODE_INVALID_BINARY_REPRESENTATION);
+    errcontext("column \"%s\" of row " INT64_FORMAT " of the source",
+               NameStr(TupleDescAttr(description_, column_)->attname), row_);
 }
 
 } // namespace pgci
