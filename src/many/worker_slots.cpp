@@ -33,8 +33,17 @@ WorkerSlot::WorkerSlot() {
 void WorkerSlot::keep() { (void)lock_->take(); }
 
 void raise_no_free_slot() {
-    raise(sqlstate::out_of_descriptors, "no background worker slot is free",
-          "Raise copy_incremental.max_workers or max_worker_processes, or wait until other workers have ended.",
+    constexpr const char *message = "no background worker slot is free";
+    // Those that the setting allows may all be free, and yet the server has no process for one.
+    if (count_free_slots(1) > 0)
+        raise(sqlstate::out_of_descriptors, message,
+              max_worker_processes == 0 ? "Raise max_worker_processes, and restart the server."
+                                        : "Raise max_worker_processes, or wait until other workers have ended.",
+              "The server has " + std::to_string(max_worker_processes) +
+                  " background worker slots (max_worker_processes), and other background workers take all of them.");
+    raise(sqlstate::out_of_descriptors, message,
+          most_workers() == 0 ? "Raise copy_incremental.max_workers."
+                              : "Raise copy_incremental.max_workers, or wait until other workers have ended.",
           "copy_incremental.max_workers allows " + std::to_string(most_workers()) +
               " background workers at a time in this server.");
 }
