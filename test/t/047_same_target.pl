@@ -175,6 +175,28 @@ my ($ended, undef, $said) = end_of_client($client);
 is($ended, '42P01', 'argument target: dropped') or diag($said);
 like($said, qr/target with OID \d+ does not exist/, 'argument target: dropped: message');
 is(rows(), 's.job 0, s_new.job 0', 'argument target: dropped: rows');
+# It stays what it is, whatever becomes of its name before the lock, and the entry in the ledger is of it.
+for my $case ([ 'another table takes its name', 'ALTER TABLE s.job RENAME TO job_old; CREATE TABLE s.job (LIKE s.job_old)', 's.job 0, s.job_old 100', 's.job_old' ],
+	[ 'two tables swap their names', 'ALTER TABLE s.job RENAME TO swap; ALTER TABLE s.other RENAME TO job; ALTER TABLE s.swap RENAME TO other', 's.job 0, s.other 100', 's.other' ],
+	[ 'moved to another schema', 'ALTER TABLE s.job SET SCHEMA s_new', 's.other 0, s_new.job 100', 's_new.job' ])
+{
+	my ($name, $ddl, $rows, $target) = @$case;
+	for my $how ('copy_incremental', 'batches', 'bulk', 'copy')
+	{
+		fresh('', 'DROP TABLE s_new.job', $name =~ /takes/ ? () : "CREATE TABLE s.other $table");
+		my $call = call('append', target => q('s.job'), $how =~ /bulk|copy$/ ? (method => "'$how'") : ());
+		my ($holder) = open_session($destination);
+		$holder->query_safe("BEGIN; LOCK TABLE s.job; $ddl");
+		my $waiting = start_client($destination, 'run', $how eq 'batches' ? by_batches($call) : $call);
+		ok(poll_session($watcher, q(SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted), 1), "argument target: $name, $how: waits");
+		$holder->query_safe('COMMIT');
+		$holder->quit;
+		my ($state, $out, $why) = end_of_client($waiting);
+		is($state, '00000', "argument target: $name, $how") or diag("$out $why");
+		is(rows(), $rows, "argument target: $name, $how: rows");
+		is($destination->safe_psql('postgres', 'SELECT DISTINCT target FROM copy_incremental_runs'), $target, "argument target: $name, $how: the ledger");
+	}
+}
 
 no_session_left($source, 'no session is left at the source');
 done_testing();
