@@ -1,10 +1,26 @@
 #include "ledger/ledger.hpp"
 
 #include "server/compat.hpp"
+#include "server/extension.hpp"
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 
 namespace pgci {
+
+// Runs a statement that must write so many entries of a run.
+void Ledger::write_entries(std::int64_t run_id, const char *table, const std::string &statement,
+                           const std::vector<Parameter> &parameters, std::int64_t count) const {
+    const std::int64_t written = run_as_owner(owner(), statement, parameters).processed;
+    if (written == count) return;
+    constexpr SqlState not_in_prerequisite_state{"55000"};
+    raise(not_in_prerequisite_state,
+          std::string(table) + " has " + std::to_string(written) + " entries of run " + std::to_string(run_id) +
+              " instead of " + (count == 1 ? "one" : std::to_string(count)),
+          "Look for triggers and rules on the table, and for a trigger of the target that changes it.",
+          "The rows of a run are only committed together with its entries.");
+}
+
+static constexpr const char *runs = "pgci_runs";
 
 // The OID of the calling user.
 static Parameter user_parameter() { return int8_parameter(GetUserId()); }
@@ -12,22 +28,24 @@ static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    add_entry(key, mode, method, "run_id", "$9", {int8_parameter(run_id)});
+    add_entry(run_id, key, mode, method, "", "", {});
     return run_id;
 }
 
-// `columns` and their `values`, whose parameters are those from $9 on, come to what every entry has.
-void Ledger::add_entry(const RunKey &key, std::string_view mode, std::string_view method, const std::string &columns,
-                       const std::string &values, const std::vector<Parameter> &more) const {
+// `columns` and their `values`, whose parameters are those from $10 on, come to what every entry has.
+void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view mode, std::string_view method,
+                       const std::string &columns, const std::string &values,
+                       const std::vector<Parameter> &more) const {
     std::vector<Parameter> parameters = key_parameters(key);
-    for (const Parameter &parameter : {user_parameter(), text_parameter(mode), text_parameter(method)})
+    for (const Parameter &parameter :
+         {user_parameter(), text_parameter(mode), text_parameter(method), int8_parameter(run_id)})
         parameters.push_back(parameter);
     parameters.insert(parameters.end(), more.begin(), more.end());
-    run_as_owner(owner(),
-                 "INSERT INTO " + name() + " (target, source, query_hash, data_interval, owner, mode, method, " +
-                     columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval_parameter(4) +
-                     ", $6::oid, $7, $8, " + values + ")",
-                 parameters);
+    write_entries(run_id, runs,
+                  "INSERT INTO " + name() + " (target, source, query_hash, data_interval, owner, mode, method, run_id" +
+                      columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval_parameter(4) +
+                      ", $6::oid, $7, $8, $9" + values + ")",
+                  parameters, 1);
 }
 
 std::int64_t Ledger::draw_run_id() const {
@@ -36,36 +54,39 @@ std::int64_t Ledger::draw_run_id() const {
 }
 
 void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const {
-    run_as_owner(
-        owner(),
+    write_entries(
+        run_id, runs,
         "UPDATE " + name() +
             " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
             "ended_at = clock_timestamp() WHERE run_id = $1",
         {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
          int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes), int8_parameter(statistics.batches),
-         text_parameter(status)});
+         text_parameter(status)},
+        1);
 }
 
 void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
                             const RunFailure &failure) const {
-    add_entry(key, mode, method, "started_at, ended_at, status, sqlstate, message",
-              "$9, clock_timestamp(), 'failed', $10, $11",
-              {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
+    add_entry(draw_run_id(), key, mode, method, ", started_at, ended_at, status, sqlstate, message, detail, hint",
+              ", $10, clock_timestamp(), 'failed', $11, $12, nullif($13, ''), nullif($14, '')",
+              {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message),
+               text_parameter(failure.detail), text_parameter(failure.hint)});
 }
 
 void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
-    run_as_owner(
-        owner(),
-        "UPDATE " + name() +
-            " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3 WHERE run_id = $1",
-        {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message)});
+    write_entries(run_id, runs,
+                  "UPDATE " + name() +
+                      " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3, detail = "
+                      "nullif($4, ''), hint = nullif($5, '') WHERE run_id = $1",
+                  {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message),
+                   text_parameter(failure.detail), text_parameter(failure.hint)},
+                  1);
 }
 
 void Ledger::end_skipped(std::int64_t run_id) const {
-    run_as_owner(owner(),
-                 "UPDATE " + name() +
-                     " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1 AND status = 'running'",
-                 {int8_parameter(run_id)});
+    write_entries(run_id, runs,
+                  "UPDATE " + name() + " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1",
+                  {int8_parameter(run_id)}, 1);
 }
 
 void Ledger::mark_crashed() const {
@@ -89,20 +110,23 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
         for (const Reject &reject : rejects) column.push_back(text_of(reject));
         return texts_parameter(column);
     };
+    check_extension();
     const Oid schema = pg_call([this] { return get_rel_namespace(table()); });
-    run_as_owner(owner(),
-                 "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
-                     ".pgci_rejects (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
-                     "column_name) SELECT $1, $2, source_row::jsonb, sqlstate, message, nullif(detail, ''), "
-                     "nullif(constraint_name, ''), nullif(column_name, '') FROM "
-                     "unnest($3, $4, $5, $6, $7, $8) AS r(source_row, sqlstate, message, detail, constraint_name, "
-                     "column_name)",
-                 {int8_parameter(run_id), int8_parameter(batch), texts([](const Reject &reject) { return reject.row; }),
-                  texts([](const Reject &reject) { return reject.failure.sqlstate(); }),
-                  texts([](const Reject &reject) { return reject.failure.message; }),
-                  texts([](const Reject &reject) { return reject.failure.detail; }),
-                  texts([](const Reject &reject) { return reject.failure.constraint; }),
-                  texts([](const Reject &reject) { return reject.failure.column; })});
+    write_entries(run_id, "pgci_rejects",
+                  "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
+                      ".pgci_rejects (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
+                      "column_name) SELECT $1, $2, source_row::jsonb, sqlstate, message, nullif(detail, ''), "
+                      "nullif(constraint_name, ''), nullif(column_name, '') FROM "
+                      "unnest($3, $4, $5, $6, $7, $8) AS r(source_row, sqlstate, message, detail, constraint_name, "
+                      "column_name)",
+                  {int8_parameter(run_id), int8_parameter(batch),
+                   texts([](const Reject &reject) { return reject.row; }),
+                   texts([](const Reject &reject) { return reject.failure.sqlstate(); }),
+                   texts([](const Reject &reject) { return reject.failure.message; }),
+                   texts([](const Reject &reject) { return reject.failure.detail; }),
+                   texts([](const Reject &reject) { return reject.failure.constraint; }),
+                   texts([](const Reject &reject) { return reject.failure.column; })},
+                  static_cast<std::int64_t>(rejects.size()));
 }
 
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {

@@ -29,6 +29,9 @@ class Ledger : public RunHistory {
   public:
     using RunHistory::RunHistory;
 
+    // What writes the entry of a run raises 55000 if it does not find or make exactly one: the rows of a run whose entry is lost
+    // must not be committed.
+
     // Begins a run and returns its run_id, which is the one given unless that is 0.
     std::int64_t begin(const RunKey &key, std::string_view mode, std::string_view method,
                        std::int64_t run_id = 0) const;
@@ -41,7 +44,7 @@ class Ledger : public RunHistory {
                         const RunFailure &failure) const;
     // The same of a run whose entry is committed already.
     void fail(std::int64_t run_id, const RunFailure &failure) const;
-    // Ends such a run that had nothing to do, by on_rerun => 'skip'.
+    // Ends one that had nothing to do, by on_rerun => 'skip'.
     void end_skipped(std::int64_t run_id) const;
     // Marks the runs whose process has ended before they did. Passes over entries that another transaction has locked.
     // It locks those that it marks, so commit soon.
@@ -54,8 +57,10 @@ class Ledger : public RunHistory {
     std::int64_t forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const;
 
   private:
-    void add_entry(const RunKey &key, std::string_view mode, std::string_view method, const std::string &columns,
-                   const std::string &values, const std::vector<Parameter> &more) const;
+    void write_entries(std::int64_t run_id, const char *table, const std::string &statement,
+                       const std::vector<Parameter> &parameters, std::int64_t count) const;
+    void add_entry(std::int64_t run_id, const RunKey &key, std::string_view mode, std::string_view method,
+                   const std::string &columns, const std::string &values, const std::vector<Parameter> &more) const;
 };
 
 } // namespace pgci

@@ -54,8 +54,12 @@ void take_rows(OwnerResult &result, MemoryContext memory) {
     for (std::size_t i = 0; i < result.count; ++i)
         result.numbers[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
     result.number = result.numbers[0];
-    if (SPI_tuptable->tupdesc->natts > 1)
-        result.text = MemoryContextStrdup(memory, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2));
+    const int texts = SPI_tuptable->tupdesc->natts - 1;
+    result.texts = static_cast<char **>(MemoryContextAllocZero(memory, sizeof(char *) * static_cast<Size>(texts)));
+    for (int i = 0; i < texts; ++i) {
+        const char *const text = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 2);
+        if (text != nullptr) result.texts[i] = MemoryContextStrdup(memory, text);
+    }
 }
 
 // The rows of a query, one after the other. Plain data.

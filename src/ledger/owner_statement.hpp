@@ -26,16 +26,18 @@ Parameter timestamp_parameter(std::optional<TimestampTz> value);
 // An array of the starts, or of the ends, of windows.
 Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const);
 
-// Of a result whose first column is a number and whose second one, if there is one, a text: both of the first row, and
-// the numbers of all rows.
+// Of a result whose first column is a number and whose others, if there are any, are texts: the texts of the first row, and the
+// numbers of all rows.
 struct OwnerResult {
     std::int64_t processed = 0; // rows returned or written
     std::int64_t number = 0;
-    char *text = nullptr;
+    char **texts = nullptr; // null for NULL
     std::int64_t *numbers = nullptr;
     std::size_t count = 0;
 
     bool found() const { return count > 0; }
+    // The n-th text, from 0 on; empty for NULL.
+    std::string text(int n) const { return texts[n] != nullptr ? texts[n] : ""; }
 };
 
 // Runs a statement as `owner`, with only pg_catalog to find names in, so that nothing of the calling user's can get in

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "server/compat.hpp"
+#include "server/extension.hpp"
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 
@@ -54,6 +55,7 @@ std::vector<Parameter> key_parameters(const RunKey &key) {
 Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
 
 RunHistory::RunHistory(Oid schema) {
+    check_extension();
     table_ = pg_call([=] { return get_relname_relid("pgci_runs", schema); });
     if (!OidIsValid(table_))
         raise(sqlstate::undefined_table, "table pgci_runs of the extension does not exist",
@@ -64,21 +66,29 @@ RunHistory::RunHistory(Oid schema) {
         ReleaseSysCache(tuple);
         return owner;
     });
-    name_ = quote_identifier(pg_call([=] { return get_namespace_name(schema); })) + ".pgci_runs";
+}
+
+// The extension may have been created again since.
+std::string RunHistory::name() const {
+    check_extension();
+    const Oid table = table_;
+    const char *const found = pg_call([=]() -> const char * {
+        if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table))) return nullptr;
+        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), get_rel_name(table));
+    });
+    if (found == nullptr) raise_extension_dropped();
+    return found;
 }
 
 std::optional<EarlierRun> RunHistory::find_earlier(const RunKey &key) const {
     const OwnerResult row =
         run_as_owner(owner_,
                      std::string("SELECT ") + role_of_run +
-                         ", format('%s run %s of %s wrote %s rows', status, run_id, ended_at, rows_written) FROM " +
-                         name_ + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+                         ", status, format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) FROM " +
+                         name() + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
                      key_parameters(key), true);
     if (!row.found()) return std::nullopt;
-    const std::string text(row.text);
-    const std::size_t end_of_status = text.find(' ');
-    return EarlierRun{text.substr(0, end_of_status) == "partial", static_cast<Oid>(row.number),
-                      text.substr(end_of_status + 1)};
+    return EarlierRun{row.text(0) == "partial", static_cast<Oid>(row.number), row.text(1)};
 }
 
 bool RunHistory::may_see_runs_of(Oid role) const {
@@ -98,18 +108,17 @@ bool RunHistory::has_written_unseen(const RunKey &key) const {
 
 TimestampTz RunHistory::last_written(const RunKey &key, bool latest_snapshot) const {
     return run_as_owner(owner_,
-                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + name_ + of_key() +
+                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + name() + of_key() +
                             " AND status NOT IN ('failed', 'crashed', 'skipped')",
                         key_parameters(key), latest_snapshot)
         .number;
 }
 
 RunState RunHistory::find_run(std::int64_t run_id) const {
-    // "status sqlstate message".
     const OwnerResult row = run_as_owner(owner_,
                                          std::string("SELECT ") + role_of_run +
-                                             ", concat_ws(' ', status, coalesce(sqlstate, '00000'), message) FROM " +
-                                             name_ + " WHERE run_id = $1",
+                                             ", status, coalesce(sqlstate, '00000'), message, detail, hint FROM " +
+                                             name() + " WHERE run_id = $1",
                                          {int8_parameter(run_id)}, true);
     if (!row.found())
         raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
@@ -117,12 +126,11 @@ RunState RunHistory::find_run(std::int64_t run_id) const {
     if (!may_see_runs_of(static_cast<Oid>(row.number)))
         raise(sqlstate::insufficient_privilege, "permission denied for run " + std::to_string(run_id),
               "It is another user's.");
-    const std::string text(row.text);
-    const std::size_t first = text.find(' ');
-    const std::size_t second = std::min(text.find(' ', first + 1), text.size());
-    RunState state{.status = text.substr(0, first)};
-    state.failure.code = SqlState::from_text(text.substr(first + 1, 5)).packed();
-    if (second < text.size()) state.failure.message = text.substr(second + 1);
+    RunState state{.status = row.text(0)};
+    state.failure = {.code = SqlState::from_text(row.text(1)).packed(),
+                     .message = row.text(2),
+                     .detail = row.text(3),
+                     .hint = row.text(4)};
     return state;
 }
 
@@ -146,10 +154,10 @@ std::vector<std::size_t> RunHistory::find_windows(const RunKey &key, const std::
     const std::string of_runs = " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status ";
     std::string sql = "SELECT n FROM " + windows_relation(4);
     if (reprocess == Reprocess::missing)
-        sql += " WHERE NOT EXISTS (SELECT FROM " + name_ + " AS r" + of_runs +
+        sql += " WHERE NOT EXISTS (SELECT FROM " + name() + " AS r" + of_runs +
                "= 'succeeded' AND r.data_interval = w.data_interval)";
     else
-        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name_ + of_runs +
+        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name() + of_runs +
                "NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE "
                "status IN "
                "('failed', 'crashed', 'partial')";
@@ -162,7 +170,7 @@ std::vector<std::size_t> RunHistory::find_windows(const RunKey &key, const std::
 std::vector<std::size_t> RunHistory::find_uncovered(Oid target, const std::vector<Window> &windows) const {
     return places(run_as_owner(
         owner_,
-        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name_ +
+        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name() +
             " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
         {int8_parameter(target), timestamps_parameter(windows, &Window::start),
          timestamps_parameter(windows, &Window::end)}));

@@ -51,14 +51,14 @@ class RunHistory {
   protected:
     Oid table() const { return table_; }
     Oid owner() const { return owner_; }
-    const std::string &name() const { return name_; } // schema.table
+    // schema.table. Raises 55000 if the extension was dropped.
+    std::string name() const;
 
   private:
     TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
 
     Oid table_;
     Oid owner_;
-    std::string name_; // schema.table
 };
 
 // The interval of parameters $n and $n+1 of a statement; NULL, where they are.

@@ -11,6 +11,7 @@
 // source is cancelled on the way out, as in any session.
 #include "many/background_worker.hpp"
 
+#include "server/extension.hpp"
 #include "server/memory.hpp"
 #include "server/settings.hpp"
 #include "server/subtransaction.hpp"
@@ -178,12 +179,9 @@ RunKey check_without_long_waits(const CopyRequest &request) {
 }
 
 // The run is all that the worker does: what ends it, a cancel too, is its result, after its work was rolled back.
-std::optional<RunFailure> copy_whole_run(const CopyRequest &request, const Ledger &ledger) {
+std::optional<RunFailure> copy_whole_run(const CopyRequest &request) {
     try {
-        return in_subtransaction([&] {
-            copy_window(request);
-            ledger.end_skipped(request.run_id);
-        });
+        return in_subtransaction([&] { copy_window(request); });
     } catch (...) {
         return describe_failure();
     }
@@ -210,7 +208,7 @@ void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
     whereToSendOutput = DestNone;
 
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-    std::optional<RunFailure> failure = copy_whole_run(request, ledger);
+    std::optional<RunFailure> failure = copy_whole_run(request);
     if (!failure) failure = transactions.try_commit();
     if (StatementTimeout > 0) disable_timeout(STATEMENT_TIMEOUT, false);
     if (!failure) return;
@@ -230,6 +228,7 @@ void run_worker(Datum handle) {
     if (view == nullptr) return;
     sql_boundary([&] {
         const WorkerTransactions transactions(view->header->identity);
+        check_extension();
         WorkerSlot slot;
         switch (view->header->task) {
         case WorkerTask::backfill:

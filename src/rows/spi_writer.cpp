@@ -1,5 +1,6 @@
 #include "rows/spi_writer.hpp"
 
+#include "server/extension.hpp"
 #include "server/guard.hpp"
 #include "server/spi.hpp"
 #include "target/target_slice.hpp"
@@ -71,6 +72,8 @@ void SpiWriter::add(Datum *values, bool *nulls, std::int64_t) {
 }
 
 std::int64_t SpiWriter::write() {
+    // The statement reads from a function of ours.
+    check_extension();
     const BatchInHand in_hand(batch_);
     return pg_call([this] {
         // Triggers that fire after the statement are queued for finish().

@@ -44,7 +44,11 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     CopyContext context{.run = run};
     const ErrorContext shown_context(show_context, &context);
     const Ledger ledger(request.schema);
-    if (!run.open_in_turn(ledger)) return 0;
+    if (!run.open_in_turn(ledger)) {
+        // A run that begins here has no entry yet.
+        if (request.run_id != 0) ledger.end_skipped(request.run_id);
+        return 0;
+    }
     run.settle();
     LoadPlan plan = run.plan();
     std::optional<LoadCheck> check;

@@ -4,6 +4,10 @@
 #include "server/pg.hpp"
 
 extern "C" {
+#include "catalog/pg_extension_d.h"
+}
+
+extern "C" {
 // Refuses connection options that this server's libpq policy does not know. It came with the minor
 // releases that fixed CVE-2026-14661; older servers lack it, so the reference is weak.
 extern bool libpqsrv_is_valid_proxy_option(const char *keyword) __attribute__((weak));

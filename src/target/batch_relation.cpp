@@ -1,5 +1,6 @@
 #include "target/batch_relation.hpp"
 
+#include "server/extension.hpp"
 #include "server/spi.hpp"
 #include "server/sql_text.hpp"
 #include "server/user_text.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 // The caller executes the function, so its owner must not have replaced it. Only a superuser makes functions in C.
 void check_batch_function(Oid schema) {
+    check_extension();
     const bool is_ours = pg_call([=] {
         oidvector *const no_arguments = buildoidvector(nullptr, 0);
         const HeapTuple function = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum("copy_incremental_batch_rows"),

@@ -78,6 +78,13 @@ is(results($row->($run), "SELECT count(*) FROM job WHERE day > '2018-07-02'"), '
 is(results('ALTER TABLE job ADD CONSTRAINT c CHECK (id <> 3500)', start($query, '2018-07-04') =~ s/^SELECT (.*)$/SELECT copy_incremental_wait($1, '1min')/r) =~ s/.*ERROR:  (.*?)"c".*/$1/r,
 	'new row for relation "job" violates check constraint ', 'a constraint');
 
+# The error of the run has its detail and its hint.
+results(q[CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no row today' USING DETAIL = 'It is Sunday.', HINT = 'Come again.', ERRCODE = 'P0S01'; END$$],
+	'CREATE TABLE closed (LIKE job)', 'CREATE TRIGGER refuse BEFORE INSERT ON closed FOR EACH ROW EXECUTE FUNCTION refuse()');
+$run = results(start($query, '2018-07-05', target => "'closed'"));
+fails_with($destination, "SELECT copy_incremental_wait($run)", 'P0S01', qr/no row today\nDETAIL:  It is Sunday\.\nHINT:  Come again\./, 'wait: detail and hint');
+is(results("SELECT detail, hint FROM copy_incremental_runs WHERE run_id = $run"), 'It is Sunday.|Come again.', 'and so does its entry');
+
 # What is wrong at once is an error of start, and no run.
 my $runs = 'SELECT count(*) FROM copy_incremental_runs';
 my $before = results($runs);
@@ -124,7 +131,14 @@ for my $case ([ 'terminated', '2018-07-08', 0 ], [ 'killed', '2018-07-09', 1 ])
 }
 results('ALTER SYSTEM SET max_worker_processes = 0');
 $destination->restart;
-fails_with($destination, start($query, '2018-07-10'), '53000', qr/no background worker slot is free/, 'no slot');
+fails_with($destination, start($query, '2018-07-10'), '53000',
+	qr/no background worker slot is free\nDETAIL:  The server has 0 background worker slots \(max_worker_processes\).*\nHINT:  Raise max_worker_processes, and restart/, 'no slot: max_worker_processes is 0');
+fails_with($destination, "LOAD 'pg_copy_incremental'; SET copy_incremental.max_workers = 0; " . start($query, '2018-07-10'), '53000',
+	qr/no background worker slot is free\nDETAIL:  copy_incremental.max_workers allows 0 .*\nHINT:  Raise copy_incremental.max_workers\./, 'no slot: copy_incremental.max_workers is 0');
+results('ALTER SYSTEM SET max_worker_processes = 1');    # the launcher of logical replication takes it
+$destination->restart;
+fails_with($destination, start($query, '2018-07-10'), '53000',
+	qr/no background worker slot is free\nDETAIL:  The server has 1 background worker slot.*\nHINT:  Raise max_worker_processes, or wait/, 'no slot: all are taken');
 $holder->quit;
 $destination->stop;
 kills_were_ours($destination, 1, 'no other process was killed');

@@ -59,7 +59,7 @@ sub call
 for my $case (@cases)
 {
 	my ($type, $name) = @$case;
-	$session->query_safe("DROP TABLE IF EXISTS rows; CREATE TABLE rows (id $type, note text); TRUNCATE copy_incremental_rejects");
+	$session->query_safe("DROP TABLE IF EXISTS rows; CREATE TABLE rows (id $type, note text); TRUNCATE pgci_rejects");
 	my ($state, $said) = outcome_of($session, call("$type $name"));
 	is($state, '22P03', "$type $name: the run fails") or diag($said);
 	($state, $said) = outcome_of($session, call("$type $name", on_error => "'reject'"));
@@ -69,7 +69,7 @@ for my $case (@cases)
 			. " string_agg(DISTINCT sqlstate || ' ' || column_name, ', ') FROM copy_incremental_rejects"), '9|0|3|22P03 id', "$type $name: the others are loaded");
 }
 
-$session->query_safe('DROP TABLE rows; CREATE TABLE rows (id int, note text); TRUNCATE copy_incremental_rejects');
+$session->query_safe('DROP TABLE rows; CREATE TABLE rows (id int, note text); TRUNCATE pgci_rejects');
 is((outcome_of($session, call('frame', on_error => "'reject'")))[0], '08P01', 'a frame that is broken ends the run');
 is($session->query_safe('SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM copy_incremental_rejects)'), '0|0', 'and nothing is loaded');
 $session->quit;
