@@ -1,7 +1,6 @@
 #include "look/verify.hpp"
 
 #include "server/guard.hpp"
-#include "proof/window_comparison.hpp"
 #include "run/prepared_run.hpp"
 #include "look/differences.hpp"
 
@@ -41,18 +40,13 @@ std::vector<std::string> key_of(const PreparedRun &run) {
     return key;
 }
 
-Comparison compare(PreparedRun &run, const std::vector<std::string> &key) {
-    return make_comparison(run.source(), run.query(), run.columns(), run.target(), run.slice(), run.window_text(), key,
-                           run.zone());
-}
-
 } // namespace
 
 std::vector<TextRow> verify_window(const CopyRequest &request) {
     PreparedRun run(request, TargetUse::look);
     run.open();
     const std::vector<std::string> key = key_of(run);
-    Comparison comparison = compare(run, key);
+    Comparison comparison = run.comparison(key);
     const auto [source, target] = comparison.checksums();
     Differences differences;
     if (!(source == target)) differences = find_differences(comparison, std::stoll(source.rows), !key.empty(), nullptr);
@@ -65,7 +59,7 @@ void find_different_rows(const CopyRequest &request, const DifferenceSink &sink)
     PreparedRun run(request, TargetUse::look);
     run.open();
     const std::vector<std::string> key = key_of(run);
-    Comparison comparison = compare(run, key);
+    Comparison comparison = run.comparison(key);
     const auto [source, target] = comparison.checksums();
     if (source == target) return;
     // Only a source that lies sends a key that is not the JSON that it was asked for.

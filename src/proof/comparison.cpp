@@ -1,7 +1,6 @@
 #include "proof/comparison.hpp"
 
 #include "server/guard.hpp"
-#include "server/settings.hpp"
 
 namespace pgci {
 
@@ -9,16 +8,6 @@ namespace {
 
 constexpr std::int64_t most_rows = std::int64_t{1} << 50; // more than any table has
 constexpr std::size_t most_digits = 40;                   // of a sum of so many hashes
-
-// Our settings for texts are those of the source's session. Row security hides no row silently.
-void use_comparison_settings(const char *zone) {
-    for (const auto &[name, value] :
-         {std::pair("DateStyle", "ISO"), std::pair("IntervalStyle", "postgres"), std::pair("extra_float_digits", "3"),
-          std::pair("bytea_output", "hex"), std::pair("lc_monetary", "C"), std::pair("xmloption", "content"),
-          std::pair("row_security", "off")})
-        set_for_level(name, value);
-    set_for_level("TimeZone", zone);
-}
 
 std::string bucket_list(const std::vector<int> &buckets) {
     std::string list;
@@ -41,14 +30,14 @@ Checksum to_checksum(const Answer &answer, std::size_t row, std::size_t column) 
 } // namespace
 
 Comparison::Comparison(SourceSession &source, const SourceQuery &query, std::vector<ComparedColumn> columns,
-                       std::string target_rows, const Target &target, const std::vector<std::string> &key,
+                       TargetSelection target_rows, const Target &target, const std::vector<std::string> &key,
                        const TimeZone &zone)
     : source_(source), query_(query), hashes_(source, std::move(columns), key), target_rows_(std::move(target_rows)),
       target_(target), zone_(zone) {}
 
 std::string Comparison::query(Side side, const std::string &head, const std::string &tail, bool with_key) const {
-    return head + " FROM (" + hashes_.select(side, with_key) + (side == Side::source ? query_.text() : target_rows_) +
-           "\n) AS q) AS hashes" + tail;
+    return head + " FROM (" + hashes_.select(side, with_key) +
+           (side == Side::source ? query_.text() : target_rows_.sql) + "\n) AS q) AS hashes" + tail;
 }
 
 RemoteConnection::Statement Comparison::source_statement(const std::string &head, const std::string &tail,
@@ -68,11 +57,7 @@ Question Comparison::ask_for_sums() const {
 
 int Comparison::begin_settings() const {
     const char *const zone = zone_.name();
-    return pg_call([=] {
-        const int level = NewGUCNestLevel();
-        use_comparison_settings(zone);
-        return level;
-    });
+    return pg_call([zone, names = target_rows_.names] { return begin_comparison_settings(zone, names); });
 }
 
 std::vector<TextRow> Comparison::select_target(const std::string &head, const std::string &tail, bool with_key,

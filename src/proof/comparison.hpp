@@ -10,6 +10,7 @@
 #include "source/source_session.hpp"
 #include "proof/hashed_query.hpp"
 #include "proof/hashed_rows.hpp"
+#include "proof/target_selection.hpp"
 
 namespace pgci {
 
@@ -23,10 +24,10 @@ struct Checksum {
 
 class Comparison {
   public:
-    // `target_rows` is a query of the rows of `target` that are to be there. `key` are the columns that tell rows apart;
+    // `target_rows` are the rows of `target` that are compared. `key` are the columns that tell rows apart;
     // empty for all.
     Comparison(SourceSession &source, const SourceQuery &query, std::vector<ComparedColumn> columns,
-               std::string target_rows, const Target &target, const std::vector<std::string> &key,
+               TargetSelection target_rows, const Target &target, const std::vector<std::string> &key,
                const TimeZone &zone);
 
     Checksum source_checksum();
@@ -64,7 +65,7 @@ class Comparison {
     SourceSession &source_;
     const SourceQuery &query_;
     HashedQuery hashes_;
-    std::string target_rows_;
+    TargetSelection target_rows_;
     const Target &target_;
     const TimeZone &zone_;
 };

@@ -4,6 +4,7 @@
 #include "server/sql_text.hpp"
 #include "server/text_rows.hpp"
 #include "template/slice.hpp"
+#include "proof/catalog_check.hpp"
 
 namespace pgci {
 
@@ -19,15 +20,52 @@ bool reads_target(const SourceQuery &query, const Target &target) {
     return found[0][0] == std::to_string(target.oid());
 }
 
-std::string target_rows(const SourceQuery &query, const Target &target, const std::string &slice,
-                        const WindowText *window) {
-    if (!slice.empty()) return "SELECT * FROM " + target.name() + " WHERE (" + slice + "\n)";
-    if (reads_target(query, target))
-        return query.parameters().empty() ? query.text() : put_in_window(query.text(), *window);
-    if (window == nullptr) return "SELECT * FROM " + target.name();
+[[noreturn]] void raise_unclear(const Target &target, const std::string &why) {
     raise(sqlstate::feature_not_supported, "could not tell the window's rows in target " + target.name(),
-          "Pass replace_where, the condition of these rows, such as created_at >= $1 AND created_at < $2.",
-          "The query is not a plain selection from the target, so that it cannot find them here.");
+          "Pass replace_where, the condition of these rows, such as created_at >= $1 AND created_at < $2.", why);
+}
+
+bool is_named_by_search_path(Oid type) {
+    const Oid base = pg_call([=] {
+        const Oid element = get_base_element_type(type);
+        return getBaseType(OidIsValid(element) ? element : type);
+    });
+    switch (base) {
+    case REGCLASSOID:
+    case REGCOLLATIONOID:
+    case REGCONFIGOID:
+    case REGDICTIONARYOID:
+    case REGOPEROID:
+    case REGOPERATOROID:
+    case REGPROCOID:
+    case REGPROCEDUREOID:
+    case REGTYPEOID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// The rows that the query itself finds here, where its condition runs with the caller's privileges.
+TargetSelection rows_of_query(const SourceQuery &query, const std::vector<ComparedColumn> &columns,
+                              const Target &target, const WindowText *window, const TimeZone &zone) {
+    TargetSelection rows =
+        select_by_query(query.parameters().empty() ? query.text() : put_in_window(query.text(), *window), target);
+    if (rows.names == NameSearch::session) return rows;
+    if (const auto why = find_not_built_in(rows.sql, target, zone.name())) raise_unclear(target, *why);
+    for (const ComparedColumn &column : columns)
+        if (is_named_by_search_path(target.find_column(column.name)->type))
+            raise_unclear(target, "The text of column \"" + column.name +
+                                      "\" depends on search_path, under which the query's condition cannot run here.");
+    return rows;
+}
+
+TargetSelection target_rows(const SourceQuery &query, const std::vector<ComparedColumn> &columns, const Target &target,
+                            const std::string &slice, const WindowText *window, const TimeZone &zone) {
+    if (!slice.empty()) return {"SELECT * FROM " + target.name() + " WHERE (" + slice + "\n)"};
+    if (reads_target(query, target)) return rows_of_query(query, columns, target, window, zone);
+    if (window == nullptr) return {"SELECT * FROM " + target.name()};
+    raise_unclear(target, "The query is not a plain selection from the target, so that it cannot find them here.");
 }
 
 } // namespace
@@ -36,14 +74,14 @@ Comparison make_comparison(SourceSession &source, const SourceQuery &query, cons
                            const Target &target, const std::string &slice, const WindowText *window,
                            const std::vector<std::string> &key, const TimeZone &zone) {
     const ColumnMap map = carry_to_target(columns, target);
-    return Comparison(source, query, compare_columns(map, columns, target), target_rows(query, target, slice, window),
-                      target, key, zone);
+    std::vector<ComparedColumn> compared = compare_columns(map, columns, target);
+    TargetSelection rows = target_rows(query, compared, target, slice, window, zone);
+    return Comparison(source, query, std::move(compared), std::move(rows), target, key, zone);
 }
 
-LoadCheck::LoadCheck(SourceSession &source, const SourceQuery &query, const std::vector<SourceColumn> &columns,
-                     const Target &target, const std::string &slice, const WindowText *window, const TimeZone &zone)
-    : comparison_(make_comparison(source, query, columns, target, slice, window, {}, zone)),
-      source_(comparison_.source_checksum()), target_name_(target.name()) {}
+LoadCheck::LoadCheck(Comparison comparison, std::string target_name)
+    : comparison_(std::move(comparison)), source_(comparison_.source_checksum()), target_name_(std::move(target_name)) {
+}
 
 void LoadCheck::compare() {
     const Checksum target = comparison_.target_checksum();

@@ -6,8 +6,8 @@
 namespace pgci {
 
 // What is compared with what. `window` is null for a whole result. The target's rows are those of `slice`; without one,
-// those that the query itself finds in the target, or all of them where there is no window. Raises 0A000 where that is
-// not clear, 42804 for columns that do not match, 42703 for key columns that are not there.
+// those that the query itself finds in the target, if it uses only what is built in, or all of them where there is no
+// window. Raises 0A000 where that is not clear, 42804 for columns that do not match, 42703 for key columns that are not there.
 Comparison make_comparison(SourceSession &source, const SourceQuery &query, const std::vector<SourceColumn> &columns,
                            const Target &target, const std::string &slice, const WindowText *window,
                            const std::vector<std::string> &key, const TimeZone &zone);
@@ -16,8 +16,7 @@ Comparison make_comparison(SourceSession &source, const SourceQuery &query, cons
 class LoadCheck {
   public:
     // Has the source compute its checksum of the window, in the snapshot that the run reads.
-    LoadCheck(SourceSession &source, const SourceQuery &query, const std::vector<SourceColumn> &columns,
-              const Target &target, const std::string &slice, const WindowText *window, const TimeZone &zone);
+    LoadCheck(Comparison comparison, std::string target_name);
     LoadCheck(const LoadCheck &) = delete;
     LoadCheck &operator=(const LoadCheck &) = delete;
 

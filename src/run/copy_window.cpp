@@ -52,9 +52,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     run.settle();
     LoadPlan plan = run.plan();
     std::optional<LoadCheck> check;
-    if (request.verify)
-        check.emplace(run.source(), run.query(), run.columns(), run.target(), run.slice(), run.window_text(),
-                      run.zone());
+    if (request.verify) check.emplace(run.comparison({}), run.target().name());
     const std::int64_t run_id =
         request.run_id != 0 ? request.run_id : ledger.begin(run.key(), word_of(request.mode), word_of(request.method));
     const RunProgress progress(progress_facts(run, plan, run_id));
@@ -91,6 +89,7 @@ RunKey check_request(const CopyRequest &request) {
     PreparedRun run(request, TargetUse::write);
     run.open();
     run.plan();
+    if (request.verify) (void)run.comparison({});
     run.source().send_commit();
     run.source().receive_commit();
     return run.key();

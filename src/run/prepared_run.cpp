@@ -89,6 +89,10 @@ LoadPlan PreparedRun::plan() const {
     return make_plan(request_, columns_, *target_, slice_);
 }
 
+Comparison PreparedRun::comparison(const std::vector<std::string> &key) {
+    return make_comparison(*source_, *query_, columns_, *target_, slice_, window_text(), key, zone_);
+}
+
 void PreparedRun::plan_again(LoadPlan &plan) {
     target_->open_again();
     replan(plan, request_, columns_, *target_, slice_);

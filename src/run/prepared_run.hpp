@@ -7,6 +7,7 @@
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "target/target.hpp"
+#include "proof/window_comparison.hpp"
 
 namespace pgci {
 
@@ -27,6 +28,8 @@ class PreparedRun {
     void settle();
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
+    // Of the window's rows on both servers, which `key` tells apart. Raises what make_comparison raises; no row is read.
+    Comparison comparison(const std::vector<std::string> &key);
     // At the begin of a later transaction, before it writes: locks the target and plans again. Raises 42P01 for a target that was
     // dropped or replaced, and 55000 if the batches would have to be different.
     void plan_again(LoadPlan &plan);

@@ -144,6 +144,24 @@ inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
 #endif
 }
 
+// A walker as the functions of nodeFuncs.h take it.
+#if PG_VERSION_NUM >= 160000
+inline tree_walker_callback tree_walker(bool (*walker)(Node *, void *)) { return walker; }
+#else
+inline auto tree_walker(bool (*walker)(Node *, void *)) {
+    return reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
+}
+#endif
+
+// The analysis of a statement without parameters; no rule is applied.
+inline Query *analyze(RawStmt *statement, const char *text) {
+#if PG_VERSION_NUM >= 150000
+    return parse_analyze_fixedparams(statement, text, nullptr, 0, nullptr);
+#else
+    return parse_analyze(statement, text, nullptr, 0, nullptr);
+#endif
+}
+
 // A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000

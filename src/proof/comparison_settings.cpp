@@ -1,0 +1,20 @@
+#include "proof/comparison_settings.hpp"
+
+#include "server/settings.hpp"
+
+namespace pgci {
+
+// Our settings for texts are those of the source's session. Row security hides no row silently.
+int begin_comparison_settings(const char *zone, NameSearch names) {
+    const int level = NewGUCNestLevel();
+    for (const auto &[name, value] :
+         {std::pair("DateStyle", "ISO"), std::pair("IntervalStyle", "postgres"), std::pair("extra_float_digits", "3"),
+          std::pair("bytea_output", "hex"), std::pair("lc_monetary", "C"), std::pair("xmloption", "content"),
+          std::pair("row_security", "off")})
+        set_for_level(name, value);
+    set_for_level("TimeZone", zone);
+    if (names == NameSearch::catalog) set_for_level("search_path", "pg_catalog, pg_temp");
+    return level;
+}
+
+} // namespace pgci
