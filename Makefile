@@ -15,7 +15,7 @@ CLANG_TIDY ?= clang-tidy-14
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind demo bench format \
+OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind coverage demo bench format \
 	lint tidy fuzz pgspot release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -31,6 +31,7 @@ help:
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make check-valgrind the main paths on the server as it is, under valgrind; by hand'
+	@echo 'make coverage       make check on a build that counts: lines and branches of each folder of src/, and what no test reaches'
 	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
 	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
@@ -54,6 +55,9 @@ check-sanitizers:
 
 check-valgrind:
 	@PG_MAJOR='$(PG_MAJOR)' VALGRIND=1 TESTS="$${TESTS:-t/001_copy.pl t/040_modes.pl t/042_transform.pl t/044_batches.pl}" test/bin/check
+
+coverage:
+	@PG_MAJOR='$(PG_MAJOR)' test/bin/coverage
 
 check-versions:
 	@test/bin/check-versions
@@ -148,8 +152,8 @@ TAP_TESTS := $(if $(PROVE_TESTS),1)
 
 # -isystem keeps the server's own headers out of -Wall -Wextra. -MMD -MP: PGXS writes no dependency files.
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
-SHLIB_LINK += $(libpq)
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) $(if $(filter 1,$(COVERAGE)),--coverage -fprofile-update=atomic)
+SHLIB_LINK += $(libpq) $(if $(filter 1,$(COVERAGE)),--coverage)
 # JIT inlining has nothing to gain here, and PGXS's bitcode rule does not know PG_CXXFLAGS.
 override with_llvm = no
 # PGXS links with the C compiler, which leaves libstdc++ out.
