@@ -15,8 +15,8 @@ CLANG_TIDY ?= clang-tidy-14
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind coverage demo bench format \
-	lint tidy fuzz pgspot release-check compile_commands.json map
+OWN_GOALS := help check check-versions check-airflow check-packages dist check-sanitizers check-valgrind coverage demo bench \
+	format lint tidy fuzz pgspot release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
 ifeq ($(filter-out $(OWN_GOALS),$(GOALS)),)
@@ -31,7 +31,7 @@ help:
 	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make check-valgrind the main paths on the server as it is, under valgrind; by hand'
-	@echo 'make coverage       make check on a build that counts: lines and branches of each folder of src/, and what no test reaches'
+	@echo 'make coverage       the lines and branches of each folder of src/ that make check executes, and what no test reaches'
 	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
 	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
@@ -152,8 +152,10 @@ TAP_TESTS := $(if $(PROVE_TESTS),1)
 
 # -isystem keeps the server's own headers out of -Wall -Wextra. -MMD -MP: PGXS writes no dependency files.
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) $(if $(filter 1,$(COVERAGE)),--coverage -fprofile-update=atomic)
-SHLIB_LINK += $(libpq) $(if $(filter 1,$(COVERAGE)),--coverage)
+# test/bin/coverage sets COVERAGE.
+COUNTING = $(if $(filter 1,$(COVERAGE)),--coverage)
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) $(COUNTING) $(COUNTING:%=-fprofile-update=atomic)
+SHLIB_LINK += $(libpq) $(COUNTING)
 # JIT inlining has nothing to gain here, and PGXS's bitcode rule does not know PG_CXXFLAGS.
 override with_llvm = no
 # PGXS links with the C compiler, which leaves libstdc++ out.

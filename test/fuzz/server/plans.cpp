@@ -1,7 +1,6 @@
 // Plans in JSON, as the source sends them: any text is read as scans, each with texts, or not at all.
 #include "source/plan_scans.hpp"
 
-#include "server/memory.hpp"
 #include "fuzz/server_fuzz.hpp"
 
 extern "C" {
@@ -45,31 +44,15 @@ const fuzz::Corpus dictionary = {"\"Node Type\": \"Seq Scan\"",
                                  "0.0000000001",
                                  "\xc3\xa4"};
 
+fuzz::Verdict check(const std::string &text) {
+    std::optional<std::vector<pgci::TextRow>> scans;
+    const fuzz::Outcome outcome = fuzz::attempt(text, [&] { scans = pgci::filtering_scans(text); });
+    if (!outcome.is_value()) fuzz::found("an error of this server's user: " + outcome.text(), text);
+    for (const pgci::TextRow &scan : scans.value_or(std::vector<pgci::TextRow>()))
+        if (scan.size() != 3 || !scan[0] || !scan[1] || !scan[2]) fuzz::found("a scan lacks a text", text);
+    return {.is_value = scans.has_value(), .is_rare = scans && !scans->empty()};
+}
+
 } // namespace
 
-// fuzz_plans(seconds float8, seed int8)
-Datum fuzz_plans(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([&] {
-        fuzz::Clock clock(PG_GETARG_FLOAT8(0));
-        fuzz::Random random(PG_GETARG_INT64(1));
-        fuzz::Corpus corpus = seeds;
-        while (!clock.is_over()) {
-            const pgci::TemporaryMemory memory;
-            const std::string text = fuzz::mutate(random, random.pick(corpus), corpus, dictionary);
-            // ask() has checked it before.
-            if (!pg_verify_mbstr(GetDatabaseEncoding(), text.data(), static_cast<int>(text.size()), true)) continue;
-            fuzz::note(text);
-            std::optional<std::vector<pgci::TextRow>> scans;
-            const fuzz::Outcome outcome = fuzz::attempt(text, [&] { scans = pgci::filtering_scans(text); });
-            if (!outcome.is_value()) fuzz::found("an error of this server's user: " + outcome.text(), text);
-            for (const pgci::TextRow &scan : scans.value_or(std::vector<pgci::TextRow>()))
-                if (scan.size() != 3 || !scan[0] || !scan[1] || !scan[2]) fuzz::found("a scan lacks a text", text);
-            clock.count(text, scans.has_value());
-            if ((fuzz::is_new() || (scans && !scans->empty() && random.one_of(50))) && corpus.size() < 2000)
-                corpus.push_back(text);
-            pgci::pg_call([] { CHECK_FOR_INTERRUPTS(); });
-        }
-        const std::string figures = clock.figures();
-        return pgci::pg_call([&] { return CStringGetTextDatum(figures.c_str()); });
-    });
-}
+Datum fuzz_plans(PG_FUNCTION_ARGS) { return fuzz::fuzz_texts(fcinfo, seeds, dictionary, check); }

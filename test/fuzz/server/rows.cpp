@@ -2,7 +2,6 @@
 // work with, or raises an error; and what it decodes itself is what the type's receive function makes of it.
 #include <libpq-fe.h>
 
-#include "server/memory.hpp"
 #include "rows/row_decoder.hpp"
 #include "fuzz/server_fuzz.hpp"
 

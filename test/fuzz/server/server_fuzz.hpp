@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "server/memory.hpp"
 #include "server/subtransaction.hpp"
 
 namespace fuzz {
@@ -92,5 +93,36 @@ class Clock {
     double slowest_ = 0;
     std::string slowest_input_{};
 };
+
+// What was seen of an input.
+struct Verdict {
+    bool is_value = true;
+    bool is_rare = false; // worth keeping now and then, even where it reaches nothing new
+};
+
+// The body of a fuzzer of texts, fuzz_NAME(seconds float8, seed int8): changes texts that are valid in the database's
+// encoding, gives each to `check`, and keeps what reaches new code.
+template <class Check>
+Datum fuzz_texts(FunctionCallInfo fcinfo, const Corpus &seeds, const Corpus &dictionary, Check &&check) {
+    return pgci::sql_boundary([&] {
+        constexpr std::size_t most_inputs = 2000;
+        Clock clock(PG_GETARG_FLOAT8(0));
+        Random random(PG_GETARG_INT64(1));
+        Corpus corpus = seeds;
+        while (!clock.is_over()) {
+            const pgci::TemporaryMemory memory;
+            const std::string text = mutate(random, random.pick(corpus), corpus, dictionary);
+            if (!pg_verify_mbstr(GetDatabaseEncoding(), text.data(), static_cast<int>(text.size()), true)) continue;
+            note(text);
+            const Verdict verdict = check(text);
+            clock.count(text, verdict.is_value);
+            if ((is_new() || (verdict.is_rare && random.one_of(50))) && corpus.size() < most_inputs)
+                corpus.push_back(text);
+            pgci::pg_call([] { CHECK_FOR_INTERRUPTS(); });
+        }
+        const std::string figures = clock.figures();
+        return pgci::pg_call([&] { return CStringGetTextDatum(figures.c_str()); });
+    });
+}
 
 } // namespace fuzz

@@ -2,7 +2,6 @@
 // for the text that is made of it.
 #include "template/template_scanner.hpp"
 
-#include "server/memory.hpp"
 #include "fuzz/server_fuzz.hpp"
 
 extern "C" {
@@ -77,10 +76,6 @@ const fuzz::Corpus dictionary = {"$1",
                                  "Z",
                                  "_"};
 
-bool can_be_text(const std::string &input) {
-    return pg_verify_mbstr(GetDatabaseEncoding(), input.data(), static_cast<int>(input.size()), true);
-}
-
 struct Reading {
     fuzz::Outcome outcome{};
     pgci::TemplateTokens tokens{};
@@ -133,23 +128,9 @@ void check(const std::string &text) {
 
 } // namespace
 
-// fuzz_templates(seconds float8, seed int8)
 Datum fuzz_templates(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([&] {
-        fuzz::Clock clock(PG_GETARG_FLOAT8(0));
-        fuzz::Random random(PG_GETARG_INT64(1));
-        fuzz::Corpus corpus = seeds;
-        while (!clock.is_over()) {
-            const pgci::TemporaryMemory memory;
-            const std::string text = fuzz::mutate(random, random.pick(corpus), corpus, dictionary);
-            if (!can_be_text(text)) continue;
-            fuzz::note(text);
-            check(text);
-            clock.count(text, true);
-            if (fuzz::is_new() && corpus.size() < 2000) corpus.push_back(text);
-            pgci::pg_call([] { CHECK_FOR_INTERRUPTS(); });
-        }
-        const std::string figures = clock.figures();
-        return pgci::pg_call([&] { return CStringGetTextDatum(figures.c_str()); });
+    return fuzz::fuzz_texts(fcinfo, seeds, dictionary, [](const std::string &text) {
+        check(text);
+        return fuzz::Verdict{};
     });
 }
