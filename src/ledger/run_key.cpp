@@ -31,7 +31,12 @@ std::string identify_source(const ConnectionOptions &options) {
     return "connection string " + sha256_text(identity).substr(0, 16);
 }
 
-std::string hash_query(const std::string &query_template) { return sha256_text(token_text(query_template)); }
+std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column) {
+    std::string text = token_text(query_template);
+    // No token is of the kind "c".
+    if (window_column) text += "c" + std::to_string(window_column->size()) + ":" + *window_column;
+    return sha256_text(text);
+}
 
 RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
     std::string text = std::to_string(key.target) + " " + key.query_hash + " " + key.source;

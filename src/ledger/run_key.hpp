@@ -22,8 +22,8 @@ struct RunKey {
 // first 16 hexadecimal digits of its SHA-256, by which sources differ.
 std::string identify_source(const ConnectionOptions &options);
 
-// The SHA-256 of a template's tokens, 64 hexadecimal digits.
-std::string hash_query(const std::string &query_template);
+// The SHA-256 of a template's tokens and of the option window_column, 64 hexadecimal digits.
+std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column);
 
 // While it lives, and no longer than this process, the run's entry "running" is true.
 class RunLife {

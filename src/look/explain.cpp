@@ -5,6 +5,7 @@
 #include "server/subtransaction.hpp"
 #include "source/settled_window.hpp"
 #include "source/source_plan.hpp"
+#include "source/window_column.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "rows/bulk_writer.hpp"
@@ -110,6 +111,19 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
     return statement;
 }
 
+void explain_window_column(Explanation &explanation, PreparedRun &run) {
+    const SourceColumn *const column = run.window_column();
+    if (column == nullptr) return;
+    if (const std::string warning = run.limit_warning(); !warning.empty()) explanation.add("warning", warning);
+    if (column->type == TIMESTAMPOID && !run.request().column_time_zone)
+        explanation.add("warning", "window_column \"" + column->name +
+                                       "\" has no time zone, and is taken for local time of " +
+                                       run.column_zone().name() + "; pass column_time_zone to say what it holds");
+    for (const std::string &warning :
+         find_column_warnings(run.source(), *column, run.query().only_relation().has_value()))
+        explanation.add("warning", warning);
+}
+
 void explain_source(Explanation &explanation, PreparedRun &run, const SourceStatement &statement) {
     explanation.add("source statement", statement.sent);
     explain_step(explanation, [&] {
@@ -119,6 +133,7 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
         if (!run.window()) return;
         const std::string unsettled = unsettled_warning(run.source(), *run.window());
         if (!unsettled.empty()) explanation.add("warning", unsettled);
+        explain_window_column(explanation, run);
         for (const std::string &warning : find_window_warnings(run.source(), source_plan))
             explanation.add("warning", warning);
     });

@@ -5,11 +5,20 @@
 
 namespace pgci {
 
+// The options that say where the day is. Every function that takes a query has them.
+static void check_window_rules(const CopyRequest &request) {
+    if (request.window_column && !request.has_window())
+        raise(sqlstate::invalid_parameter, "window_column has no meaning without a window",
+              "Pass a day, or leave window_column out to copy the whole result.");
+    if (request.column_time_zone && !request.window_column)
+        raise(sqlstate::invalid_parameter, "column_time_zone has no meaning without window_column", "Pass both.");
+}
+
 // Which arguments go together. Raises 22023 for an argument that has no meaning beside the others, and so would be
 // ignored, and 0A000 for what the method cannot do.
 static void check_rules(const CopyRequest &request) {
     const std::string mode(word_of(request.mode));
-    const bool has_window = request.day || request.data_interval;
+    const bool has_window = request.has_window();
     const auto refuse = [](const std::string &message, const char *hint) {
         raise(sqlstate::invalid_parameter, message, hint);
     };
@@ -41,10 +50,10 @@ static void check_rules(const CopyRequest &request) {
     if (request.method == Method::copy && request.commit_batches)
         raise(sqlstate::feature_not_supported, "method copy does not support copy_incremental_batches()",
               "Use method => 'cursor'.", "A COPY is written as a whole.");
-    if (request.mode == Mode::replace && has_window && !request.replace_where)
-        refuse("mode replace needs replace_where",
+    if (request.mode == Mode::replace && has_window && !request.replace_where && !request.window_column)
+        refuse("mode replace needs replace_where or window_column",
                "Pass the condition of the target's slice, such as replace_where => 'created_at >= $1 AND created_at < "
-               "$2'.");
+               "$2', or window_column => 'created_at' and a query without the day.");
 }
 
 DayRange read_days(const NamedValues &arguments) {
@@ -70,6 +79,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     }
     read_options(arguments, request);
     request.commit_batches = commit_batches;
+    check_window_rules(request);
     // Without a mode nothing is written, and what the arguments say is how to tell the rows.
     if (arguments.has("mode")) check_rules(request);
     request.schema = extension_schema(fcinfo);

@@ -51,7 +51,7 @@ std::string options_text(const RequestOptions &options) {
 }
 
 std::optional<Window> CopyRequest::window(const TimeZone &zone) const {
-    if (!day && !data_interval) return std::nullopt;
+    if (!has_window()) return std::nullopt;
     const Window own = data_interval ? Window::of_span(*data_interval, zone) : Window::of_day(*day, zone);
     return lookback > 0 ? own.grown_back(lookback, zone) : own;
 }

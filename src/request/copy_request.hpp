@@ -36,6 +36,7 @@ struct CopyRequest : RequestOptions {
     std::int64_t run_id = 0;                 // of an entry that the ledger has already; 0: the run makes one
     bool commit_batches = false;             // a transaction for every batch
 
+    bool has_window() const { return day || data_interval; }
     // What the run copies, and what the ledger calls it: the day or the range, grown by lookback. Raises 22008, 22023
     // for what is no window.
     std::optional<Window> window(const TimeZone &zone) const;

@@ -39,6 +39,16 @@ ProgressFacts progress_facts(PreparedRun &run, const LoadPlan &plan, std::int64_
     return facts;
 }
 
+void warn_limit(const PreparedRun &run) {
+    const std::string warning = run.limit_warning();
+    if (warning.empty()) return;
+    const char *const text = warning.c_str();
+    pg_call([=] {
+        ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg_internal("%s", text),
+                          errhint("Leave out LIMIT and OFFSET, or write the window in the query with $1 and $2.")));
+    });
+}
+
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
     PreparedRun run(request, TargetUse::write, procedure.memory());
     CopyContext context{.run = run};
@@ -50,6 +60,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         return 0;
     }
     run.settle();
+    warn_limit(run);
     LoadPlan plan = run.plan();
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());

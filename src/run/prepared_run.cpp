@@ -4,8 +4,10 @@
 #include "connection/conninfo.hpp"
 #include "template/slice.hpp"
 #include "source/settled_window.hpp"
+#include "source/window_column.hpp"
 #include "ledger/rerun.hpp"
 #include "target/batch_relation.hpp"
+#include "target/window_slice.hpp"
 
 namespace pgci {
 
@@ -25,25 +27,27 @@ void check_may_connect() {
 
 PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory)
     : request_(request), use_(use), memory_(memory),
-      zone_(TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr)) {
+      zone_(TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr)),
+      column_zone_(request.column_time_zone ? TimeZone::resolve(request.column_time_zone->c_str()) : zone_) {
     key_.window = request.window(zone_);
 }
 
 // What needs no connection.
 void PreparedRun::resolve() {
     check_may_connect();
-    query_.emplace(request_.query_template, window_text());
-    if (request_.replace_where) slice_ = slice_condition(*request_.replace_where, window_text());
+    written_query_.emplace(request_.query_template, window_text(),
+                           request_.window_column ? DayStyle::by_column : DayStyle::in_query);
+    if (request_.replace_where) replace_where_ = slice_condition(*request_.replace_where, window_text());
     if (request_.transform) check_transform(*request_.transform);
     if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_);
     options_ = resolve_source(request_.src_conninfo);
     key_.source = identify_source(*options_);
-    key_.query_hash = hash_query(request_.query_template);
+    key_.query_hash = hash_query(request_.query_template, request_.window_column);
 }
 
 void PreparedRun::connect() {
     source_.emplace(*options_, zone_, memory_);
-    columns_ = source_->describe(*query_);
+    describe();
     if (!target_) target_ = Target::find(*query_, columns_, *source_, use_);
     key_.target = target_->oid();
 }
@@ -76,17 +80,53 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
 
 void PreparedRun::restart_source() {
     source_->restart(zone_);
-    columns_ = source_->describe(*query_);
+    describe();
 }
 
+// The query is described as it was written, before anything is put around it; then with the window's condition.
+void PreparedRun::describe() {
+    columns_ = source_->describe(*written_query_);
+    query_ = written_query_;
+    if (!request_.window_column) return;
+    const std::string &name = *request_.window_column;
+    const Oid type = find_window_column(*source_, columns_, name).type;
+    query_ = written_query_->within(window_of_column(*key_.window, type, column_zone_, name), name);
+    const auto is_same = [](const SourceColumn &a, const SourceColumn &b) {
+        return a.name == b.name && a.type == b.type;
+    };
+    const std::vector<SourceColumn> again = source_->describe(*query_);
+    if (!std::equal(columns_.begin(), columns_.end(), again.begin(), again.end(), is_same))
+        source_->connection().raise_protocol_violation("other columns than the query has without its window");
+}
+
+const SourceColumn *PreparedRun::window_column() const {
+    if (!request_.window_column) return nullptr;
+    return &*std::find_if(columns_.begin(), columns_.end(),
+                          [&](const SourceColumn &column) { return column.name == *request_.window_column; });
+}
+
+std::string PreparedRun::slice() const {
+    if (request_.replace_where || !request_.window_column) return replace_where_;
+    return slice_of_window(*target_, *key_.window, *request_.window_column, {zone_, column_zone_});
+}
+
+std::string PreparedRun::limit_warning() const {
+    if (!request_.window_column || !written_query_->is_limited()) return "";
+    return "the query's LIMIT or OFFSET is applied before the window of \"" + *request_.window_column +
+           "\", so that rows of the window may be missing";
+}
+
+std::string PreparedRun::slice_of_mode() const { return request_.mode == Mode::replace ? slice() : ""; }
+
 void PreparedRun::settle() {
-    if (key_.window && settle_window(*source_, zone_, *key_.window, request_.settle))
-        columns_ = source_->describe(*query_);
+    if (key_.window && settle_window(*source_, zone_, *key_.window, request_.settle)) describe();
 }
 
 LoadPlan PreparedRun::plan() const {
     check_not_itself(*source_, columns_, *target_);
-    return make_plan(request_, columns_, *target_, slice_);
+    if (const SourceColumn *const column = window_column(); column != nullptr && !request_.transform)
+        check_keeps_moments(*target_, *column, {zone_, column_zone_});
+    return make_plan(request_, columns_, *target_, slice_of_mode());
 }
 
 Comparison PreparedRun::comparison(const std::vector<std::string> &key) {
@@ -95,7 +135,7 @@ Comparison PreparedRun::comparison(const std::vector<std::string> &key) {
 
 void PreparedRun::plan_again(LoadPlan &plan) {
     target_->open_again();
-    replan(plan, request_, columns_, *target_, slice_);
+    replan(plan, request_, columns_, *target_, slice_of_mode());
 }
 
 } // namespace pgci

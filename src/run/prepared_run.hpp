@@ -42,8 +42,15 @@ class PreparedRun {
     // The window as texts; null for a whole result.
     const WindowText *window_text() const { return key_.window ? &key_.window->text() : nullptr; }
     const SourceQuery &query() const { return *query_; }
-    // The condition of replace_where; empty for none.
-    const std::string &slice() const { return slice_; }
+    // The condition of the window's rows in the target, by replace_where or window_column; empty for neither. Raises 42703, 42804
+    // where the target has no column of that name with a day.
+    std::string slice() const;
+    // The column that window_column names; null without that option.
+    const SourceColumn *window_column() const;
+    // What is wrong with a LIMIT or OFFSET of the query; empty for none that is.
+    std::string limit_warning() const;
+    // The time zone of the local times in that column.
+    const TimeZone &column_zone() const { return column_zone_; }
     // What the ledger calls the run.
     const RunKey &key() const { return key_; }
     SourceSession &source() { return *source_; }
@@ -57,14 +64,18 @@ class PreparedRun {
     void connect();
     bool take_turn(const Ledger &ledger);
     void restart_source();
+    void describe();
+    std::string slice_of_mode() const;
 
     const CopyRequest &request_;
     TargetUse use_;
     MemoryContext memory_;
     TimeZone zone_;
+    TimeZone column_zone_;
     RunKey key_;
+    std::optional<SourceQuery> written_query_{}; // without the condition on window_column
     std::optional<SourceQuery> query_{};
-    std::string slice_{};
+    std::string replace_where_{}; // with the window put in
     std::optional<ConnectionOptions> options_{};
     std::optional<RunLock> turn_{};
     std::optional<SourceSession> source_{};

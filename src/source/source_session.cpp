@@ -107,7 +107,8 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     std::vector<SourceColumn> columns;
     for (int i = 0; i < PQnfields(result); ++i) {
         check_name(PQfname(result, i));
-        columns.push_back({PQfname(result, i), PQftype(result, i), PQfmod(result, i), PQftable(result, i)});
+        columns.push_back(
+            {PQfname(result, i), PQftype(result, i), PQfmod(result, i), PQftable(result, i), PQftablecol(result, i)});
     }
     if (columns.empty())
         raise(sqlstate::datatype_mismatch, "query template returns no columns",

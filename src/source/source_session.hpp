@@ -20,6 +20,7 @@ struct SourceColumn {
     Oid type = InvalidOid;
     int typmod = -1;
     Oid table = InvalidOid; // at the source; 0 for an expression
+    int number = 0;         // of the table's column
 };
 
 class SourceSession {

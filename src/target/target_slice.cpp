@@ -29,7 +29,8 @@ void raise_outside_slice(std::int64_t rows) {
                                   INT64_FORMAT " rows of the source are outside of replace_where",
                                   static_cast<unsigned long>(rows), rows),
                     errdetail("Such rows would be doubled by the next run, which deletes only what is inside."),
-                    errhint("Make query_template and replace_where speak of the same rows.")));
+                    errhint("Make query_template and replace_where speak of the same rows. With window_column, "
+                            "the target must store the values of that column unchanged.")));
     pg_unreachable();
 }
 

@@ -89,7 +89,7 @@ StatementKind kind_of_statement(const std::string &text) {
     });
 }
 
-std::optional<WrittenName> check_statement(const std::string &text) {
+QueryFacts check_statement(const std::string &text) {
     const char *const sql = text.c_str();
     const MemoryContext memory = CurrentMemoryContext;
     List *statements = NIL;
@@ -104,7 +104,7 @@ std::optional<WrittenName> check_statement(const std::string &text) {
         return ERRCODE_TO_CATEGORY(code) == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR);
     };
     const bool parsed = with_errors_in(text, [&] { return !in_subtransaction(parse_here, is_of_syntax); });
-    if (!parsed || list_length(statements) != 1) return std::nullopt;
+    if (!parsed || list_length(statements) != 1) return {};
 
     const Node *const statement = static_cast<const RawStmt *>(linitial(statements))->stmt;
     switch (kind_of(statement)) {
@@ -117,9 +117,11 @@ std::optional<WrittenName> check_statement(const std::string &text) {
     case StatementKind::query:
         break;
     }
-    const RangeVar *const relation = only_relation_of(reinterpret_cast<const SelectStmt *>(statement));
-    if (relation == nullptr) return std::nullopt;
-    return WrittenName{relation->schemaname != nullptr ? relation->schemaname : "", relation->relname};
+    const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
+    QueryFacts facts{.is_limited = select->limitCount != nullptr || select->limitOffset != nullptr};
+    if (const RangeVar *const relation = only_relation_of(select); relation != nullptr)
+        facts.only_relation = {relation->schemaname != nullptr ? relation->schemaname : "", relation->relname};
+    return facts;
 }
 
 } // namespace pgci

@@ -20,10 +20,17 @@ enum class StatementKind { query, writes, other };
 // its place in the text.
 StatementKind kind_of_statement(const std::string &text);
 
-// Raises 25006 for a statement that writes, 42601 for one that is no query. Returns the relation of the top-level FROM
-// clause; nothing where the clause has a join, a subquery or a function, where there is none, and where the text is not
-// SQL that this server knows: the source may be newer.
-std::optional<WrittenName> check_statement(const std::string &text);
+// What the parse tree of a query says.
+struct QueryFacts {
+    // The relation of the top-level FROM clause; nothing where the clause has a join, a subquery or a function, or where
+    // there is none.
+    std::optional<WrittenName> only_relation{};
+    bool is_limited = false; // by a LIMIT or OFFSET of the whole query
+};
+
+// Raises 25006 for a statement that writes, 42601 for one that is no query. Returns no facts for a text that is not SQL
+// that this server knows: the source may be newer.
+QueryFacts check_statement(const std::string &text);
 
 // Is a text that check_statement has parsed a selection of columns by their own names from one relation, perhaps with
 // WHERE and ORDER BY, and nothing else?

@@ -1,0 +1,136 @@
+#include "template/column_window.hpp"
+
+#include "server/guard.hpp"
+#include "server/shown_text.hpp"
+#include "server/sql_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+[[noreturn]] void raise_out_of_range() {
+    raise(sqlstate::datetime_overflow, "window is out of range in the time zone of the column",
+          "Pass a window within the years of timestamp.");
+}
+
+struct LocalTime {
+    struct pg_tm tm {};
+    fsec_t fraction = 0;
+};
+
+// What the zone's clocks show at an instant.
+LocalTime clock_at(TimestampTz instant, const TimeZone &zone) {
+    LocalTime local;
+    int offset = 0;
+    if (timestamp2tm(instant, &offset, &local.tm, &local.fraction, nullptr, zone.get()) != 0) raise_out_of_range();
+    return local;
+}
+
+Timestamp to_timestamp(LocalTime local) {
+    Timestamp timestamp = 0;
+    if (tm2timestamp(&local.tm, local.fraction, nullptr, &timestamp) != 0) raise_out_of_range();
+    return timestamp;
+}
+
+// As AT TIME ZONE converts a local time: one that clocks show twice is the later, one that they skip is by the offset
+// before.
+TimestampTz to_instant(LocalTime local, const TimeZone &zone) {
+    const int offset = DetermineTimeZoneOffset(&local.tm, zone.get());
+    return to_timestamp(local) + std::int64_t{offset} * USECS_PER_SEC;
+}
+
+// The next change of the zone's offset after a second: when it is, and the local times at which clocks stop and go on.
+struct ClockChange {
+    TimestampTz instant;
+    Timestamp stop;
+    Timestamp resume;
+};
+
+std::optional<ClockChange> next_change(TimestampTz instant, const TimeZone &zone) {
+    constexpr std::int64_t epoch_shift = std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
+    const std::int64_t fraction = (instant % USECS_PER_SEC + USECS_PER_SEC) % USECS_PER_SEC;
+    const pg_time_t second = (instant - fraction) / USECS_PER_SEC + epoch_shift;
+    long offset_before = 0;
+    long offset_after = 0;
+    int is_dst_before = 0;
+    int is_dst_after = 0;
+    pg_time_t boundary = 0;
+    if (pg_next_dst_boundary(&second, &offset_before, &is_dst_before, &boundary, &offset_after, &is_dst_after,
+                             zone.get()) != 1)
+        return std::nullopt;
+    const TimestampTz at = (boundary - epoch_shift) * USECS_PER_SEC;
+    return ClockChange{at, at + offset_before * USECS_PER_SEC, at + offset_after * USECS_PER_SEC};
+}
+
+// The first local time that AT TIME ZONE converts to this instant or to a later one, as do all that follow.
+Timestamp first_local_time(TimestampTz instant, const TimeZone &zone) {
+    const LocalTime local = clock_at(instant, zone);
+    // Clocks are about to show this time again, and the conversion takes it for the second time.
+    if (to_instant(local, zone) > instant)
+        if (const std::optional<ClockChange> change = next_change(instant, zone)) return change->resume;
+    // At this instant they go forward. A local time that they skip converts to a later instant.
+    const std::optional<ClockChange> change = next_change(instant - USECS_PER_SEC, zone);
+    if (change && change->instant == instant) return std::min(change->stop, change->resume);
+    return to_timestamp(local);
+}
+
+std::string timestamp_text(Timestamp timestamp) {
+    LocalTime local;
+    if (timestamp2tm(timestamp, nullptr, &local.tm, &local.fraction, nullptr, nullptr) != 0) raise_out_of_range();
+    char buffer[MAXDATELEN + 1];
+    EncodeDateTime(&local.tm, local.fraction, false, 0, nullptr, USE_ISO_DATES, buffer);
+    return buffer;
+}
+
+std::string date_text(TimestampTz instant, const Window &window, const TimeZone &zone, const std::string &column) {
+    LocalTime local = clock_at(instant, zone);
+    const DateADT day = date2j(local.tm.tm_year, local.tm.tm_mon, local.tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+    if (Window::of_day(day, zone).start() != instant)
+        raise(sqlstate::invalid_parameter,
+              "window " + window.name() + " does not begin and end at midnight in time zone " + zone.name(),
+              "Pass a day, or a range of whole days in this time zone; or use a column that has the time of day.",
+              "window_column \"" + shorten(column) + "\" is a date.");
+    char buffer[MAXDATELEN + 1];
+    EncodeDateOnly(&local.tm, USE_ISO_DATES, buffer);
+    return buffer;
+}
+
+const char *type_name(Oid type) {
+    switch (type) {
+    case TIMESTAMPTZOID:
+        return "::pg_catalog.timestamptz";
+    case TIMESTAMPOID:
+        return "::pg_catalog.timestamp";
+    default:
+        return "::pg_catalog.date";
+    }
+}
+
+} // namespace
+
+std::string ColumnWindow::condition(const std::string &column, const std::string &start_sql,
+                                    const std::string &end_sql) const {
+    const std::string cast = type_name(type);
+    return column + " OPERATOR(pg_catalog.>=) " + start_sql + cast + " AND " + column + " OPERATOR(pg_catalog.<) " +
+           end_sql + cast;
+}
+
+std::string ColumnWindow::condition(const std::string &column) const {
+    return condition(column, quote_literal(start), quote_literal(end));
+}
+
+bool has_day(Oid type) { return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID; }
+
+ColumnWindow window_of_column(const Window &window, Oid type, const TimeZone &zone, const std::string &column) {
+    switch (type) {
+    case TIMESTAMPTZOID:
+        return {type, window.text().start, window.text().end};
+    case TIMESTAMPOID:
+        return {type, timestamp_text(first_local_time(window.start(), zone)),
+                timestamp_text(first_local_time(window.end(), zone))};
+    default:
+        return {type, date_text(window.start(), window, zone, column), date_text(window.end(), window, zone, column)};
+    }
+}
+
+} // namespace pgci
