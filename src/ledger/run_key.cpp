@@ -26,7 +26,7 @@ std::string sha256_text(const std::string &content) {
 } // namespace
 
 std::string identify_source(const ConnectionOptions &options) {
-    const std::string identity = options.identity();
+    std::string identity = options.identity();
     if (!options.server.empty() || options.names_are_plain()) return identity;
     return "connection string " + sha256_text(identity).substr(0, 16);
 }
