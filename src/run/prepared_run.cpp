@@ -130,7 +130,7 @@ LoadPlan PreparedRun::plan() const {
 }
 
 Comparison PreparedRun::comparison(const std::vector<std::string> &key) {
-    return make_comparison(*source_, *query_, columns_, *target_, slice_, window_text(), key, zone_);
+    return make_comparison(*source_, *query_, columns_, *target_, slice(), window_text(), key, zone_);
 }
 
 void PreparedRun::plan_again(LoadPlan &plan) {
