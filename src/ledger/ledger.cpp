@@ -28,7 +28,8 @@ static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    add_entry(run_id, key, mode, method, "", "", {});
+    add_entry(run_id, key, mode, method, ", column_time_zone", ", nullif($10, '')",
+              {text_parameter(key.column_time_zone)});
     return run_id;
 }
 

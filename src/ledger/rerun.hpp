@@ -11,4 +11,8 @@ namespace pgci {
 // 40001 in a transaction whose snapshot is older than the window's last run.
 bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key);
 
+// May mode append load a window of local times? Raises 22023 if earlier runs have read the same column as local times of another
+// time zone, so that this window may have rows that are loaded already. on_rerun => 'run' loads them again.
+void check_column_zone(const CopyRequest &request, const RunHistory &history, const RunKey &key, const TimeZone &zone);
+
 } // namespace pgci

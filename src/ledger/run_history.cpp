@@ -1,6 +1,8 @@
 #include "ledger/run_history.hpp"
 
+#include <iterator>
 #include <numeric>
+#include <sstream>
 
 #include "server/compat.hpp"
 #include "server/extension.hpp"
@@ -89,6 +91,18 @@ std::optional<EarlierRun> RunHistory::find_earlier(const RunKey &key) const {
                      key_parameters(key), true);
     if (!row.found()) return std::nullopt;
     return EarlierRun{row.text(0) == "partial", static_cast<Oid>(row.number), row.text(1)};
+}
+
+std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const {
+    // No two zones differ by more than two days.
+    const OwnerResult row = run_as_owner(
+        owner_,
+        "SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM " + name() +
+            " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status IN ('succeeded', 'partial') AND "
+            "data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
+        key_parameters(key), true);
+    std::istringstream zones(row.text(0));
+    return {std::istream_iterator<std::string>(zones), {}};
 }
 
 bool RunHistory::may_see_runs_of(Oid role) const {

@@ -31,6 +31,8 @@ class RunHistory {
 
     // The last run of the key whose rows are in the target, whole or in part.
     std::optional<EarlierRun> find_earlier(const RunKey &key) const;
+    // The time zones of the local times that runs of the key's target, source and query have read, in windows around the key's.
+    std::vector<std::string> find_column_zones(const RunKey &key) const;
     // Did a run of the key write to the target at this moment or later?
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
     // Did a run of the key write what this transaction does not see? From REPEATABLE READ on that can be.

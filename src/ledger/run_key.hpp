@@ -16,6 +16,7 @@ struct RunKey {
     std::string source;     // the foreign server's name, or host:port/dbname
     std::string query_hash; // of the template
     std::optional<Window> window;
+    std::string column_time_zone{}; // of the local times in window_column; empty if it holds none
 };
 
 // What the ledger calls a source: its identity, or where that may hold a piece of a password, "connection string" and the

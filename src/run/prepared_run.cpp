@@ -68,6 +68,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     if (target_) {
         if (!take_turn(ledger)) return false;
         connect();
+        check_column_zone(request_, ledger, key_, column_zone_);
         return true;
     }
     const TimestampTz before_source = GetCurrentTimestamp();
@@ -75,6 +76,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     if (!take_turn(ledger)) return false;
     // What an earlier run of the window has written must not be newer than what this one reads.
     if (turn_->had_to_wait() || ledger.has_written_since(key_, before_source)) restart_source();
+    check_column_zone(request_, ledger, key_, column_zone_);
     return true;
 }
 
@@ -90,6 +92,7 @@ void PreparedRun::describe() {
     if (!request_.window_column) return;
     const std::string &name = *request_.window_column;
     const Oid type = find_window_column(*source_, columns_, name).type;
+    if (type != TIMESTAMPTZOID) key_.column_time_zone = column_zone_.name();
     query_ = written_query_->within(window_of_column(*key_.window, type, column_zone_, name), name);
     const auto is_same = [](const SourceColumn &a, const SourceColumn &b) {
         return a.name == b.name && a.type == b.type;

@@ -14,6 +14,8 @@ struct ColumnWindow {
     std::string start{};   // values of that type in ISO form
     std::string end{};     // exclusive
 
+    bool operator==(const ColumnWindow &) const = default;
+
     // The condition on a column, which is SQL as are the two bounds: parameters, or constants.
     std::string condition(const std::string &column, const std::string &start_sql, const std::string &end_sql) const;
     // The same with the bounds as constants.

@@ -37,7 +37,7 @@ for my $case (
 	is(result(sister_sql('copy_incremental_verify', 'SELECT * FROM wall', $day, @zone)), 't|' . $hours * 6 . '|' . $hours * 6 . '|0|0|0', "$name: verify");
 
 	# Windows of 20 minutes, one after the other, over all of it.
-	result('TRUNCATE wall');
+	result('TRUNCATE wall', q[SELECT copy_incremental_forget('wall', NULL, NULL)]);
 	$destination->safe_psql('postgres', <<~SQL);
 		SELECT count(copy_incremental_range('src', 'SELECT * FROM wall', tstzrange(at, at + interval '20 minutes'), window_column => 'local',
 		         time_zone => '$zone', settle => 'ignore', verify => true))
@@ -64,6 +64,22 @@ for my $zones ([ 'UTC', 'America/New_York' ], [ 'America/New_York', 'UTC' ], [ '
 				column_time_zone => "'$column_zone'", mode => q['upsert']), $loaded) =~ s/^\d+\n//r,
 		$source->safe_psql('postgres', "$loaded WHERE local AT TIME ZONE '$column_zone' >= timestamp '2018-11-04' AT TIME ZONE '$zone'
 			AND local AT TIME ZONE '$column_zone' < timestamp '2018-11-05' AT TIME ZONE '$zone'"), "a day of $zone, local times of $column_zone");
+}
+
+# One day in two sessions with different time zones: the second run would load the same local times again.
+$source->safe_psql('postgres', q[UPDATE wall SET day = local::date]);
+for my $column ('local', 'day')
+{
+	my $load = sub { my ($zone, $day, @more) = @_; return "SET timezone = '$zone'; " . copy_sql('SELECT * FROM wall WHERE id < 1000', $day,
+			window_column => "'$column'", on_rerun => q['error'], @more); };
+	result(q[SELECT copy_incremental_forget('wall', NULL, NULL)], 'TRUNCATE wall', $load->('America/New_York', '2018-11-04'));
+	fails_with($destination, $load->('UTC', '2018-11-04'), '22023',
+		qr/window_column "$column" was read as local time of America\/New_York by earlier runs, not of UTC.*Pass column_time_zone => 'America\/New_York'/s,
+		"$column: the day of another session's time zone");
+	fails_with($destination, $load->('UTC', '2018-11-05', on_rerun => q['skip']), '22023', qr/Rows of window 2018-11-05 may be loaded already/,
+		"$column: the next day, on_rerun skip");
+	is(result($load->('America/Toronto', '2018-11-05')), 144, "$column: a time zone with the same clocks");
+	is(result($load->('UTC', '2018-11-03', mode => q['upsert'], on_rerun => q['error'])), 144, "$column: mode upsert");
 }
 
 done_testing();
