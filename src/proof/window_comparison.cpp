@@ -22,7 +22,9 @@ bool reads_target(const SourceQuery &query, const Target &target) {
 
 [[noreturn]] void raise_unclear(const Target &target, const std::string &why) {
     raise(sqlstate::feature_not_supported, "could not tell the window's rows in target " + target.name(),
-          "Pass replace_where, the condition of these rows, such as created_at >= $1 AND created_at < $2.", why);
+          "Pass replace_where, the condition of these rows, such as created_at >= $1 AND created_at < $2; "
+          "or pass window_column, and a query without the day.",
+          why);
 }
 
 bool is_named_by_search_path(Oid type) {

@@ -64,6 +64,7 @@ my %calls = (
 	'copy_incremental_describe' => sister_sql('copy_incremental_describe', @rows, @into),
 	'copy_incremental_explain' => sister_sql('copy_incremental_explain', @large, @into),
 	'copy_incremental_explain copy' => sister_sql('copy_incremental_explain', @rows, @into, method => "'copy'"),
+	'copy_incremental_explain window column' => sister_sql('copy_incremental_explain', 'TABLE rows', '2018-07-29', window_column => "'at'", @into),
 	'copy_incremental_verify' => sister_sql('copy_incremental_verify', @rows),
 	'copy_incremental_verify_rows' => sister_sql('copy_incremental_verify_rows', @rows),
 	'copy_incremental cancelled' => copy_sql("SELECT id, at, note FROM rows $window AND pg_sleep(600) IS NOT NULL", '2018-07-29', @into));
@@ -98,6 +99,8 @@ my @statements = (
 	[ 'plan as JSON', 'copy_incremental_explain', 'plan as JSON', 1 ],
 	[ 'settled, explain', 'copy_incremental_explain', 'settled', 1 ],
 	[ 'size of a table', 'copy_incremental_explain', 'size of a table', 1 ],
+	[ 'describe with the window', 'copy_incremental_explain window column', 'describe', 2 ],
+	[ 'window column', 'copy_incremental_explain window column', 'window column', 1 ],
 	[ 'checksum', 'copy_incremental_verify', 'checksum', 1 ],
 	[ 'buckets', 'copy_incremental_verify', 'buckets', 1 ],
 	[ 'rows by key', 'copy_incremental_verify_rows', 'rows by key', 1 ],
@@ -120,6 +123,7 @@ my %by_both = (
 	# A description without columns is that of a statement that returns none.
 	'describe' => { 'wrong formats' => 'same', map { $_ => $no_query } 'no columns', '1,600 columns', 'NULLs', 'no row', 'empty texts',
 		'a negative number', 'a number of 20 digits' },
+	'describe with the window' => { 'wrong formats' => 'same', map { $_ => $no_query } 'no columns', 'no row' },
 	'table name' => { map { $_ => $no_target } 'a negative number', 'a number of 20 digits' },
 	# The first column is why a window is not settled, the second numbers of transactions.
 	'settled' => { %no_transactions, 'a number of 20 digits' => 'same' },
@@ -132,6 +136,7 @@ my %by_both = (
 	'plan as JSON' => { map { $_ => 'another' } 'a negative number', 'a number of 20 digits' },
 	'type names' => \%any_text,
 	'size of a table' => { 'no row' => 'another' },
+	'window column' => { 'no row' => 'another' },
 	'fetch' => \%rows,
 	'fetch of bulk' => \%rows,
 	'fetch of a worker' => \%rows,

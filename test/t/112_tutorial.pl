@@ -21,14 +21,14 @@ $source->safe_psql('postgres', <<~'SQL');
 	SQL
 
 my @blocks = slurp_file("$FindBin::RealBin/../../doc/tutorial.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 12, 'the blocks of SQL that this test knows');
+is(scalar @blocks, 13, 'the blocks of SQL that this test knows');
 my ($set_up, $table, $grants, @calls) = @blocks;
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/dbname 'shop'/dbname 'postgres'/
 	  + $set_up =~ s/'secret'/'$TwoServers::password'/, 4, 'the source of the set-up');
 $destination->safe_psql('postgres', $_) for $set_up, $table, $grants;
 
 sub etl { return $destination->safe_psql('postgres', $_[0], extra_params => [ '-U', 'etl' ]) }
-my ($first, $again, $ledger, $bound, $explain, $replace, $missing, $backfill, $verify) = @calls;
+my ($first, $again, $ledger, $bound, $explain, $replace, $by_column, $missing, $backfill, $verify) = @calls;
 is(etl($first), 24, '2. the same query, in one call');
 my ($status, $out, $err) = $destination->psql('postgres', $again, extra_params => [ '-U', 'etl' ]);
 ok($status != 0 && $err =~ /window .* was already loaded/, '3. call it again') or diag($err);
@@ -36,6 +36,7 @@ is(etl($ledger), '["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00")|24|succeed
 is(etl($bound), 24, '4. let the source use its index');
 like(etl($explain), qr/users/, '4. what the source makes of it');
 is(etl($replace), 24, '5. make a retry harmless');
+is(etl($by_column) . ' ' . etl('SELECT count(*) FROM users'), '24 48', '5. the column of the day');
 is(etl($missing), "2018-07-28\n2018-07-31", '6. which days are missing');
 etl($backfill);
 is(etl('SELECT count(*), count(DISTINCT created_at::date) FROM users'), '96|4', '6. fill the past');
