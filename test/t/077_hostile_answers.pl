@@ -143,7 +143,7 @@ my %by_both = (
 	# Rows come behind the last one.
 	'fetch of batches' => { %rows, 'no row' => $wrong },
 	# What is no value is put aside, unless its message ends too early.
-	'fetch with rejects' => { %rows, map { $_ => 'another' } 'a negative number', 'a number of 20 digits', 'a cell of 100 MB' },
+	'fetch with rejects' => { %rows, map { $_ => 'another' } 'empty texts', 'a negative number', 'a number of 20 digits', 'a cell of 100 MB' },
 	# The source tells the key of a row of its own.
 	'rows by key' => { 'a negative number' => 'another' });
 # These hold a row or its key as a whole, which may have 1 GB.
