@@ -8,13 +8,13 @@
 namespace pgci {
 
 // Runs a statement that must write so many entries of a run.
-void Ledger::write_entries(std::int64_t run_id, const char *table, const std::string &statement,
+void Ledger::write_entries(std::int64_t run_id, const char *table_name, const std::string &statement,
                            const std::vector<Parameter> &parameters, std::int64_t count) const {
-    const std::int64_t written = run_as_owner(owner(), statement, parameters).processed;
+    const std::int64_t written = run_as_owner(table().owner(), statement, parameters).processed;
     if (written == count) return;
     constexpr SqlState not_in_prerequisite_state{"55000"};
     raise(not_in_prerequisite_state,
-          std::string(table) + " has " + std::to_string(written) + " entries of run " + std::to_string(run_id) +
+          std::string(table_name) + " has " + std::to_string(written) + " entries of run " + std::to_string(run_id) +
               " instead of " + (count == 1 ? "one" : std::to_string(count)),
           "Look for triggers and rules on the table, and for a trigger of the target that changes it.",
           "The rows of a run are only committed together with its entries.");
@@ -28,12 +28,12 @@ static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    add_entry(run_id, key, mode, method, ", column_time_zone", ", nullif($10, '')",
+    add_entry(run_id, key, mode, method, ", column_time_zone", ", nullif($11, '')",
               {text_parameter(key.column_time_zone)});
     return run_id;
 }
 
-// `columns` and their `values`, whose parameters are those from $10 on, come to what every entry has.
+// `columns` and their `values`, whose parameters are those from $11 on, come to what every entry has.
 void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view mode, std::string_view method,
                        const std::string &columns, const std::string &values,
                        const std::vector<Parameter> &more) const {
@@ -43,40 +43,50 @@ void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view 
         parameters.push_back(parameter);
     parameters.insert(parameters.end(), more.begin(), more.end());
     write_entries(run_id, runs,
-                  "INSERT INTO " + name() + " (target, source, query_hash, data_interval, owner, mode, method, run_id" +
+                  "INSERT INTO " + table().name() +
+                      " (target, source, query_hash, data_interval, job_id, owner, mode, method, run_id, attempt" +
                       columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval_parameter(4) +
-                      ", $6::oid, $7, $8, $9" + values + ")",
+                      ", $6, $7::oid, $8, $9, $10, (SELECT count(*) + 1 FROM " + table().name() + of_same_window(key) +
+                      ")" + values + ")",
                   parameters, 1);
 }
 
 std::int64_t Ledger::draw_run_id() const {
-    return run_as_owner(owner(), "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))", {text_parameter(name())})
+    return run_as_owner(table().owner(), "SELECT nextval(pg_get_serial_sequence($1, 'run_id'))",
+                        {text_parameter(table().name())})
         .number;
 }
 
 void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const char *status) const {
+    const bool is_known = statistics.is_settled.has_value();
     write_entries(
         run_id, runs,
-        "UPDATE " + name() +
+        "UPDATE " + table().name() +
             " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
-            "ended_at = clock_timestamp() WHERE run_id = $1",
-        {int8_parameter(run_id), int8_parameter(statistics.rows_read), int8_parameter(statistics.rows_written),
-         int8_parameter(statistics.rows_deleted), int8_parameter(statistics.bytes), int8_parameter(statistics.batches),
-         text_parameter(status)},
+            "settled = $8, source_rows = $9, ended_at = clock_timestamp() WHERE run_id = $1",
+        {int8_parameter(run_id),
+         int8_parameter(statistics.rows_read),
+         int8_parameter(statistics.rows_written),
+         int8_parameter(statistics.rows_deleted),
+         int8_parameter(statistics.bytes),
+         int8_parameter(statistics.batches),
+         text_parameter(status),
+         {BOOLOID, BoolGetDatum(statistics.is_settled.value_or(false)), !is_known},
+         {INT8OID, Int64GetDatum(statistics.source_rows.value_or(0)), !statistics.source_rows}},
         1);
 }
 
 void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
                             const RunFailure &failure) const {
     add_entry(draw_run_id(), key, mode, method, ", started_at, ended_at, status, sqlstate, message, detail, hint",
-              ", $10, clock_timestamp(), 'failed', $11, $12, nullif($13, ''), nullif($14, '')",
+              ", $11, clock_timestamp(), 'failed', $12, $13, nullif($14, ''), nullif($15, '')",
               {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message),
                text_parameter(failure.detail), text_parameter(failure.hint)});
 }
 
 void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
     write_entries(run_id, runs,
-                  "UPDATE " + name() +
+                  "UPDATE " + table().name() +
                       " SET status = 'failed', ended_at = clock_timestamp(), sqlstate = $2, message = $3, detail = "
                       "nullif($4, ''), hint = nullif($5, '') WHERE run_id = $1",
                   {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message),
@@ -86,17 +96,18 @@ void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
 
 void Ledger::end_skipped(std::int64_t run_id) const {
     write_entries(run_id, runs,
-                  "UPDATE " + name() + " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1",
+                  "UPDATE " + table().name() +
+                      " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1",
                   {int8_parameter(run_id)}, 1);
 }
 
 void Ledger::mark_crashed() const {
     run_as_owner(
-        owner(),
-        "UPDATE " + name() +
+        table().owner(),
+        "UPDATE " + table().name() +
             " SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background worker "
             "ended before the run did' WHERE run_id IN (SELECT r.run_id FROM " +
-            name() +
+            table().name() +
             " AS r WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
             "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
             "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id) "
@@ -112,7 +123,7 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
         return texts_parameter(column);
     };
     check_extension();
-    const Oid schema = pg_call([this] { return get_rel_namespace(table()); });
+    const Oid schema = pg_call([this] { return get_rel_namespace(table().oid()); });
     write_entries(run_id, "pgci_rejects",
                   "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
                       ".pgci_rejects (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
@@ -132,12 +143,12 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
 
 std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
     const Oid user = GetUserId();
-    const bool all_users =
-        pg_call([=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table(), user); });
+    const bool all_users = pg_call(
+        [=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table().oid(), user); });
     const std::string of_user = all_users ? "$4 IS NOT NULL" : "owner = $4::oid";
     return run_as_owner(
-               owner(),
-               "UPDATE " + name() +
+               table().owner(),
+               "UPDATE " + table().name() +
                    " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
                    "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
                    of_user,

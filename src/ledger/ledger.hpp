@@ -14,8 +14,10 @@ struct RunStatistics {
     std::int64_t rows_read = 0;
     std::int64_t rows_written = 0;
     std::int64_t rows_deleted = 0;
-    std::int64_t bytes = 0;   // of values, as they came from the source
-    std::int64_t batches = 0; // that had rows
+    std::int64_t bytes = 0;                    // of values, as they came from the source
+    std::int64_t batches = 0;                  // that had rows
+    std::optional<bool> is_settled{};          // was the window, when the snapshot was taken? Nothing: not known
+    std::optional<std::int64_t> source_rows{}; // that the source counted, where the run was verified
 };
 
 // A row that a run did not load, and why.

@@ -1,10 +1,37 @@
 #include "ledger/owner_statement.hpp"
 
+#include "server/extension.hpp"
 #include "server/guard.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
+#include "server/sql_text.hpp"
 
 namespace pgci {
+
+OwnTable::OwnTable(Oid schema, const char *name) {
+    check_extension();
+    oid_ = pg_call([=] { return get_relname_relid(name, schema); });
+    if (!OidIsValid(oid_))
+        raise(sqlstate::undefined_table, std::string("table ") + name + " of the extension does not exist",
+              "Run ALTER EXTENSION pg_copy_incremental UPDATE.");
+    owner_ = pg_call([this] {
+        const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid_));
+        const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+        ReleaseSysCache(tuple);
+        return owner;
+    });
+}
+
+// The extension may have been created again since.
+std::string OwnTable::name() const {
+    check_extension();
+    const char *const found = pg_call([this]() -> const char * {
+        if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(oid_))) return nullptr;
+        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(oid_)), get_rel_name(oid_));
+    });
+    if (found == nullptr) raise_extension_dropped();
+    return found;
+}
 
 Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }
 

@@ -11,6 +11,22 @@
 
 namespace pgci {
 
+// A table of the extension.
+class OwnTable {
+  public:
+    // `schema` is the extension's. Raises 42P01 where it has no table of that name, and 55000 if the extension was dropped.
+    OwnTable(Oid schema, const char *name);
+
+    Oid oid() const { return oid_; }
+    Oid owner() const { return owner_; }
+    // schema.table. Raises 55000 if the extension was dropped.
+    std::string name() const;
+
+  private:
+    Oid oid_ = InvalidOid;
+    Oid owner_ = InvalidOid;
+};
+
 // An argument of a statement, or NULL.
 struct Parameter {
     Oid type;

@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "template/column_window.hpp"
+#include "ledger/coverage.hpp"
 
 namespace pgci {
 
@@ -14,23 +15,73 @@ static void check_sees_last_run(const RunHistory &history, const RunKey &key) {
           "Roll back and run again.", "The transaction began before that run ended.");
 }
 
+namespace {
+
+// What is known of a window that is to be loaded.
+struct Known {
+    bool is_loaded = false;    // all of it
+    bool has_rows = false;     // rows of it are in the target, of all or a part of it
+    bool is_unsettled = false; // because the run that loaded it came too early
+    std::string description{}; // of the run that wrote them
+};
+
+Known look_up(const CopyRequest &request, const RunHistory &history, const RunKey &key) {
+    Known known;
+    const std::optional<EarlierRun> earlier = history.find_earlier(key);
+    if (earlier) known.description = earlier->description;
+    known.has_rows = earlier.has_value();
+    known.is_loaded = earlier && !earlier->is_partial;
+    if (key.job_id == 0) return known;
+    const TimeSpan window = key.window->span();
+    const std::vector<TimeSpan> gaps = uncovered(window, Coverage(request.schema).find(key.job_id));
+    known.is_loaded = gaps.empty();
+    const bool is_covered_in_part = gaps != std::vector{window};
+    known.is_unsettled = known.has_rows && !is_covered_in_part && !earlier->is_partial;
+    known.has_rows = known.has_rows || is_covered_in_part;
+    return known;
+}
+
+std::string describe_window(const CopyRequest &request, const RunKey &key) {
+    const std::string window = key.window ? "window " + key.window->name() : std::string("the whole result");
+    return request.job.empty() ? window : window + " of job \"" + request.job + "\"";
+}
+
+[[noreturn]] void raise_loaded(const Known &known, const std::string &message, bool is_job) {
+    const std::string detail = known.description.empty()
+                                   ? "The record of the loaded windows has it."
+                                   : "According to copy_incremental_runs, " + known.description + ".";
+    if (known.is_unsettled)
+        raise(sqlstate::already_loaded, message,
+              "Mode append cannot load it again. Delete its rows and call copy_incremental_forget(); or define the job "
+              "with mode replace or upsert, or with settle => 'wait'.",
+              detail);
+    raise(sqlstate::already_loaded, message,
+          is_job
+              ? "Use copy_incremental_forget() if the rows are gone, or a job of mode replace, upsert or skip."
+              : "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if the "
+                "rows are gone.",
+          detail);
+}
+
+} // namespace
+
 bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key) {
     if (request.mode == Mode::replace) check_sees_last_run(history, key);
-    if (request.mode != Mode::append) return true;
-    const std::optional<EarlierRun> earlier = history.find_earlier(key);
-    if (!earlier) return true;
-    const std::string message = (key.window ? "window " + key.window->name() : std::string("the whole result")) +
-                                (earlier->is_partial ? " was loaded in part" : " was already loaded");
+    if (request.mode != Mode::append && !request.skips_loaded) return true;
+    const Known known = look_up(request, history, key);
+    if (request.skips_loaded && known.is_loaded) return false;
+    if (request.mode != Mode::append || !known.has_rows) return true;
+    const std::string message =
+        describe_window(request, key) + (known.is_unsettled ? " was loaded before it was settled"
+                                         : known.is_loaded  ? " was already loaded"
+                                                            : " was loaded in part");
     const char *const text = message.c_str();
-    const char *const run = earlier->description.c_str();
+    const char *const run = known.description.c_str();
     // A part must not pass for the whole.
-    const bool refuses = request.on_rerun == OnRerun::skip && earlier->is_partial;
+    const bool refuses = request.on_rerun == OnRerun::skip && !known.is_loaded;
     switch (refuses ? OnRerun::error : request.on_rerun) {
     case OnRerun::error:
-        raise(sqlstate::already_loaded, message,
-              "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if the "
-              "rows are gone.",
-              "According to copy_incremental_runs, " + earlier->description + ".");
+        raise_loaded(known, message, key.job_id != 0);
     case OnRerun::skip:
         pg_call([=] { ereport(NOTICE, (errmsg("%s, skipping", text), errdetail_internal("%s", run))); });
         return false;

@@ -35,10 +35,15 @@ std::vector<std::size_t> places(const OwnerResult &row) {
 // The OID of the role that ran a run.
 constexpr const char *role_of_run = "owner::oid::bigint";
 
-// The runs of a key, whose parameters are $1 to $5.
-std::string of_key() {
-    return " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND data_interval IS NOT DISTINCT FROM " +
-           interval_parameter(4);
+std::string of_definition(const RunKey &key) {
+    return key.job_id != 0 ? " WHERE job_id = $6"
+                           : " WHERE job_id IS NULL AND target = $1::oid AND source = $2 AND query_hash = $3";
+}
+
+// The runs of a key. Those of a job are all whose window overlaps that of the key.
+std::string of_key(const RunKey &key) {
+    if (key.job_id == 0) return of_same_window(key);
+    return of_definition(key) + " AND data_interval && " + interval_parameter(4);
 }
 
 } // namespace
@@ -49,46 +54,27 @@ std::string interval_parameter(int n) {
     return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
 }
 
+std::string of_same_window(const RunKey &key) {
+    return of_definition(key) + " AND data_interval IS NOT DISTINCT FROM " + interval_parameter(4);
+}
+
 std::vector<Parameter> key_parameters(const RunKey &key) {
-    return {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
-            timestamp_parameter(start_of(key)), timestamp_parameter(end_of(key))};
+    return {int8_parameter(key.target),       text_parameter(key.source),
+            text_parameter(key.query_hash),   timestamp_parameter(start_of(key)),
+            timestamp_parameter(end_of(key)), Parameter{INT8OID, Int64GetDatum(key.job_id), key.job_id == 0}};
 }
 
 Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
 
-RunHistory::RunHistory(Oid schema) {
-    check_extension();
-    table_ = pg_call([=] { return get_relname_relid("pgci_runs", schema); });
-    if (!OidIsValid(table_))
-        raise(sqlstate::undefined_table, "table pgci_runs of the extension does not exist",
-              "Run ALTER EXTENSION pg_copy_incremental UPDATE.");
-    owner_ = pg_call([=, this] {
-        const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table_));
-        const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-        ReleaseSysCache(tuple);
-        return owner;
-    });
-}
-
-// The extension may have been created again since.
-std::string RunHistory::name() const {
-    check_extension();
-    const Oid table = table_;
-    const char *const found = pg_call([=]() -> const char * {
-        if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table))) return nullptr;
-        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), get_rel_name(table));
-    });
-    if (found == nullptr) raise_extension_dropped();
-    return found;
-}
+RunHistory::RunHistory(Oid schema) : table_(schema, "pgci_runs") {}
 
 std::optional<EarlierRun> RunHistory::find_earlier(const RunKey &key) const {
-    const OwnerResult row =
-        run_as_owner(owner_,
-                     std::string("SELECT ") + role_of_run +
-                         ", status, format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) FROM " +
-                         name() + of_key() + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
-                     key_parameters(key), true);
+    const OwnerResult row = run_as_owner(
+        table_.owner(),
+        std::string("SELECT ") + role_of_run +
+            ", status, format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) FROM " + table_.name() +
+            of_key(key) + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+        key_parameters(key), true);
     if (!row.found()) return std::nullopt;
     return EarlierRun{row.text(0) == "partial", static_cast<Oid>(row.number), row.text(1)};
 }
@@ -96,8 +82,8 @@ std::optional<EarlierRun> RunHistory::find_earlier(const RunKey &key) const {
 std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const {
     // No two zones differ by more than two days.
     const OwnerResult row = run_as_owner(
-        owner_,
-        "SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM " + name() +
+        table_.owner(),
+        "SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM " + table_.name() +
             " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status IN ('succeeded', 'partial') AND "
             "data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
         key_parameters(key), true);
@@ -106,7 +92,7 @@ std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const 
 }
 
 bool RunHistory::may_see_runs_of(Oid role) const {
-    const Oid table = table_;
+    const Oid table = table_.oid();
     return pg_call([=] {
         return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
     });
@@ -121,18 +107,18 @@ bool RunHistory::has_written_unseen(const RunKey &key) const {
 }
 
 TimestampTz RunHistory::last_written(const RunKey &key, bool latest_snapshot) const {
-    return run_as_owner(owner_,
-                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + name() + of_key() +
+    return run_as_owner(table_.owner(),
+                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + table_.name() + of_key(key) +
                             " AND status NOT IN ('failed', 'crashed', 'skipped')",
                         key_parameters(key), latest_snapshot)
         .number;
 }
 
 RunState RunHistory::find_run(std::int64_t run_id) const {
-    const OwnerResult row = run_as_owner(owner_,
+    const OwnerResult row = run_as_owner(table_.owner(),
                                          std::string("SELECT ") + role_of_run +
                                              ", status, coalesce(sqlstate, '00000'), message, detail, hint FROM " +
-                                             name() + " WHERE run_id = $1",
+                                             table_.name() + " WHERE run_id = $1",
                                          {int8_parameter(run_id)}, true);
     if (!row.found())
         raise(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
@@ -150,7 +136,7 @@ RunState RunHistory::find_run(std::int64_t run_id) const {
 
 int RunHistory::find_process(std::int64_t run_id) const {
     return static_cast<int>(
-        run_as_owner(owner_,
+        run_as_owner(table_.owner(),
                      "SELECT l.pid::bigint FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = $2 AND "
                      "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
                      "l.classid::bigint << 32 | l.objid::bigint = $1",
@@ -168,24 +154,24 @@ std::vector<std::size_t> RunHistory::find_windows(const RunKey &key, const std::
     const std::string of_runs = " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status ";
     std::string sql = "SELECT n FROM " + windows_relation(4);
     if (reprocess == Reprocess::missing)
-        sql += " WHERE NOT EXISTS (SELECT FROM " + name() + " AS r" + of_runs +
+        sql += " WHERE NOT EXISTS (SELECT FROM " + table_.name() + " AS r" + of_runs +
                "= 'succeeded' AND r.data_interval = w.data_interval)";
     else
-        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + name() + of_runs +
+        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + table_.name() + of_runs +
                "NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE "
                "status IN "
                "('failed', 'crashed', 'partial')";
     return places(
-        run_as_owner(owner_, sql + " ORDER BY n",
+        run_as_owner(table_.owner(), sql + " ORDER BY n",
                      {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
                       timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)}));
 }
 
 std::vector<std::size_t> RunHistory::find_uncovered(Oid target, const std::vector<Window> &windows) const {
     return places(run_as_owner(
-        owner_,
-        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " + name() +
-            " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
+        table_.owner(),
+        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " +
+            table_.name() + " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
         {int8_parameter(target), timestamps_parameter(windows, &Window::start),
          timestamps_parameter(windows, &Window::end)}));
 }

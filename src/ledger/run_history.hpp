@@ -51,22 +51,20 @@ class RunHistory {
     std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
 
   protected:
-    Oid table() const { return table_; }
-    Oid owner() const { return owner_; }
-    // schema.table. Raises 55000 if the extension was dropped.
-    std::string name() const;
+    const OwnTable &table() const { return table_; }
 
   private:
     TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
 
-    Oid table_;
-    Oid owner_;
+    OwnTable table_;
 };
 
 // The interval of parameters $n and $n+1 of a statement; NULL, where they are.
 std::string interval_parameter(int n);
-// $1 to $5 of a statement that speaks of a key: target, source, query and window.
+// $1 to $6 of a statement that speaks of a key: target, source, query, window and job.
 std::vector<Parameter> key_parameters(const RunKey &key);
+// A WHERE clause with these parameters: the runs of exactly the same window.
+std::string of_same_window(const RunKey &key);
 // As pg_locks shows it.
 Parameter lock_class_parameter(LockClass lock_class);
 

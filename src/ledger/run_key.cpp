@@ -39,7 +39,8 @@ std::string hash_query(const std::string &query_template, const std::optional<st
 }
 
 RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
-    std::string text = std::to_string(key.target) + " " + key.query_hash + " " + key.source;
+    std::string text = key.job_id != 0 ? "job " + std::to_string(key.job_id)
+                                       : std::to_string(key.target) + " " + key.query_hash + " " + key.source;
     if (key.window) text += " " + std::to_string(key.window->start()) + " " + std::to_string(key.window->end());
     tag_ = lock_tag(LockClass::run_key, MyDatabaseId, lock_number(text));
     pg_call([&] {

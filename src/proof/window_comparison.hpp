@@ -22,6 +22,7 @@ class LoadCheck {
 
     // After the last batch and what it has triggered: raises 22000 when the target's rows of the window are others.
     void compare();
+    std::int64_t source_rows() const { return std::stoll(source_.rows); }
 
   private:
     Comparison comparison_;

@@ -14,9 +14,8 @@ static void check_window_rules(const CopyRequest &request) {
         raise(sqlstate::invalid_parameter, "column_time_zone has no meaning without window_column", "Pass both.");
 }
 
-// Which arguments go together. Raises 22023 for an argument that has no meaning beside the others, and so would be
-// ignored, and 0A000 for what the method cannot do.
-static void check_rules(const CopyRequest &request) {
+void check_rules(const CopyRequest &request) {
+    check_window_rules(request);
     const std::string mode(word_of(request.mode));
     const bool has_window = request.has_window();
     const auto refuse = [](const std::string &message, const char *hint) {
@@ -79,9 +78,11 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     }
     read_options(arguments, request);
     request.commit_batches = commit_batches;
-    check_window_rules(request);
     // Without a mode nothing is written, and what the arguments say is how to tell the rows.
-    if (arguments.has("mode")) check_rules(request);
+    if (arguments.has("mode"))
+        check_rules(request);
+    else
+        check_window_rules(request);
     request.schema = extension_schema(fcinfo);
     return request;
 }

@@ -12,6 +12,10 @@ namespace pgci {
 // the method cannot do.
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = false);
 
+// Which options go together. Raises 22023 for one that has no meaning beside the others, and so would be ignored, and 0A000 for
+// what the method cannot do.
+void check_rules(const CopyRequest &request);
+
 // Arguments "first_day" and "last_day"; raises 22004 for a NULL.
 DayRange read_days(const NamedValues &arguments);
 

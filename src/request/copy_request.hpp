@@ -35,6 +35,9 @@ struct CopyRequest : RequestOptions {
     Oid schema = InvalidOid;                 // of the extension
     std::int64_t run_id = 0;                 // of an entry that the ledger has already; 0: the run makes one
     bool commit_batches = false;             // a transaction for every batch
+    std::int64_t job_id = 0;                 // 0: a call without a job
+    std::string job{};                       // its name
+    bool skips_loaded = false;               // does nothing, and says nothing, where the window is loaded
 
     bool has_window() const { return day || data_interval; }
     // What the run copies, and what the ledger calls it: the day or the range, grown by lookback. Raises 22008, 22023

@@ -20,6 +20,8 @@ struct CopyContext {
 
 void show_context(void *argument) {
     const auto *const context = static_cast<const CopyContext *>(argument);
+    const std::string &job = context->run.request().job;
+    if (!job.empty()) errcontext("job \"%s\"", job.c_str());
     const char *const window = context->run.window_name();
     const char *const target = context->run.target_name();
     if (target == nullptr)
@@ -59,7 +61,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         if (request.run_id != 0) ledger.end_skipped(request.run_id);
         return 0;
     }
-    run.settle();
+    const std::optional<bool> is_settled = run.settle();
     warn_limit(run);
     LoadPlan plan = run.plan();
     std::optional<LoadCheck> check;
@@ -74,7 +76,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                  .run_id = run_id,
                  .progress = progress,
                  .batch_in_work = context.batch,
-                 .check = check ? &*check : nullptr};
+                 .check = check ? &*check : nullptr,
+                 .statistics = {.is_settled = is_settled}};
     if (request.method == Method::copy)
         load_by_copy(load);
     else

@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/memory.hpp"
+#include "ledger/coverage.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
@@ -17,6 +18,18 @@ MemoryContext create_run_memory(MemoryContext parent) {
 }
 
 } // namespace
+
+void LoadRun::record_success() {
+    if (check != nullptr) {
+        check->compare();
+        statistics.source_rows = check->source_rows();
+    }
+    ledger.record(run_id, statistics, "succeeded");
+    // What is not settled may miss rows, and is to be loaded again.
+    const RunKey &key = prepared.key();
+    if (key.job_id != 0 && statistics.is_settled.value_or(true))
+        Coverage(request().schema).add(key.job_id, key.window->span());
+}
 
 void load_by_cursor(LoadRun &run) {
     const std::int64_t bound = max_batch_bytes;
@@ -63,8 +76,10 @@ void load_by_cursor(LoadRun &run) {
         run.batch_in_work = 0;
         if (cursor.at_end()) cursor.finish();
         writer->finish();
-        if (cursor.at_end() && run.check != nullptr) run.check->compare();
-        run.ledger.record(run.run_id, statistics, cursor.at_end() ? "succeeded" : "partial");
+        if (cursor.at_end())
+            run.record_success();
+        else
+            run.ledger.record(run.run_id, statistics, "partial");
         run.procedure.commit();
         if (run.request().commit_batches)
             run.prepared.source().connection().set_written("The batches committed before stay written");
@@ -81,11 +96,10 @@ void load_by_copy(LoadRun &run) {
     statistics.rows_written = writer.write(data, run.progress);
     data.finish();
     writer.finish();
-    if (run.check != nullptr) run.check->compare();
     statistics.rows_read = data.rows();
     statistics.bytes = data.bytes();
     statistics.batches = statistics.rows_read > 0 ? 1 : 0;
-    run.ledger.record(run.run_id, statistics, "succeeded");
+    run.record_success();
     run.procedure.commit();
 }
 

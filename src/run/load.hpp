@@ -22,6 +22,8 @@ struct LoadRun {
 
     const CopyRequest &request() const { return prepared.request(); }
     const Target &target() const { return prepared.target(); }
+    // After the last row: compares both sides where that is asked for, and writes the run down, with the window as loaded.
+    void record_success();
 };
 
 // Methods cursor and bulk. Deletes the slice, then reads and writes batch after batch, and ends the source's transaction. With commit_batches

@@ -30,6 +30,7 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
       zone_(TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr)),
       column_zone_(request.column_time_zone ? TimeZone::resolve(request.column_time_zone->c_str()) : zone_) {
     key_.window = request.window(zone_);
+    key_.job_id = request.job_id;
 }
 
 // What needs no connection.
@@ -48,13 +49,21 @@ void PreparedRun::resolve() {
 void PreparedRun::connect() {
     source_.emplace(*options_, zone_, memory_);
     describe();
+}
+
+void PreparedRun::find_target() {
     if (!target_) target_ = Target::find(*query_, columns_, *source_, use_);
     key_.target = target_->oid();
 }
 
-void PreparedRun::open() {
+void PreparedRun::look_at_source() {
     resolve();
     connect();
+}
+
+void PreparedRun::open() {
+    look_at_source();
+    find_target();
 }
 
 bool PreparedRun::take_turn(const Ledger &ledger) {
@@ -73,6 +82,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     }
     const TimestampTz before_source = GetCurrentTimestamp();
     connect();
+    find_target();
     if (!take_turn(ledger)) return false;
     // What an earlier run of the window has written must not be newer than what this one reads.
     if (turn_->had_to_wait() || ledger.has_written_since(key_, before_source)) restart_source();
@@ -121,8 +131,11 @@ std::string PreparedRun::limit_warning() const {
 
 std::string PreparedRun::slice_of_mode() const { return request_.mode == Mode::replace ? slice() : ""; }
 
-void PreparedRun::settle() {
-    if (key_.window && settle_window(*source_, zone_, *key_.window, request_.settle)) describe();
+std::optional<bool> PreparedRun::settle() {
+    if (!key_.window) return std::nullopt;
+    const SettledState state = settle_window(*source_, zone_, *key_.window, request_.settle);
+    if (state.has_restarted) describe();
+    return state.is_settled;
 }
 
 LoadPlan PreparedRun::plan() const {

@@ -21,11 +21,14 @@ class PreparedRun {
 
     // Checks the request, connects, has the query described and finds the target. Raises what a run raises before its first row.
     void open();
-    // The same for a run that loads. It first waits until no other run of the same key is under way, and reads a snapshot of the
+    // Connects and has the query described, and does not look for the target.
+    void look_at_source();
+    // As open() does, for a run that loads. It first waits until no other run of the same key is under way, and reads a snapshot of the
     // source that was taken after that. False if `on_rerun` says that there is nothing to do.
     bool open_in_turn(const Ledger &ledger);
-    // Does what the option `settle` says about a window into which the source may still commit rows.
-    void settle();
+    // Does what the option `settle` says about a window into which the source may still commit rows. Returns whether the
+    // window is settled; nothing where that is not known.
+    std::optional<bool> settle();
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
     // Of the window's rows on both servers, which `key` tells apart. Raises what make_comparison raises; no row is read.
@@ -62,6 +65,7 @@ class PreparedRun {
   private:
     void resolve();
     void connect();
+    void find_target();
     bool take_turn(const Ledger &ledger);
     void restart_source();
     void describe();

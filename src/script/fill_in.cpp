@@ -19,6 +19,7 @@
 namespace {
 
 using pgci::all_options;
+using pgci::is_of_every_run;
 using pgci::OptionEntry;
 
 std::string trimmed(const std::string &text) {
@@ -40,9 +41,6 @@ std::vector<std::string> split_list(const std::string &list) {
     for (std::string &part : parts) part = trimmed(part);
     return parts;
 }
-
-// The options of a backfill are named where they are wanted.
-bool is_of_every_run(const OptionEntry &option) { return option.name != "jobs" && option.name != "reprocess"; }
 
 std::string declaration_of(const OptionEntry &option) {
     return std::string(option.name) + " " + std::string(option.sql_type) + " DEFAULT " +

@@ -50,6 +50,7 @@ inline constexpr SqlState syntax_error{"42601"};
 inline constexpr SqlState duplicate_column{"42701"};
 inline constexpr SqlState undefined_column{"42703"};
 inline constexpr SqlState undefined_object{"42704"};
+inline constexpr SqlState duplicate_object{"42710"};
 inline constexpr SqlState datatype_mismatch{"42804"};
 inline constexpr SqlState wrong_object_type{"42809"};
 inline constexpr SqlState undefined_table{"42P01"};

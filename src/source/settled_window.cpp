@@ -113,8 +113,8 @@ std::string unsettled_warning(SourceSession &source, const Window &window) {
     return state.reason.empty() ? "" : message(window) + "; " + state.reason;
 }
 
-bool settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle) {
-    if (settle == Settle::ignore) return false;
+SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle) {
+    if (settle == Settle::ignore) return {};
     if (settle == Settle::wait) {
         wait_until_settled(source, zone, window);
     } else {
@@ -122,12 +122,13 @@ bool settle_window(SourceSession &source, const TimeZone &zone, const Window &wi
         if (settle == Settle::error && !(state.reason.empty() && state.hidden.empty())) raise_unsettled(window, state);
         if (settle == Settle::warn) {
             if (!state.reason.empty()) warn_unsettled(window, state);
-            return false;
+            if (state.reason.empty() && !state.hidden.empty()) return {};
+            return {.is_settled = state.reason.empty()};
         }
     }
     // A transaction that ended just before we looked is not in the snapshot of before.
     source.restart(zone);
-    return true;
+    return {.is_settled = true, .has_restarted = true};
 }
 
 } // namespace pgci

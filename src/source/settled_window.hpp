@@ -7,12 +7,18 @@
 
 namespace pgci {
 
+// What was found out.
+struct SettledState {
+    std::optional<bool> is_settled{}; // nothing: not looked at, or the source's role may not see enough
+    bool has_restarted = false;       // the source's transaction has begun again
+};
+
 // A window is settled when it has ended by the source's clock, when no transaction that has written and began before its
 // end is open, and when a standby has replayed a transaction of after its end. As `settle` says, a window that is not
 // settled is a warning, or an error (55000), or is waited for. After wait and error the source's transaction has begun
-// anew, behind what was looked at; returns whether it has. A transaction whose begin the source's role may not see is
-// waited for, and an error, but no warning.
-bool settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle);
+// again, after the look. A transaction whose begin the source's role may not see is waited for, and an error, but no
+// warning.
+SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle);
 
 // The warning for a window that is not settled, as far as the source's role may see; empty for one that is.
 std::string unsettled_warning(SourceSession &source, const Window &window);

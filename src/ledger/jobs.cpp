@@ -1,0 +1,211 @@
+#include "ledger/jobs.hpp"
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+#include "server/shown_text.hpp"
+#include "server/sql_text.hpp"
+#include "request/option_arguments.hpp"
+
+namespace pgci {
+
+namespace {
+
+// The options that a definition stores in its column of options. The others have columns of their own, or belong to a call.
+bool is_stored(const OptionEntry &option) {
+    return is_of_every_run(option) && option.name != "target" && option.name != "time_zone";
+}
+
+Oid type_of(const OptionEntry &option) {
+    if (option.sql_type == "integer") return INT4OID;
+    if (option.sql_type == "bigint") return INT8OID;
+    if (option.sql_type == "boolean") return BOOLOID;
+    return option.sql_type == "text[]" ? TEXTARRAYOID : TEXTOID;
+}
+
+// The stored options as columns, with the default of each that is not stored.
+std::string stored_options() {
+    std::string columns;
+    std::string types;
+    for (const OptionEntry &option : all_options) {
+        if (!is_stored(option)) continue;
+        const std::string name(option.name);
+        columns.append(columns.empty() ? "" : ", ")
+            .append("coalesce(o." + name + ", " + std::string(option.sql_default));
+        columns.append(") AS " + name);
+        types.append(types.empty() ? "" : ", ").append(name + " " + std::string(option.sql_type));
+    }
+    return "LATERAL (SELECT " + columns + " FROM jsonb_to_record(j.options) AS o(" + types + ")) AS o";
+}
+
+// The options that differ from their defaults as a jsonb, whose parameters begin with $n; they are added to `parameters`.
+std::string options_parameter(const NamedValues &options, std::size_t n, std::vector<Parameter> &parameters) {
+    std::string members;
+    for (const OptionEntry &option : all_options) {
+        if (!is_stored(option)) continue;
+        const std::string name(option.name);
+        const bool is_null = options.is_null(name.c_str());
+        parameters.push_back({type_of(option), is_null ? Datum{0} : options.value(name.c_str()), is_null});
+        std::string value = "$" + std::to_string(n++);
+        if (option.sql_default != "NULL") value = "nullif(" + value + ", " + std::string(option.sql_default) + ")";
+        members.append(members.empty() ? "" : ", ").append(quote_literal(name) + ", " + value);
+    }
+    return "jsonb_strip_nulls(jsonb_build_object(" + members + "))";
+}
+
+Oid read_oid(const NamedValues &row, const char *name) { return DatumGetObjectId(row.value(name)); }
+
+Job read_job(const NamedValues &row) {
+    Job job;
+    job.id = DatumGetInt64(row.value("job_id"));
+    job.name = row.required_text("job");
+    job.owner = read_oid(row, "owner");
+    job.server = read_oid(row, "server");
+    job.target = read_oid(row, "target_oid");
+    job.target_name = row.required_text("target_name");
+    job.first_day = DatumGetDateADT(row.value("first_day"));
+    job.window_size = *DatumGetIntervalP(row.value("window_size"));
+    job.lag = *DatumGetIntervalP(row.value("lag"));
+    read_options(row, job.request);
+    job.request.src_conninfo = row.optional_text("conninfo").value_or("");
+    job.request.query_template = row.required_text("query_template");
+    return job;
+}
+
+Parameter oid_parameter(Oid oid) { return {OIDOID, ObjectIdGetDatum(oid)}; }
+Parameter interval_parameter(const Interval &value) { return {INTERVALOID, IntervalPGetDatum(&value)}; }
+
+bool may_use(const Job &job, Oid table) {
+    return pg_call([&, table] {
+        return (OidIsValid(job.owner) && has_privs_of_role(GetUserId(), job.owner)) ||
+               compat::owns_relation(table, GetUserId());
+    });
+}
+
+} // namespace
+
+Jobs::Jobs(Oid schema) : schema_(schema), table_(schema, "pgci_jobs") {}
+
+std::optional<Job> Jobs::find_where(const std::string &condition, const Parameter &parameter) const {
+    const std::vector<NamedValues> rows = select_as_owner(
+        table_.owner(),
+        "SELECT j.job_id, j.job, j.owner::oid AS owner, j.server::oid AS server, j.conninfo, j.query_template, "
+        "j.target::oid AS target_oid, j.target_name, j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
+            table_.name() + " AS j, " + stored_options() + " WHERE " + condition,
+        {parameter});
+    if (rows.empty()) return std::nullopt;
+    Job job = read_job(rows.front());
+    if (!may_use(job, table_.oid()))
+        raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"",
+              "A job can be used by the role that owns it and by its members.");
+    job.request.schema = schema_;
+    job.request.job_id = job.id;
+    job.request.job = job.name;
+    return job;
+}
+
+std::optional<Job> Jobs::find_if_exists(const std::string &name) const {
+    return find_where("job = $1", text_parameter(name));
+}
+
+Job Jobs::find(const std::string &name) const {
+    std::optional<Job> job = find_if_exists(name);
+    if (!job) raise_unknown(name);
+    return *std::move(job);
+}
+
+Job Jobs::find(std::int64_t id) const {
+    std::optional<Job> job = find_where("job_id = $1", int8_parameter(id));
+    if (!job) raise(sqlstate::undefined_object, "the job was dropped", "Nothing more is loaded by it.");
+    return *std::move(job);
+}
+
+// The names that differ in the fewest letters.
+void Jobs::raise_unknown(const std::string &name) const {
+    constexpr int most_different = 3;
+    const std::vector<NamedValues> rows = select_as_owner(
+        table_.owner(),
+        "SELECT job FROM " + table_.name() + " WHERE pg_has_role($1, owner, 'USAGE') ORDER BY job LIMIT 10000",
+        {oid_parameter(GetUserId())});
+    // No name is longer.
+    const std::string wanted = name.substr(0, NAMEDATALEN);
+    int best = most_different + 1;
+    std::string nearest;
+    for (const NamedValues &row : rows) {
+        const std::string other = row.required_text("job");
+        const int distance = pg_call([&] {
+            return varstr_levenshtein_less_equal(wanted.c_str(), static_cast<int>(wanted.size()), other.c_str(),
+                                                 static_cast<int>(other.size()), 1, 1, 1, best, true);
+        });
+        if (distance >= best || distance >= static_cast<int>(other.size())) continue;
+        best = distance;
+        nearest = other;
+    }
+    raise(sqlstate::undefined_object, "job \"" + shorten(name) + "\" does not exist",
+          nearest.empty() ? "The view copy_incremental_jobs lists the jobs; copy_incremental_create_job() defines one."
+                          : "Perhaps you meant the job \"" + nearest + "\".");
+}
+
+void Jobs::store(const Job &job, const NamedValues &options) const {
+    const std::string time_zone = job.request.time_zone.value_or("");
+    const bool has_server = OidIsValid(job.server);
+    std::vector<Parameter> parameters{text_parameter(job.name),
+                                      oid_parameter(job.owner),
+                                      oid_parameter(job.server),
+                                      text_parameter(job.request.src_conninfo),
+                                      text_parameter(job.request.query_template),
+                                      oid_parameter(job.target),
+                                      text_parameter(job.target_name),
+                                      {DATEOID, DateADTGetDatum(job.first_day)},
+                                      interval_parameter(job.window_size),
+                                      interval_parameter(job.lag),
+                                      text_parameter(time_zone),
+                                      int8_parameter(job.id)};
+    parameters[3].is_null = has_server;
+    const std::string stored = options_parameter(options, parameters.size() + 1, parameters);
+    const std::string columns =
+        "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
+        "lag, time_zone, options)";
+    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, " + stored + ")";
+    const std::string sql =
+        job.id != 0
+            ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $12"
+            : "INSERT INTO " + table_.name() + " " + columns + " VALUES " + values + " ON CONFLICT (job) DO NOTHING";
+    if (run_as_owner(table_.owner(), sql, parameters).processed == 1) return;
+    raise(sqlstate::duplicate_object, "job \"" + shorten(job.name) + "\" already exists",
+          "Use or_replace => true to change it, or another name.");
+}
+
+void Jobs::drop(const Job &job) const {
+    run_as_owner(table_.owner(), "DELETE FROM " + table_.name() + " WHERE job_id = $1", {int8_parameter(job.id)});
+}
+
+CopyRequest Jobs::request_of(const Job &job) const {
+    CopyRequest request = job.request;
+    const std::string of_job = " of job \"" + shorten(job.name) + "\" does not exist";
+    if (request.src_conninfo.empty()) {
+        const Oid server_oid = job.server;
+        const char *const server = pg_call([=]() -> const char * {
+            const ForeignServer *const found = GetForeignServerExtended(server_oid, FSV_MISSING_OK);
+            return found == nullptr ? nullptr : found->servername;
+        });
+        if (server == nullptr)
+            raise(sqlstate::undefined_object, "the foreign server" + of_job,
+                  "Create the server and define the job again with or_replace => true.");
+        request.src_conninfo = server;
+    }
+    const Oid target = job.target;
+    const char *const name = job.target_name.c_str();
+    request.target = pg_call([=] {
+        if (OidIsValid(target)) return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)) ? target : InvalidOid;
+        return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(name)), NoLock, true);
+    });
+    if (!OidIsValid(request.target))
+        raise(sqlstate::undefined_table, "table " + shorten(job.target_name) + ", the target" + of_job,
+              OidIsValid(target)
+                  ? "It was dropped. Define a new job; this one's record of loaded windows is that of the "
+                    "dropped table."
+                  : "Create the table.");
+    return request;
+}
+
+} // namespace pgci

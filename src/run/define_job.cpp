@@ -1,0 +1,155 @@
+#include "run/define_job.hpp"
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+#include "server/shown_text.hpp"
+#include "connection/conninfo.hpp"
+#include "request/copy_arguments.hpp"
+#include "request/option_arguments.hpp"
+#include "ledger/jobs.hpp"
+#include "run/prepared_run.hpp"
+#include "run/run_scope.hpp"
+
+namespace pgci {
+
+namespace {
+
+std::string read_name(const NamedValues &arguments) {
+    const std::string name = arguments.required_text("job");
+    if (name.empty() || name.size() >= NAMEDATALEN)
+        raise(sqlstate::invalid_parameter,
+              name.empty() ? "the name of a job must not be empty" : "job name \"" + shorten(name) + "\" is too long",
+              "A name has 1 to " + std::to_string(NAMEDATALEN - 1) + " bytes.");
+    return name;
+}
+
+// The day on which it is defined, in the job's time zone.
+DateADT today(const TimeZone &zone) {
+    return static_cast<DateADT>(local_time(GetCurrentTimestamp(), zone) / USECS_PER_DAY);
+}
+
+Interval read_interval(const NamedValues &arguments, const char *name) {
+    arguments.require(name);
+    return *DatumGetIntervalP(arguments.value(name));
+}
+
+void check_lag(const Interval &lag) {
+    if (lag.time < 0 || lag.day < 0 || lag.month < 0)
+        raise(sqlstate::invalid_parameter, "lag must not be negative",
+              "A window becomes due that long after its end; pass '0' for at once.");
+}
+
+// The server's OID, or for a connection string nothing. A secret would be readable to all who read the table, and would be in
+// every dump.
+Oid check_source(const std::string &src_conninfo) {
+    const ConnectionOptions options = resolve_source(src_conninfo);
+    if (!options.server.empty()) {
+        const char *const server = options.server.c_str();
+        return pg_call([=] { return get_foreign_server_oid(server, false); });
+    }
+    for (const char *const secret : {"password", "sslpassword", "sslkey", "oauth_client_secret"})
+        if (options.find(secret) != nullptr)
+            raise(sqlstate::invalid_parameter,
+                  std::string("src_conninfo of a job must not have the option \"") + secret + "\"",
+                  "Use a foreign server and a user mapping, which keep it: CREATE SERVER, CREATE USER MAPPING.");
+    return InvalidOid;
+}
+
+// A table of this name that this user may see; nothing where there is none yet.
+Oid find_target(const std::string &name) {
+    const char *const text = name.c_str();
+    return pg_call(
+        [=] { return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(text)), NoLock, true); });
+}
+
+std::string qualified_name(Oid relation) {
+    return pg_call([=] {
+        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
+    });
+}
+
+// What a run of the first window would raise before its first row. Returns the target.
+Oid check_first_window(const CopyRequest &request) {
+    const RunGuard guard;
+    PreparedRun run(request, TargetUse::write);
+    run.open();
+    run.plan();
+    run.source().send_commit();
+    run.source().receive_commit();
+    return run.target().oid();
+}
+
+void warn_of_no_target(const std::string &name) {
+    const char *const text = name.c_str();
+    pg_call([=] {
+        ereport(WARNING, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target \"%s\" does not exist yet", text),
+                          errdetail("Nothing but the connection and the query could be checked."),
+                          errhint("Runs of the job fail until the table is created.")));
+    });
+}
+
+// The query is checked all the same.
+void check_without_target(const CopyRequest &request) {
+    const RunGuard guard;
+    PreparedRun run(request, TargetUse::write);
+    run.look_at_source();
+    run.source().send_commit();
+    run.source().receive_commit();
+}
+
+void check_replaced(const Job &earlier, const Job &job) {
+    if (!OidIsValid(earlier.target) || earlier.target == job.target) return;
+    raise(sqlstate::feature_not_supported, "the target of job \"" + job.name + "\" cannot be changed",
+          "Drop the job with copy_incremental_drop_job() and define it again; then its windows count as not loaded.",
+          "The job has a record of the windows that are loaded into " + earlier.target_name + ".");
+}
+
+} // namespace
+
+void define_job(const NamedValues &arguments, Oid schema) {
+    check_may_write();
+    Job job;
+    job.name = read_name(arguments);
+    job.window_size = read_interval(arguments, "window_size");
+    job.lag = read_interval(arguments, "lag");
+    check_lag(job.lag);
+    job.owner = GetUserId();
+    CopyRequest &request = job.request;
+    request.schema = schema;
+    request.job = job.name;
+    request.src_conninfo = arguments.required_text("src_conninfo");
+    request.query_template = arguments.required_text("query_template");
+    read_options(arguments, request);
+    request.time_zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr).name();
+    const TimeZone zone = job.zone();
+    job.first_day = arguments.is_null("first_day") ? today(zone) : DatumGetDateADT(arguments.value("first_day"));
+    request.data_interval = job.grid().span_of(0);
+    check_rules(request);
+    arguments.require("or_replace");
+    const bool or_replace = DatumGetBool(arguments.value("or_replace"));
+
+    const Jobs jobs(schema);
+    const std::optional<Job> earlier = jobs.find_if_exists(job.name);
+    if (earlier && !or_replace)
+        raise(sqlstate::duplicate_object, "job \"" + job.name + "\" already exists",
+              "Use or_replace => true to change it, or another name.");
+    job.server = check_source(request.src_conninfo);
+    const std::optional<std::string> target = arguments.optional_text("target");
+    if (target) request.target = find_target(*target);
+    if (target && !OidIsValid(request.target)) {
+        check_without_target(request);
+        job.target_name = *target;
+        warn_of_no_target(*target);
+    } else {
+        job.target = check_first_window(request);
+        job.target_name = qualified_name(job.target);
+    }
+    if (earlier) {
+        check_replaced(*earlier, job);
+        job.id = earlier->id;
+        if (OidIsValid(earlier->owner)) job.owner = earlier->owner;
+    }
+    jobs.store(job, arguments);
+}
+
+} // namespace pgci

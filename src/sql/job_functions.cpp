@@ -1,0 +1,43 @@
+// The SQL functions that define jobs, and those that load a window of one.
+#include "server/guard.hpp"
+#include "request/copy_arguments.hpp"
+#include "ledger/coverage.hpp"
+#include "ledger/jobs.hpp"
+#include "run/copy_window.hpp"
+#include "run/define_job.hpp"
+#include "sql/job_arguments.hpp"
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(copy_incremental_create_job);
+PG_FUNCTION_INFO_V1(copy_incremental_drop_job);
+PG_FUNCTION_INFO_V1(copy_incremental_run);
+PG_FUNCTION_INFO_V1(copy_incremental_run_range);
+
+Datum copy_incremental_create_job(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::define_job(pgci::NamedValues(fcinfo), pgci::extension_schema(fcinfo));
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        const Oid schema = pgci::extension_schema(fcinfo);
+        const pgci::Jobs jobs(schema);
+        const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"));
+        jobs.drop(job);
+        pgci::Coverage(schema).drop(job.id);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_run(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
+}
+
+Datum copy_incremental_run_range(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
+}
+
+} // extern "C"
