@@ -17,7 +17,7 @@ struct RunKey {
     std::string query_hash; // of the template
     std::optional<Window> window;
     std::string column_time_zone{}; // of the local times in window_column; empty if it holds none
-    std::int64_t job_id = 0; // 0: a call. Runs of one job are the same by their windows alone.
+    std::int64_t job_id = 0;        // 0: a call. Runs of one job are the same by their windows alone.
 };
 
 // What the ledger calls a source: its identity, or where that may hold a piece of a password, "connection string" and the
