@@ -61,4 +61,14 @@ std::vector<TimeSpan> uncovered(TimeSpan span, const std::vector<TimeSpan> &cove
     return gaps;
 }
 
+std::vector<TimeSpan> uncovered_windows(const WindowGrid &grid, TimeSpan span, const std::vector<TimeSpan> &covered,
+                                        std::size_t most) {
+    std::vector<TimeSpan> found;
+    for (const TimeSpan &gap : uncovered(span, covered))
+        for (const TimeSpan &window : grid.windows(gap, most - found.size()))
+            // Two gaps may be in one window.
+            if (found.empty() || found.back() != window) found.push_back(window);
+    return found;
+}
+
 } // namespace pgci

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "template/window_grid.hpp"
 #include "ledger/owner_statement.hpp"
 
 namespace pgci {
@@ -27,5 +28,9 @@ class Coverage {
 
 // The parts of `span` that `covered` does not have. `covered` is ordered and disjoint.
 std::vector<TimeSpan> uncovered(TimeSpan span, const std::vector<TimeSpan> &covered);
+
+// The windows that have such a part, in their order; no more than the first `most`.
+std::vector<TimeSpan> uncovered_windows(const WindowGrid &grid, TimeSpan span, const std::vector<TimeSpan> &covered,
+                                        std::size_t most);
 
 } // namespace pgci

@@ -12,7 +12,7 @@ namespace {
 
 // The options that a definition stores in its column of options. The others have columns of their own, or belong to a call.
 bool is_stored(const OptionEntry &option) {
-    return is_of_every_run(option) && option.name != "target" && option.name != "time_zone";
+    return option.name != "target" && option.name != "time_zone";
 }
 
 Oid type_of(const OptionEntry &option) {
@@ -85,22 +85,43 @@ bool may_use(const Job &job, Oid table) {
 
 Jobs::Jobs(Oid schema) : schema_(schema), table_(schema, "pgci_jobs") {}
 
-std::optional<Job> Jobs::find_where(const std::string &condition, const Parameter &parameter) const {
+std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<Parameter> &parameters) const {
     const std::vector<NamedValues> rows = select_as_owner(
         table_.owner(),
         "SELECT j.job_id, j.job, j.owner::oid AS owner, j.server::oid AS server, j.conninfo, j.query_template, "
         "j.target::oid AS target_oid, j.target_name, j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
             table_.name() + " AS j, " + stored_options() + " WHERE " + condition,
-        {parameter});
-    if (rows.empty()) return std::nullopt;
-    Job job = read_job(rows.front());
+        parameters);
+    std::vector<Job> jobs;
+    jobs.reserve(rows.size());
+    for (const NamedValues &row : rows) {
+        Job &job = jobs.emplace_back(read_job(row));
+        job.request.schema = schema_;
+        job.request.job_id = job.id;
+        job.request.job = job.name;
+    }
+    return jobs;
+}
+
+std::optional<Job> Jobs::find_where(const std::string &condition, const Parameter &parameter) const {
+    std::vector<Job> jobs = find_all(condition, {parameter});
+    if (jobs.empty()) return std::nullopt;
+    Job &job = jobs.front();
     if (!may_use(job, table_.oid()))
         raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"",
               "A job can be used by the role that owns it and by its members.");
-    job.request.schema = schema_;
-    job.request.job_id = job.id;
-    job.request.job = job.name;
-    return job;
+    return std::move(job);
+}
+
+std::vector<Job> Jobs::find_own() const {
+    std::vector<Job> jobs = find_all("true ORDER BY j.job", {});
+    std::erase_if(jobs, [](const Job &job) {
+        return pg_call([&] {
+            return !OidIsValid(job.owner) || !has_privs_of_role(GetUserId(), job.owner) ||
+                   !is_member_of_role_nosuper(GetUserId(), job.owner);
+        });
+    });
+    return jobs;
 }
 
 std::optional<Job> Jobs::find_if_exists(const std::string &name) const {
@@ -179,20 +200,23 @@ void Jobs::drop(const Job &job) const {
     run_as_owner(table_.owner(), "DELETE FROM " + table_.name() + " WHERE job_id = $1", {int8_parameter(job.id)});
 }
 
+std::string Jobs::source_of(const Job &job) const {
+    if (!job.request.src_conninfo.empty()) return job.request.src_conninfo;
+    const Oid server_oid = job.server;
+    const char *const server = pg_call([=]() -> const char * {
+        const ForeignServer *const found = GetForeignServerExtended(server_oid, FSV_MISSING_OK);
+        return found == nullptr ? nullptr : found->servername;
+    });
+    if (server == nullptr)
+        raise(sqlstate::undefined_object, "the foreign server of job \"" + shorten(job.name) + "\" does not exist",
+              "Create the server and define the job again with or_replace => true.");
+    return server;
+}
+
 CopyRequest Jobs::request_of(const Job &job) const {
     CopyRequest request = job.request;
+    request.src_conninfo = source_of(job);
     const std::string of_job = " of job \"" + shorten(job.name) + "\" does not exist";
-    if (request.src_conninfo.empty()) {
-        const Oid server_oid = job.server;
-        const char *const server = pg_call([=]() -> const char * {
-            const ForeignServer *const found = GetForeignServerExtended(server_oid, FSV_MISSING_OK);
-            return found == nullptr ? nullptr : found->servername;
-        });
-        if (server == nullptr)
-            raise(sqlstate::undefined_object, "the foreign server" + of_job,
-                  "Create the server and define the job again with or_replace => true.");
-        request.src_conninfo = server;
-    }
     const Oid target = job.target;
     const char *const name = job.target_name.c_str();
     request.target = pg_call([=] {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "template/window_grid.hpp"
 #include "request/copy_request.hpp"
@@ -39,16 +40,24 @@ class Jobs {
     // The same; nothing where there is no such job.
     std::optional<Job> find_if_exists(const std::string &name) const;
 
+    // Those of the roles of which the current user is a member, in the order of their names. To a superuser the jobs of other
+    // roles do not count.
+    std::vector<Job> find_own() const;
+
     // Stores a definition; those of an id are written over the job that has it. `options` has a value of each option that a
     // run has. Raises 42710 where another job has the name.
     void store(const Job &job, const NamedValues &options) const;
     void drop(const Job &job) const;
 
-    // What a run of the job is asked to do, but for its window. Raises 42P01 where its target does not exist, and 42704 where
-    // its foreign server does not.
+    // What a run of the job is asked to do, but for its window. Raises 42P01 where its target does not exist, and what
+    // source_of raises.
     CopyRequest request_of(const Job &job) const;
 
+    // The name of the foreign server, or the connection string. Raises 42704 where the server does not exist.
+    std::string source_of(const Job &job) const;
+
   private:
+    std::vector<Job> find_all(const std::string &condition, const std::vector<Parameter> &parameters) const;
     std::optional<Job> find_where(const std::string &condition, const Parameter &parameter) const;
     [[noreturn]] void raise_unknown(const std::string &name) const;
 

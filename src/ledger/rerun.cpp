@@ -67,10 +67,9 @@ std::string describe_window(const CopyRequest &request, const RunKey &key) {
 
 bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key) {
     if (request.mode == Mode::replace) check_sees_last_run(history, key);
-    if (request.mode != Mode::append && !request.skips_loaded) return true;
+    if (request.mode != Mode::append) return true;
     const Known known = look_up(request, history, key);
-    if (request.skips_loaded && known.is_loaded) return false;
-    if (request.mode != Mode::append || !known.has_rows) return true;
+    if (!known.has_rows) return true;
     const std::string message =
         describe_window(request, key) + (known.is_unsettled ? " was loaded before it was settled"
                                          : known.is_loaded  ? " was already loaded"

@@ -1,7 +1,6 @@
 #include "ledger/run_history.hpp"
 
 #include <iterator>
-#include <numeric>
 #include <sstream>
 
 #include "server/compat.hpp"
@@ -144,27 +143,15 @@ int RunHistory::find_process(std::int64_t run_id) const {
             .number);
 }
 
-std::vector<std::size_t> RunHistory::find_windows(const RunKey &key, const std::vector<Window> &windows,
-                                                  Reprocess reprocess) const {
-    if (reprocess == Reprocess::all) {
-        std::vector<std::size_t> every(windows.size());
-        std::iota(every.begin(), every.end(), std::size_t{0});
-        return every;
-    }
-    const std::string of_runs = " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status ";
-    std::string sql = "SELECT n FROM " + windows_relation(4);
-    if (reprocess == Reprocess::missing)
-        sql += " WHERE NOT EXISTS (SELECT FROM " + table_.name() + " AS r" + of_runs +
-               "= 'succeeded' AND r.data_interval = w.data_interval)";
-    else
-        sql += " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + table_.name() + of_runs +
-               "NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r USING (data_interval) WHERE "
-               "status IN "
-               "('failed', 'crashed', 'partial')";
-    return places(
-        run_as_owner(table_.owner(), sql + " ORDER BY n",
-                     {int8_parameter(key.target), text_parameter(key.source), text_parameter(key.query_hash),
-                      timestamps_parameter(windows, &Window::start), timestamps_parameter(windows, &Window::end)}));
+std::vector<std::size_t> RunHistory::find_failed(std::int64_t job_id, const std::vector<Window> &windows) const {
+    return places(run_as_owner(
+        table_.owner(),
+        "SELECT n FROM " + windows_relation(2) + " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " +
+            table_.name() +
+            " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r "
+            "USING (data_interval) WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
+        {int8_parameter(job_id), timestamps_parameter(windows, &Window::start),
+         timestamps_parameter(windows, &Window::end)}));
 }
 
 std::vector<std::size_t> RunHistory::find_uncovered(Oid target, const std::vector<Window> &windows) const {

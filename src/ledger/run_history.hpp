@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "server/run_failure.hpp"
-#include "request/option_list.hpp"
 #include "ledger/owner_statement.hpp"
 #include "ledger/run_key.hpp"
 
@@ -44,9 +43,8 @@ class RunHistory {
     RunState find_run(std::int64_t run_id) const;
     // The process of a running run; 0 when there is none.
     int find_process(std::int64_t run_id) const;
-    // The places in `windows` of those that are to be copied, by the runs of the same target, source and query.
-    std::vector<std::size_t> find_windows(const RunKey &key, const std::vector<Window> &windows,
-                                          Reprocess reprocess) const;
+    // The places in `windows` of those whose last run of the job failed or crashed, or wrote only a part.
+    std::vector<std::size_t> find_failed(std::int64_t job_id, const std::vector<Window> &windows) const;
     // The places in `windows` of those that no succeeded runs into `target` cover, of whatever source and query.
     std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
 

@@ -38,11 +38,15 @@ std::string hash_query(const std::string &query_template, const std::optional<st
     return sha256_text(text);
 }
 
-RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transactions_(spans_transactions) {
+static LOCKTAG tag_of(const RunKey &key) {
     std::string text = key.job_id != 0 ? "job " + std::to_string(key.job_id)
                                        : std::to_string(key.target) + " " + key.query_hash + " " + key.source;
     if (key.window) text += " " + std::to_string(key.window->start()) + " " + std::to_string(key.window->end());
-    tag_ = lock_tag(LockClass::run_key, MyDatabaseId, lock_number(text));
+    return lock_tag(LockClass::run_key, MyDatabaseId, lock_number(text));
+}
+
+RunLock::RunLock(const RunKey &key, bool spans_transactions)
+    : tag_(tag_of(key)), spans_transactions_(spans_transactions) {
     pg_call([&] {
         // A cancel may come just when the lock is granted. So the transaction waits for it, whose abort releases it, and
         // only then the session takes it, too, without a wait.
@@ -50,6 +54,11 @@ RunLock::RunLock(const RunKey &key, bool spans_transactions) : spans_transaction
         if (had_to_wait_) (void)LockAcquire(&tag_, ExclusiveLock, false, false);
         if (spans_transactions_) (void)LockAcquire(&tag_, ExclusiveLock, true, false);
     });
+}
+
+bool RunLock::try_take(const RunKey &key) {
+    const LOCKTAG tag = tag_of(key);
+    return pg_call([&] { return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL; });
 }
 
 RunLock::~RunLock() {

@@ -42,6 +42,8 @@ class RunLock {
   public:
     RunLock(const RunKey &key, bool spans_transactions);
     ~RunLock();
+    // Takes the place until the transaction ends, unless another session has it; does not wait. False if it has.
+    static bool try_take(const RunKey &key);
     RunLock(const RunLock &) = delete;
     RunLock &operator=(const RunLock &) = delete;
 

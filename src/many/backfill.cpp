@@ -1,119 +1,73 @@
-// Many days, and what becomes of each of them:
-//
-//     to do --> running --> done      its rows and its entry "succeeded" in the ledger, in one commit
-//                      \--> failed    nothing of its rows; an entry "failed" with SQLSTATE and message
-//
-// First, one look at the source and the target finds what would be wrong with every day, and is an error at once. Then
-// the ledger says which days are to do. With jobs above 1, background workers take the days one by one; this session
-// writes down what they report, and does what they leave over, or all where no worker could be had. A day that fails
-// stops no other. A cancel stops all: the days in hand are rolled back and stay to do, those done stay. Nothing but the
-// ledger remembers a backfill, so a killed one is continued by the same call.
 #include "many/backfill.hpp"
 
-#include "server/memory.hpp"
-#include "run/copy_window.hpp"
-#include "run/run_scope.hpp"
-#include "many/day_run.hpp"
-#include "many/worker_pool.hpp"
+#include "ledger/coverage.hpp"
+#include "ledger/ledger.hpp"
+#include "many/load_windows.hpp"
 
 namespace pgci {
 
 namespace {
 
-// A backfill under way. Its places are those of the days that are to do.
-struct Backfill {
-    const BackfillRequest &request;
-    const ProcedureScope &procedure;
-    CopyRequest day;
-    RunKey key;
+constexpr std::size_t most_windows = 100000;
+
+std::vector<TimeSpan> windows_of_days(const Job &job, const DayRange &days) {
+    const TimeZone zone = job.zone();
+    const TimeSpan span{Window::of_day(days.day(0), zone).start(), Window::of_day(days.day(days.size() - 1), zone).end()};
+    std::vector<TimeSpan> windows = job.grid().windows(span, most_windows + 1);
+    if (windows.size() > most_windows)
+        raise(sqlstate::invalid_parameter, "the days have more than " + std::to_string(most_windows) + " windows",
+              "Call it for fewer days.");
+    return windows;
+}
+
+std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vector<TimeSpan> &all, Reprocess reprocess) {
+    if (reprocess == Reprocess::all) return all;
+    if (reprocess == Reprocess::missing)
+        return uncovered_windows(job.grid(), {all.front().start, all.back().end}, Coverage(schema).find(job.id),
+                                 most_windows);
+    std::vector<TimeSpan> selected;
+    const TimeZone zone = job.zone();
     std::vector<Window> windows;
-    std::vector<DateADT> days;
-    BackfillReport report;
-
-    void record(std::size_t place, const DayResult &result);
-    void run_here(std::size_t place);
-    void run_in_workers();
-};
-
-// Tells the user, and the ledger of a failure. Leaves no snapshot behind.
-void Backfill::record(std::size_t place, const DayResult &result) {
-    const TemporaryMemory memory;
-    key.window = windows[place];
-    if (result.failure) {
-        procedure.commit();
-        Ledger(day.schema)
-            .record_failure(key, word_of(day.mode), word_of(day.method), result.started_at, *result.failure);
-        procedure.rest();
-    }
-    report.add(key.window->name(), result);
+    windows.reserve(all.size());
+    for (const TimeSpan &window : all) windows.push_back(Window::of_span(window, zone));
+    for (const std::size_t place : RunHistory(schema).find_failed(job.id, windows)) selected.push_back(all[place]);
+    return selected;
 }
 
-void Backfill::run_here(std::size_t place) {
-    procedure.commit();
-    day.day = days[place];
-    record(place, run_day(day, procedure, DayRunner::session));
-}
-
-// A worker cannot see this session's temporary tables.
-void check_target_is_shared(Oid target) {
-    if (pg_call([=] { return get_rel_persistence(target); }) != RELPERSISTENCE_TEMP) return;
-    raise(sqlstate::feature_not_supported, "background workers cannot write into a temporary table",
-          "Use jobs => 1, or a table that is not temporary.");
-}
-
-void warn_unused(const RunFailure &reason) {
-    const char *const text = reason.message.c_str();
-    const int code = reason.code;
-    pg_call([=] { ereport(WARNING, (errcode(code), errmsg("a background worker could not be used: %s", text))); });
-}
-
-void Backfill::run_in_workers() {
-    const int wanted = std::min(request.copy.jobs, static_cast<int>(days.size()));
-    WorkerPool pool({.call = request.call, .target = day.target, .days = days, .workers = wanted});
-    const int launched = pool.size();
-    if (launched < wanted)
-        pg_call([=] {
-            ereport(NOTICE,
-                    (errmsg("%d of %d background workers could be started", launched, wanted),
-                     launched > 0 ? errdetail("So many days are copied at once.")
-                                  : errdetail("This session copies the days one after the other."),
-                     errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer jobs.")));
-        });
-    while (const std::optional<WorkerMessage> message = pool.next())
-        if (message->kind == MessageKind::ended) record(message->day, message->result);
-    if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(*reason);
-    // What workers that ended early have left over.
-    while (const std::optional<std::uint32_t> place = pool.take_day()) run_here(*place);
+std::string describe_selection(std::size_t selected, std::size_t all, Reprocess reprocess) {
+    const std::string of_all = " of " + std::to_string(all) + " windows ";
+    if (reprocess == Reprocess::failed) return std::to_string(selected) + of_all + "failed before.";
+    if (selected == all) return "";
+    return std::to_string(all - selected) + of_all + "were loaded before.";
 }
 
 } // namespace
 
-void backfill(const BackfillRequest &request) {
+void backfill(Oid schema, const std::string &job_name, const DayRange &days, int workers, Reprocess reprocess) {
     const ProcedureScope procedure(true);
     const ClientWatch client_watch;
-    RunKey key = check_request(request.copy);
-    if (request.copy.jobs > 1) check_target_is_shared(key.target);
-    const CopyRequest day = make_day_request(request.copy, key.target);
-    const TimeZone zone = TimeZone::resolve(day.time_zone ? day.time_zone->c_str() : nullptr);
-    const std::vector<Window> all = request.days.windows(zone);
-    std::vector<Window> windows;
-    std::vector<DateADT> days;
-    const Ledger ledger(day.schema);
-    ledger.mark_crashed();
+    check_may_write();
+    const Job job = Jobs(schema).find(job_name);
+    if (reprocess == Reprocess::all && job.request.mode == Mode::append && job.request.on_rerun != OnRerun::run)
+        raise(sqlstate::invalid_parameter, "reprocess => 'all' in mode append would load rows twice",
+              "Use a job of mode replace or upsert, or reprocess => 'missing'; if the rows are gone, call "
+              "copy_incremental_forget().");
+    Ledger(schema).mark_crashed();
     procedure.commit();
-    for (const std::size_t place : ledger.find_windows(key, all, request.copy.reprocess)) {
-        windows.push_back(all[place]);
-        days.push_back(request.days.day(place));
-    }
-    const BackfillReport report(all.size(), days.size(), request.copy.reprocess);
+    const std::vector<TimeSpan> all = windows_of_days(job, days);
+    std::vector<TimeSpan> selected = select_windows(schema, job, all, reprocess);
+    const std::string detail = describe_selection(selected.size(), all.size(), reprocess);
     procedure.rest();
-
-    Backfill run{request, procedure, day, key, std::move(windows), std::move(days), report};
-    if (request.copy.jobs > 1 && run.days.size() > 1)
-        run.run_in_workers();
-    else
-        for (std::size_t place = 0; place < run.days.size(); ++place) run.run_here(place);
-    run.report.finish();
+    load_windows(schema, procedure,
+                 {{.job = job,
+                   .windows = std::move(selected),
+                   .is_again = reprocess == Reprocess::all ||
+                               (reprocess == Reprocess::failed && job.request.mode != Mode::append),
+                   .detail = detail}},
+                 workers,
+                 reprocess == Reprocess::missing
+                     ? "What has not failed is loaded. Remove the cause and call again, which loads what is missing."
+                     : "What has not failed is loaded. Remove the cause and call again with reprocess => 'failed'.");
     procedure.finish();
 }
 

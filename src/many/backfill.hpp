@@ -1,22 +1,20 @@
-// The use case: many days, each in a transaction of its own.
+// Which windows of a job are loaded by copy_incremental_backfill().
 #pragma once
 
+#include <string>
+
+#include "request/option_list.hpp"
 #include "template/window.hpp"
-#include "request/copy_request.hpp"
-#include "ledger/ledger.hpp"
-#include "many/portable_call.hpp"
 
 namespace pgci {
 
-// What a backfill is asked to do.
-struct BackfillRequest {
-    CopyRequest copy; // its day is the first one
-    DayRange days;
-    PortableCall call{}; // for background workers, which read the arguments once more
-};
+// Those that are not in the coverage; those whose last run failed; or all.
+enum class Reprocess { missing, failed, all };
+template <> inline constexpr std::string_view words_of<Reprocess> = "missing, failed, all";
 
-// Copies the days that are to be copied. A day that fails leaves its error in the ledger and stops no other; at the end
-// they are raised as one error that names them. Called where a procedure may commit.
-void backfill(const BackfillRequest &request);
+// Loads the windows of a job that have a part of the days. Raises what Jobs::find raises, 22023 for more windows than a call
+// loads and for Reprocess::all that would double rows, and what load_windows raises at its end. Called where a procedure may
+// commit.
+void backfill(Oid schema, const std::string &job, const DayRange &days, int workers, Reprocess reprocess);
 
 } // namespace pgci

@@ -1,10 +1,10 @@
 // The background worker, from its start to its end:
 //
-//     attach to the segment --> become the session: user, role, settings --> read the arguments, say "ready"
-//         --> backfill: take a day, say "began", copy it in a transaction, say "ended"; until no day is left
+//     attach to the segment --> become the session: user, role, settings --> say "ready"
+//         --> take a window of a job, say "began", load it in a transaction, say "ended"; until none is left
 //
-//     a run of copy_incremental_start(): check the request, commit its entry "running" in the ledger, say "ready", with
-//     which the leader lets go of it --> copy the window --> commit its entry as "succeeded" or "failed"
+//     a run of copy_incremental_start(): read the job, check the window, commit its entry "running" in the ledger, say "ready",
+//     with which the leader lets go of it --> copy the window --> commit its entry as "succeeded" or "failed"
 //
 // An error before "ready", and a FATAL one at any time, goes to the leader as PostgreSQL's own message and ends the
 // worker. SIGTERM ends it at the next interrupt; the leader sends it when it ends, however it does. What runs at the
@@ -15,10 +15,9 @@
 #include "server/memory.hpp"
 #include "server/settings.hpp"
 #include "server/subtransaction.hpp"
-#include "request/copy_arguments.hpp"
+#include "ledger/ledger.hpp"
 #include "run/copy_window.hpp"
-#include "many/day_run.hpp"
-#include "many/portable_call.hpp"
+#include "many/window_run.hpp"
 #include "many/worker_protocol.hpp"
 #include "many/worker_slots.hpp"
 
@@ -29,8 +28,7 @@ namespace {
 // What the worker has of the segment. Plain data, because errors before the C++ part of the worker jump over it.
 struct WorkerView {
     SegmentHeader *header;
-    const DateADT *days;
-    const char *arguments; // a copy of the worker's own
+    SharedWindows windows;
 };
 
 // Attaches, connects, becomes the session. No C++ object is alive here. Null where the leader is gone.
@@ -41,7 +39,9 @@ WorkerView *become_session(Datum handle) {
     if (toc == nullptr) return nullptr;
     auto *const view = static_cast<WorkerView *>(palloc0(sizeof(WorkerView)));
     view->header = static_cast<SegmentHeader *>(shm_toc_lookup(toc, part_header, false));
-    view->days = static_cast<const DateADT *>(shm_toc_lookup(toc, part_days, false));
+    view->windows = {.header = view->header,
+                     .tasks = static_cast<const WindowTask *>(shm_toc_lookup(toc, part_windows, false)),
+                     .stopped = static_cast<pg_atomic_uint32 *>(shm_toc_lookup(toc, part_stopped, false))};
 
     int number = 0;
     std::memcpy(&number, MyBgworkerEntry->bgw_extra, sizeof number);
@@ -57,9 +57,6 @@ WorkerView *become_session(Datum handle) {
     restore_session_settings(static_cast<char *>(shm_toc_lookup(toc, part_settings, false)), identity);
     CommitTransactionCommand();
     MemoryContextSwitchTo(memory);
-    auto *const arguments = static_cast<char *>(palloc(view->header->arguments_size));
-    std::memcpy(arguments, shm_toc_lookup(toc, part_arguments, false), view->header->arguments_size);
-    view->arguments = arguments;
     return view;
 }
 
@@ -137,29 +134,32 @@ std::string relation_name(Oid relation) {
     return name != nullptr ? name : "a table that was dropped";
 }
 
-void copy_days(const WorkerView &view, const WorkerTransactions &transactions, WorkerSlot &slot) {
-    SegmentHeader &header = *view.header;
-    FunctionCallInfo const fcinfo = pg_call([&] { return unpack_call(header.function, view.arguments); });
-    CopyRequest request = make_day_request(read_copy_arguments(fcinfo), header.target);
+// What the window of a job is called, and its table; before a run finds out whether they exist.
+std::string describe_task(Oid schema, const WindowTask &task) {
+    std::string text = "a window of a job that was dropped";
+    (void)in_subtransaction([&] {
+        const Job job = Jobs(schema).find(task.job_id);
+        text = Window::of_span(task.span, job.zone()).name() + " into " + relation_name(job.target);
+    });
+    return text;
+}
+
+void load_windows(const WorkerView &view, const WorkerTransactions &transactions, WorkerSlot &slot) {
+    const Oid schema = view.header->schema;
     send_to_leader({.kind = MessageKind::ready});
-    transactions.commit();
-    const std::string table = relation_name(header.target);
-    for (;;) {
-        const std::uint32_t place = pg_atomic_fetch_add_u32(&header.next_day, 1);
-        if (place >= header.days) return;
+    while (const std::optional<std::uint32_t> place = view.windows.take()) {
         const TemporaryMemory memory;
-        request.day = view.days[place];
-        const DateADT day = *request.day;
-        const char *const text =
-            pg_call([=] { return DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))); });
-        show_activity(std::string(text) + " into " + table);
-        WorkerMessage message{.kind = MessageKind::began, .day = place};
+        const WindowTask &task = view.windows.tasks[*place];
+        show_activity(describe_task(schema, task));
+        WorkerMessage message{.kind = MessageKind::began, .window = *place};
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
-        message = {
-            .kind = MessageKind::ended, .day = place, .result = run_day(request, transactions, DayRunner::worker)};
+        transactions.commit();
+        message.kind = MessageKind::ended;
+        message.result = run_window(schema, task, transactions, Runner::worker);
+        if (message.result.stops_job) view.windows.stop(task.job);
         send_to_leader(message);
-        // A day that failed has not ended its transaction, and may have lost a lock.
+        // A window that failed has not ended its transaction, and may have lost a lock.
         if (!message.result.failure) continue;
         transactions.commit();
         slot.keep();
@@ -187,38 +187,47 @@ std::optional<RunFailure> copy_whole_run(const CopyRequest &request) {
     }
 }
 
-void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
-    const SegmentHeader &header = *view.header;
-    const std::int64_t run_id = header.run_id;
-    FunctionCallInfo const fcinfo = pg_call([&] { return unpack_call(header.function, view.arguments); });
-    CopyRequest request = read_copy_arguments(fcinfo);
-    const std::string run = "run " + std::to_string(run_id);
-    show_activity(run);
-    RunKey key = check_without_long_waits(request);
-    show_activity((key.window ? key.window->name() : std::string("the whole result")) + " into " +
-                  relation_name(key.target) + ", " + run);
+// Everything up to the entry "running" in the ledger.
+CopyRequest begin_run(const WorkerView &view, const Jobs &jobs, const Job &job) {
+    const std::int64_t run_id = view.header->run_id;
+    CopyRequest request = request_of_worker(jobs, job, view.windows.tasks[0].span);
+    const RunKey key = check_without_long_waits(request);
+    show_activity(key.window->name() + " into " + relation_name(key.target) + ", run " + std::to_string(run_id));
     request.target = key.target;
     request.run_id = run_id;
     const Ledger ledger(request.schema);
     ledger.mark_crashed();
-    const RunLife life(run_id);
     ledger.begin(key, word_of(request.mode), word_of(request.method), run_id);
+    return request;
+}
+
+void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
+    const SegmentHeader &header = *view.header;
+    const std::int64_t run_id = header.run_id;
+    const WindowTask &task = view.windows.tasks[0];
+    show_activity("run " + std::to_string(run_id));
+    const TimestampTz started_at = GetCurrentTimestamp();
+    const Jobs jobs(header.schema);
+    const Job job = jobs.find(task.job_id);
+    const RunLife life(run_id);
+    CopyRequest request;
+    std::optional<RunFailure> failure = in_subtransaction([&] { request = begin_run(view, jobs, job); });
+    if (failure) {
+        record_failure(header.schema, job, task.span, started_at, *failure);
+        transactions.commit();
+        raise(*failure);
+    }
     transactions.commit();
     send_to_leader({.kind = MessageKind::ready});
     whereToSendOutput = DestNone;
 
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-    std::optional<RunFailure> failure = copy_whole_run(request);
+    failure = copy_whole_run(request);
     if (!failure) failure = transactions.try_commit();
     if (StatementTimeout > 0) disable_timeout(STATEMENT_TIMEOUT, false);
     if (!failure) return;
-    ledger.fail(run_id, *failure);
+    Ledger(header.schema).fail(run_id, *failure);
     transactions.commit();
-}
-
-void mark_crashed(const WorkerView &view) {
-    const Oid function = view.header->function;
-    Ledger(pg_call([=] { return get_func_namespace(function); })).mark_crashed();
 }
 
 } // namespace
@@ -230,16 +239,16 @@ void run_worker(Datum handle) {
         const WorkerTransactions transactions(view->header->identity);
         check_extension();
         WorkerSlot slot;
-        switch (view->header->task) {
-        case WorkerTask::backfill:
-            copy_days(*view, transactions, slot);
+        switch (view->header->work) {
+        case WorkerTask::windows:
+            load_windows(*view, transactions, slot);
             break;
         case WorkerTask::run:
             copy_run(*view, transactions);
             break;
         case WorkerTask::mark_crashed:
             show_activity("runs that have crashed");
-            mark_crashed(*view);
+            Ledger(view->header->schema).mark_crashed();
             break;
         }
         transactions.finish();

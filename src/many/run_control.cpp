@@ -29,11 +29,14 @@ void await_free_slot() {
 
 } // namespace
 
-std::int64_t start_run(Oid schema, const PortableCall &call) {
+std::int64_t start_run(Oid schema, std::int64_t job_id, TimeSpan span) {
     check_may_write();
     const std::int64_t run_id = Ledger(schema).draw_run_id();
     await_free_slot();
-    WorkerPool pool({.task = WorkerTask::run, .call = call, .run_id = run_id});
+    WorkerPool pool({.work = WorkerTask::run,
+                     .schema = schema,
+                     .windows = {{.job_id = job_id, .span = span}},
+                     .run_id = run_id});
     if (pool.size() == 0) raise_no_free_slot();
     if (!pool.next()) {
         if (const std::optional<RunFailure> reason = pool.take_last_words()) raise(*reason);
@@ -47,15 +50,15 @@ namespace {
 
 // In a transaction of its own: the caller's may fail, or stay open and block others. Does nothing if no worker is free;
 // the next one marks them.
-void mark_crashed_by_worker(const PortableCall &call) {
-    WorkerPool pool({.task = WorkerTask::mark_crashed, .call = call});
+void mark_crashed_by_worker(Oid schema) {
+    WorkerPool pool({.work = WorkerTask::mark_crashed, .schema = schema});
     while (pool.next()) {
     }
 }
 
 } // namespace
 
-bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> milliseconds, const PortableCall &call) {
+bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> milliseconds) {
     const Ledger ledger(schema);
     const TimestampTz start = GetCurrentTimestamp();
     for (std::int64_t pause = 10;; pause = std::min<std::int64_t>(pause * 2, 500)) {
@@ -65,7 +68,7 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
         if (state.status == "failed") raise(state.failure);
         // A standby sees the ledger of the primary, but not its processes.
         const bool has_crashed = state.status == "running" && !has_process && !RecoveryInProgress();
-        if (has_crashed) mark_crashed_by_worker(call);
+        if (has_crashed) mark_crashed_by_worker(schema);
         if (has_crashed || state.status == "crashed")
             raise(sqlstate::crashed, "run " + std::to_string(run_id) + " crashed", "Start it again.",
                   "The server or the background worker ended before the run did. Nothing of it was written.");
@@ -79,7 +82,7 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
     }
 }
 
-bool cancel_run(Oid schema, std::int64_t run_id, const PortableCall &call) {
+bool cancel_run(Oid schema, std::int64_t run_id) {
     if (RecoveryInProgress())
         raise(sqlstate::read_only_transaction, "cannot cancel a run during recovery", "Cancel it on the primary.");
     const Ledger ledger(schema);
@@ -87,7 +90,7 @@ bool cancel_run(Oid schema, std::int64_t run_id, const PortableCall &call) {
     const int process = is_running ? ledger.find_process(run_id) : 0;
     // As pg_cancel_backend() does it; the privilege was checked by the run's user.
     if (process != 0) return kill(process, SIGINT) == 0;
-    if (is_running) mark_crashed_by_worker(call);
+    if (is_running) mark_crashed_by_worker(schema);
     return false;
 }
 

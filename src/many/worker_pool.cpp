@@ -7,24 +7,15 @@ namespace pgci {
 
 namespace {
 
-// Copies a part into the segment.
-void add_part(shm_toc *toc, SegmentPart part, const void *bytes, Size size) {
-    void *const place = shm_toc_allocate(toc, size);
-    if (size > 0) std::memcpy(place, bytes, size);
-    shm_toc_insert(toc, part, place);
-}
-
 RunFailure ended_early() {
-    return {.code = ERRCODE_ADMIN_SHUTDOWN, .message = "the background worker ended before the day did"};
+    return {.code = ERRCODE_ADMIN_SHUTDOWN, .message = "the background worker ended before the window was loaded"};
 }
 
 } // namespace
 
 WorkerPool::WorkerPool(const WorkerOrder &order) {
-    const char *const arguments = order.call.arguments.data();
-    const Size arguments_size = order.call.arguments.size();
-    const DateADT *const days = order.days.data();
-    const Size days_size = order.days.size() * sizeof(DateADT);
+    const Size windows_size = order.windows.size() * sizeof(WindowTask);
+    const Size stopped_size = order.jobs * sizeof(pg_atomic_uint32);
     pg_call([&] {
         shared_.memory = AllocSetContextCreate(TopMemoryContext, "copy_incremental workers", ALLOCSET_DEFAULT_SIZES);
         shared_.state = static_cast<State *>(MemoryContextAllocZero(shared_.memory, sizeof(State)));
@@ -35,7 +26,7 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
         const Size queues_size = queue_size * static_cast<Size>(order.workers);
         shm_toc_estimator estimator;
         shm_toc_initialize_estimator(&estimator);
-        for (const Size size : {sizeof(SegmentHeader), settings_size, arguments_size, days_size, queues_size})
+        for (const Size size : {sizeof(SegmentHeader), settings_size, windows_size, stopped_size, queues_size})
             shm_toc_estimate_chunk(&estimator, size);
         shm_toc_estimate_keys(&estimator, 5);
         const Size size = shm_toc_estimate(&estimator);
@@ -45,24 +36,25 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
         on_dsm_detach(shared_.segment, stop, PointerGetDatum(shared_.state));
         shm_toc *const toc = shm_toc_create(segment_magic, dsm_segment_address(shared_.segment), size);
 
-        header_ = static_cast<SegmentHeader *>(shm_toc_allocate(toc, sizeof(SegmentHeader)));
-        *header_ = SegmentHeader{.identity = current_identity(),
-                                 .task = order.task,
-                                 .function = order.call.function,
-                                 .arguments_size = arguments_size,
-                                 .target = order.target,
-                                 .days = static_cast<uint32>(days_size / sizeof(DateADT)),
-                                 .next_day = {},
-                                 .run_id = order.run_id};
-        pg_atomic_init_u32(&header_->next_day, 0);
-        shm_toc_insert(toc, part_header, header_);
+        auto *const header = static_cast<SegmentHeader *>(shm_toc_allocate(toc, sizeof(SegmentHeader)));
+        *header = SegmentHeader{.identity = current_identity(),
+                                .work = order.work,
+                                .schema = order.schema,
+                                .windows = static_cast<uint32>(order.windows.size()),
+                                .next = {},
+                                .run_id = order.run_id};
+        pg_atomic_init_u32(&header->next, 0);
+        shm_toc_insert(toc, part_header, header);
         auto *const settings = static_cast<char *>(shm_toc_allocate(toc, settings_size));
         save_session_settings(settings_size, settings);
         shm_toc_insert(toc, part_settings, settings);
-        add_part(toc, part_arguments, arguments, arguments_size);
-        shared_.state->secret = static_cast<char *>(shm_toc_lookup(toc, part_arguments, false));
-        shared_.state->secret_size = arguments_size;
-        add_part(toc, part_days, days, days_size);
+        auto *const tasks = static_cast<WindowTask *>(shm_toc_allocate(toc, windows_size));
+        std::copy(order.windows.begin(), order.windows.end(), tasks);
+        shm_toc_insert(toc, part_windows, tasks);
+        auto *const stopped = static_cast<pg_atomic_uint32 *>(shm_toc_allocate(toc, stopped_size));
+        for (std::uint32_t i = 0; i < order.jobs; ++i) pg_atomic_init_u32(&stopped[i], 0);
+        shm_toc_insert(toc, part_stopped, stopped);
+        windows_ = {.header = header, .tasks = tasks, .stopped = stopped};
         auto *const queues = static_cast<char *>(shm_toc_allocate(toc, queues_size));
         shm_toc_insert(toc, part_queues, queues);
         for (int i = 0; i < order.workers; ++i)
@@ -71,7 +63,6 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
     workers_.reserve(static_cast<std::size_t>(order.workers));
     const int allowed = count_free_slots(order.workers);
     for (int i = 0; i < allowed && size() == i; ++i) launch();
-    wipe_when_read();
 }
 
 // Launches the next worker, if there is a slot for it.
@@ -113,23 +104,10 @@ WorkerPool::Shared::~Shared() {
 // However this session lets go of the segment, also by a FATAL error.
 void WorkerPool::stop(dsm_segment *, Datum argument) {
     auto *const state = reinterpret_cast<State *>(DatumGetPointer(argument));
-    if (state->secret != nullptr) explicit_bzero(state->secret, state->secret_size);
     for (int i = 0; i < state->launched; ++i) TerminateBackgroundWorker(state->handles[i]);
 }
 
 void WorkerPool::release() { shared_.state->launched = 0; }
-
-void WorkerPool::wipe_when_read() {
-    for (const Worker &worker : workers_)
-        if (!worker.is_ready && !worker.has_ended) return;
-    if (shared_.state->secret != nullptr) explicit_bzero(shared_.state->secret, shared_.state->secret_size);
-    shared_.state->secret = nullptr;
-}
-
-std::optional<std::uint32_t> WorkerPool::take_day() {
-    const std::uint32_t day = pg_atomic_fetch_add_u32(&header_->next_day, 1);
-    return day < header_->days ? std::optional(day) : std::nullopt;
-}
 
 std::optional<WorkerMessage> WorkerPool::next() {
     for (;;) {
@@ -143,13 +121,13 @@ std::optional<WorkerMessage> WorkerPool::next() {
                 if (status == SHM_MQ_WOULD_BLOCK) break;
                 if (status == SHM_MQ_DETACHED) {
                     worker.has_ended = true;
-                    wipe_when_read();
                     if (!worker.in_hand) {
                         if (worker.last_words) last_words_ = worker.last_words;
                         break;
                     }
                     WorkerMessage lost = *worker.in_hand;
                     lost.kind = MessageKind::ended;
+                    lost.result.end = WindowEnd::failed;
                     lost.result.ended_at = GetCurrentTimestamp();
                     lost.result.failure = worker.last_words ? *worker.last_words : ended_early();
                     return lost;
@@ -160,8 +138,6 @@ std::optional<WorkerMessage> WorkerPool::next() {
                     take_words(worker, text);
                     continue;
                 }
-                worker.is_ready = true;
-                wipe_when_read();
                 worker.in_hand.reset();
                 if (message->kind != MessageKind::began) return message;
                 worker.in_hand = message;

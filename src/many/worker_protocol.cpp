@@ -32,12 +32,22 @@ class Reader {
 
 } // namespace
 
+std::optional<std::uint32_t> SharedWindows::take() const {
+    for (;;) {
+        const std::uint32_t place = pg_atomic_fetch_add_u32(&header->next, 1);
+        if (place >= header->windows) return std::nullopt;
+        if (pg_atomic_read_u32(&stopped[tasks[place].job]) == 0) return place;
+    }
+}
+
 void send_to_leader(const WorkerMessage &message) {
-    const DayResult &result = message.result;
+    const WindowResult &result = message.result;
     pg_call([&] {
         StringInfoData buffer;
         pq_beginmessage(&buffer, static_cast<char>(message.kind));
-        pq_sendint32(&buffer, message.day);
+        pq_sendint32(&buffer, message.window);
+        pq_sendbyte(&buffer, static_cast<uint8>(result.end));
+        pq_sendbyte(&buffer, result.stops_job ? 1 : 0);
         pq_sendint64(&buffer, static_cast<uint64>(result.started_at));
         pq_sendint64(&buffer, static_cast<uint64>(result.ended_at));
         pq_sendint64(&buffer, static_cast<uint64>(result.rows_written));
@@ -59,7 +69,9 @@ std::optional<WorkerMessage> read_message(std::string_view bytes) {
     if (message.kind != MessageKind::ready && message.kind != MessageKind::began && message.kind != MessageKind::ended)
         return std::nullopt;
     Reader reader(bytes.substr(1));
-    message.day = static_cast<std::uint32_t>(reader.number(4));
+    message.window = static_cast<std::uint32_t>(reader.number(4));
+    message.result.end = static_cast<WindowEnd>(reader.number(1));
+    message.result.stops_job = reader.number(1) != 0;
     message.result.started_at = static_cast<TimestampTz>(reader.number(8));
     message.result.ended_at = static_cast<TimestampTz>(reader.number(8));
     message.result.rows_written = static_cast<std::int64_t>(reader.number(8));

@@ -72,9 +72,6 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
         request.data_interval = read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
     } else if (!arguments.is_null("day")) {
         request.day = DatumGetDateADT(arguments.value("day"));
-    } else if (arguments.has("first_day")) {
-        arguments.require("first_day");
-        request.day = DatumGetDateADT(arguments.value("first_day"));
     }
     read_options(arguments, request);
     request.commit_batches = commit_batches;

@@ -37,7 +37,7 @@ struct CopyRequest : RequestOptions {
     bool commit_batches = false;             // a transaction for every batch
     std::int64_t job_id = 0;                 // 0: a call without a job
     std::string job{};                       // its name
-    bool skips_loaded = false;               // does nothing, and says nothing, where the window is loaded
+    bool refuses_unsettled = false;          // settle => warn: an error for a window that is known not to be settled
 
     bool has_window() const { return day || data_interval; }
     // What the run copies, and what the ledger calls it: the day or the range, grown by lookback. Raises 22008, 22023

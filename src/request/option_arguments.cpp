@@ -14,17 +14,6 @@ std::string message_text(std::string_view text) { return std::string(text); }
           "It is " + message_text(option.documentation) + ".");
 }
 
-template <class Enumeration>
-void read_word(const NamedValues &arguments, const OptionEntry &option, Enumeration &value) {
-    const std::string word = arguments.required_text(option.name.data());
-    const std::optional<Enumeration> found = find_word<Enumeration>(word);
-    if (!found)
-        raise(sqlstate::invalid_parameter,
-              "invalid value for argument \"" + message_text(option.name) + "\": \"" + shorten(word) + "\"",
-              "Allowed values are " + message_text(option.words) + ".");
-    value = *found;
-}
-
 int read_integer(const NamedValues &arguments, const OptionEntry &option) {
     arguments.require(option.name.data());
     const int number = DatumGetInt32(arguments.value(option.name.data()));
@@ -73,6 +62,12 @@ std::optional<std::vector<std::string>> read_names(const NamedValues &arguments,
 
 } // namespace
 
+void raise_wrong_word(const char *name, const std::string &word, std::string_view words) {
+    raise(sqlstate::invalid_parameter,
+          std::string("invalid value for argument \"") + name + "\": \"" + shorten(word) + "\"",
+          "Allowed values are " + message_text(words) + ".");
+}
+
 // The regclass '-' is 0, which must not pass for no table.
 Oid read_relation(const NamedValues &arguments, const char *name) {
     if (arguments.is_null(name)) return InvalidOid;
@@ -84,8 +79,8 @@ Oid read_relation(const NamedValues &arguments, const char *name) {
 }
 
 void read_options(const NamedValues &arguments, RequestOptions &options) {
-#define OPTION_WORD(name, ...)                                                                                         \
-    if (arguments.has(#name)) read_word(arguments, find_option(#name), options.name);
+#define OPTION_WORD(name, Type, ...)                                                                                        \
+    if (arguments.has(#name)) options.name = read_word<Type>(arguments, #name);
 #define OPTION_INTEGER(name, ...)                                                                                      \
     if (arguments.has(#name)) options.name = read_integer(arguments, find_option(#name));
 #define OPTION_COUNT(name, ...) options.name = read_count(arguments, find_option(#name));

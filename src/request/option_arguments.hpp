@@ -11,6 +11,16 @@ namespace pgci {
 // table.
 void read_options(const NamedValues &arguments, RequestOptions &options);
 
+[[noreturn]] void raise_wrong_word(const char *name, const std::string &word, std::string_view words);
+
+// An argument that is one of the words of an enumeration. Raises 22004 for NULL, 22023 for another word.
+template <class Enumeration> Enumeration read_word(const NamedValues &arguments, const char *name) {
+    const std::string word = arguments.required_text(name);
+    const std::optional<Enumeration> found = find_word<Enumeration>(word);
+    if (!found) raise_wrong_word(name, word, words_of<Enumeration>);
+    return *found;
+}
+
 // A regclass argument; 0 for NULL, 42P01 for the regclass of no table.
 Oid read_relation(const NamedValues &arguments, const char *name);
 

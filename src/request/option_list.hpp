@@ -40,11 +40,6 @@ constexpr const OptionEntry &find_option(std::string_view name) {
     throw "no such option";
 }
 
-// Is it an option of every function that loads? Those of a backfill are not.
-constexpr bool is_of_every_run(const OptionEntry &option) {
-    return option.name != "jobs" && option.name != "reprocess";
-}
-
 // The words of an enumeration of the list, in the order of its values, separated by ", ".
 template <class Enumeration> inline constexpr std::string_view words_of{};
 

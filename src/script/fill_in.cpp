@@ -19,7 +19,6 @@
 namespace {
 
 using pgci::all_options;
-using pgci::is_of_every_run;
 using pgci::OptionEntry;
 
 std::string trimmed(const std::string &text) {
@@ -60,10 +59,7 @@ std::vector<std::string> expand_argument(const std::string &argument) {
     std::vector<std::string> arguments;
     for (const OptionEntry &option : all_options) {
         const bool is_named = std::find(named.begin(), named.end(), option.name) != named.end();
-        const bool is_wanted = named.empty() ? is_of_every_run(option)
-                               : leaves_out  ? is_of_every_run(option) && !is_named
-                                             : is_named;
-        if (is_wanted) arguments.push_back(declaration_of(option));
+        if (named.empty() || is_named != leaves_out) arguments.push_back(declaration_of(option));
     }
     return arguments;
 }

@@ -113,7 +113,8 @@ std::string unsettled_warning(SourceSession &source, const Window &window) {
     return state.reason.empty() ? "" : message(window) + "; " + state.reason;
 }
 
-SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle) {
+SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle,
+                           bool refuses_unsettled) {
     if (settle == Settle::ignore) return {};
     if (settle == Settle::wait) {
         wait_until_settled(source, zone, window);
@@ -121,6 +122,7 @@ SettledState settle_window(SourceSession &source, const TimeZone &zone, const Wi
         const Unsettled state = inquire(source, window);
         if (settle == Settle::error && !(state.reason.empty() && state.hidden.empty())) raise_unsettled(window, state);
         if (settle == Settle::warn) {
+            if (!state.reason.empty() && refuses_unsettled) raise_unsettled(window, state);
             if (!state.reason.empty()) warn_unsettled(window, state);
             if (state.reason.empty() && !state.hidden.empty()) return {};
             return {.is_settled = state.reason.empty()};

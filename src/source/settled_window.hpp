@@ -17,8 +17,9 @@ struct SettledState {
 // end is open, and when a standby has replayed a transaction of after its end. As `settle` says, a window that is not
 // settled is a warning, or an error (55000), or is waited for. After wait and error the source's transaction has begun
 // again, after the look. A transaction whose begin the source's role may not see is waited for, and an error, but no
-// warning.
-SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle);
+// warning. With `refuses_unsettled`, what `warn` warns of is an error.
+SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle,
+                           bool refuses_unsettled);
 
 // The warning for a window that is not settled, as far as the source's role may see; empty for one that is.
 std::string unsettled_warning(SourceSession &source, const Window &window);

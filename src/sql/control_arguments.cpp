@@ -4,13 +4,16 @@
 #include "request/copy_arguments.hpp"
 #include "request/option_arguments.hpp"
 #include "ledger/ledger.hpp"
+#include "many/backfill.hpp"
+#include "many/catch_up.hpp"
 #include "many/run_control.hpp"
+#include "sql/job_arguments.hpp"
 
 namespace pgci {
 
 std::int64_t start_run(FunctionCallInfo fcinfo) {
-    // What is wrong with the arguments is found before a worker is launched.
-    return start_run(read_copy_arguments(fcinfo).schema, pack_call(fcinfo));
+    const CopyRequest request = read_job_window(fcinfo);
+    return start_run(request.schema, request.job_id, *request.data_interval);
 }
 
 bool wait_for_run(FunctionCallInfo fcinfo) {
@@ -25,14 +28,13 @@ bool wait_for_run(FunctionCallInfo fcinfo) {
         if (*milliseconds < 0)
             raise(sqlstate::invalid_parameter, "timeout must not be negative", "NULL waits as long as it takes.");
     }
-    return wait_for_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), milliseconds,
-                        pack_call(fcinfo));
+    return wait_for_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), milliseconds);
 }
 
 bool cancel_run(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     arguments.require("run_id");
-    return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), pack_call(fcinfo));
+    return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")));
 }
 
 void check_may_commit(FunctionCallInfo fcinfo) {
@@ -43,8 +45,8 @@ void check_may_commit(FunctionCallInfo fcinfo) {
     const std::string name = pg_call([=] { return get_func_name(procedure); });
     raise(sqlstate::invalid_transaction, name + "() cannot be called inside a transaction block",
           "Use autocommit (psycopg: connection.autocommit = True; Airflow: autocommit=True) and one statement per "
-          "string; or use copy_incremental(), which is one transaction.",
-          name == "copy_incremental_backfill" ? "It commits after every day." : "It commits after every batch.");
+          "string; or use copy_incremental() or copy_incremental_run(), which are one transaction.",
+          name == "copy_incremental_batches" ? "It commits after every batch." : "It commits after every window.");
 }
 
 std::int64_t forget_windows(FunctionCallInfo fcinfo) {
@@ -76,16 +78,32 @@ std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
     return missing;
 }
 
-BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo) {
+static int read_workers(const NamedValues &arguments) {
+    constexpr int most_workers = 64;
+    arguments.require("workers");
+    const int workers = DatumGetInt32(arguments.value("workers"));
+    if (workers < 1 || workers > most_workers)
+        raise(sqlstate::invalid_parameter,
+              "workers must be between 1 and " + std::to_string(most_workers) + ", not " + std::to_string(workers),
+              "It is the number of windows that are loaded at the same time.");
+    return workers;
+}
+
+void catch_up(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
-    CopyRequest copy = read_copy_arguments(fcinfo);
-    BackfillRequest request{.copy = std::move(copy), .days = read_days(arguments)};
-    if (request.copy.jobs > 1) request.call = pack_call(fcinfo);
-    if (request.copy.reprocess == Reprocess::all && request.copy.mode == Mode::append &&
-        request.copy.on_rerun == OnRerun::error)
-        raise(sqlstate::invalid_parameter, "reprocess => 'all' in mode append would double the days that are there",
-              "Use mode replace or upsert, or reprocess => 'missing'; or on_rerun => 'run' if the rows are gone.");
-    return request;
+    const int workers = read_workers(arguments);
+    check_may_commit(fcinfo);
+    catch_up(extension_schema(fcinfo), arguments.optional_text("job"), workers);
+}
+
+void backfill(FunctionCallInfo fcinfo) {
+    const NamedValues arguments(fcinfo);
+    const std::string job = arguments.required_text("job");
+    const DayRange days = read_days(arguments);
+    const int workers = read_workers(arguments);
+    const Reprocess reprocess = read_word<Reprocess>(arguments, "reprocess");
+    check_may_commit(fcinfo);
+    backfill(extension_schema(fcinfo), job, days, workers, reprocess);
 }
 
 } // namespace pgci

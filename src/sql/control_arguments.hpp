@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "server/pg.hpp"
-#include "many/backfill.hpp"
 
 namespace pgci {
 
@@ -24,8 +23,9 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo);
 // 22008, 22023 for the arguments, 42501 without a right to read or write the target.
 std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo);
 
-// The arguments of copy_incremental_backfill(). Raises what read_copy_arguments and DayRange raise, and 22023 for
-// reprocess => 'all' that would double days.
-BackfillRequest read_backfill_arguments(FunctionCallInfo fcinfo);
+// copy_incremental_catch_up(job, workers) and _backfill(job, first_day, last_day, workers, reprocess), by catch_up and backfill.
+// Raise 22004 and 22023 for arguments, 22008 for days.
+void catch_up(FunctionCallInfo fcinfo);
+void backfill(FunctionCallInfo fcinfo);
 
 } // namespace pgci

@@ -16,6 +16,16 @@ TimeSpan window_of_day(const Job &job, DateADT day) {
     return window.end > whole_day.end() ? window : whole_day.span();
 }
 
+TimeSpan read_window(const NamedValues &arguments, const Job &job) {
+    if (arguments.has("data_interval")) {
+        arguments.require("data_interval");
+        const Datum value = arguments.value("data_interval");
+        return read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
+    }
+    arguments.require("day");
+    return window_of_day(job, DatumGetDateADT(arguments.value("day")));
+}
+
 } // namespace
 
 CopyRequest read_job_request(FunctionCallInfo fcinfo) {
@@ -23,14 +33,15 @@ CopyRequest read_job_request(FunctionCallInfo fcinfo) {
     const Jobs jobs(extension_schema(fcinfo));
     const Job job = jobs.find(arguments.required_text("job"));
     CopyRequest request = jobs.request_of(job);
-    if (arguments.has("data_interval")) {
-        arguments.require("data_interval");
-        const Datum value = arguments.value("data_interval");
-        request.data_interval = read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
-    } else {
-        arguments.require("day");
-        request.data_interval = window_of_day(job, DatumGetDateADT(arguments.value("day")));
-    }
+    request.data_interval = read_window(arguments, job);
+    return request;
+}
+
+CopyRequest read_job_window(FunctionCallInfo fcinfo) {
+    const NamedValues arguments(fcinfo);
+    const Job job = Jobs(extension_schema(fcinfo)).find(arguments.required_text("job"));
+    CopyRequest request = job.request;
+    request.data_interval = read_window(arguments, job);
     return request;
 }
 

@@ -10,4 +10,7 @@ namespace pgci {
 // 42501 as Jobs::find does, 42P01 and 42704 as Jobs::request_of does.
 CopyRequest read_job_request(FunctionCallInfo fcinfo);
 
+// The same without what Jobs::request_of finds: for a worker, which reads the definition itself.
+CopyRequest read_job_window(FunctionCallInfo fcinfo);
+
 } // namespace pgci

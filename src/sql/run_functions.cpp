@@ -1,11 +1,11 @@
-// The SQL functions around runs: backfill, start, wait, cancel, missing, forget.
+// The SQL functions around runs: catch_up, backfill, start, wait, cancel, missing, forget.
 #include "server/guard.hpp"
-#include "many/backfill.hpp"
 #include "sql/control_arguments.hpp"
 #include "sql/set_result.hpp"
 
 extern "C" {
 
+PG_FUNCTION_INFO_V1(copy_incremental_catch_up);
 PG_FUNCTION_INFO_V1(copy_incremental_backfill);
 PG_FUNCTION_INFO_V1(copy_incremental_start);
 PG_FUNCTION_INFO_V1(copy_incremental_wait);
@@ -13,11 +13,16 @@ PG_FUNCTION_INFO_V1(copy_incremental_cancel);
 PG_FUNCTION_INFO_V1(copy_incremental_missing);
 PG_FUNCTION_INFO_V1(copy_incremental_forget);
 
+Datum copy_incremental_catch_up(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::catch_up(fcinfo);
+        return Datum{0};
+    });
+}
+
 Datum copy_incremental_backfill(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        const pgci::BackfillRequest request = pgci::read_backfill_arguments(fcinfo);
-        pgci::check_may_commit(fcinfo);
-        pgci::backfill(request);
+        pgci::backfill(fcinfo);
         return Datum{0};
     });
 }

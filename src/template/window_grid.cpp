@@ -102,11 +102,11 @@ std::int64_t WindowGrid::count(TimeSpan span) const {
     return static_cast<std::int64_t>(windows(span).size());
 }
 
-std::vector<TimeSpan> WindowGrid::windows(TimeSpan span) const {
+std::vector<TimeSpan> WindowGrid::windows(TimeSpan span, std::size_t most) const {
     std::vector<TimeSpan> found;
     if (span.end <= span.start) return found;
     const std::int64_t last = number_at(span.end - 1);
-    for (std::int64_t number = number_at(span.start); number <= last; ++number) {
+    for (std::int64_t number = number_at(span.start); number <= last && found.size() < most; ++number) {
         const TimeSpan window = span_of(number);
         if (window.start < window.end) found.push_back(window);
     }

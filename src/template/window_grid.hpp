@@ -23,9 +23,9 @@ class WindowGrid {
     // The end of the last window that is due at `now`, which is `lag` after its end; the start of the first day when none is.
     TimestampTz due_to(TimestampTz now, const Interval &lag) const;
     // How many windows of [from, to) are not empty, and the windows, in their order. A window counts of which a part lies
-    // in the span.
+    // in the span. No more than the first `most` are returned.
     std::int64_t count(TimeSpan span) const;
-    std::vector<TimeSpan> windows(TimeSpan span) const;
+    std::vector<TimeSpan> windows(TimeSpan span, std::size_t most = SIZE_MAX) const;
 
   private:
     TimeZone zone_;

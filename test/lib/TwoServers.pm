@@ -10,7 +10,7 @@ use Sessions;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches sister_sql fails_with
+our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches sister_sql define_job job_sql fails_with
   copies no_session_left wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
 # The password of the role etl_reader at the source. No message or log may show it.
@@ -99,6 +99,30 @@ sub sister_sql
 	my ($function, @call) = @_;
 	return copy_sql(@call) =~ s/^SELECT copy_incremental\(/SELECT * FROM $function(/r =~ s/\$query\$, (?:NULL|'[^']*')\K, 2000//r =~
 	  s/, on_rerun => '\w+'//r;
+}
+
+# The text that defines a job, or defines it again, and prints nothing. The arguments are those of copy_sql(), target as text;
+# first_day and the others of copy_incremental_create_job() too.
+sub define_job
+{
+	my ($name, $query, %argument) = @_;
+	my $source = delete $argument{src_conninfo} // "'src'";
+	%argument = (or_replace => 'true', %argument);
+	my $named = join '', map { ", $_ => $argument{$_}" } sort keys %argument;
+	return "DO \$define\$BEGIN PERFORM copy_incremental_create_job('$name', $source, \$query\$$query\$query\$$named); END\$define\$";
+}
+
+# The text that defines a job under a fresh name, whose first day is this one, and calls copy_incremental_$verb() of the job
+# and the day.
+my $fresh_jobs = 0;
+sub job_sql
+{
+	my ($verb, $query, $day, %argument) = @_;
+	my $name = 'job_' . ++$fresh_jobs;
+	my $call = $verb eq 'catch_up' ? "CALL copy_incremental_catch_up('$name')"
+	  : $verb eq 'backfill' ? "CALL copy_incremental_backfill('$name', '$day', '$day')"
+	  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
+	return define_job($name, $query, first_day => "'$day'", %argument) . "; $call";
 }
 
 # Runs SQL that must fail with this SQLSTATE and a message that matches; what psql printed (verbose) is returned.

@@ -1,0 +1,146 @@
+// What becomes of a window:
+//
+//     to do --> running --> loaded    its rows, its entry "succeeded" in the ledger and its place in the job's coverage, in one
+//                      |              commit
+//                      |--> failed    nothing of its rows; an entry "failed" with SQLSTATE and message
+//                      \--> left      to another session that is loading it
+//
+// With workers above 1, background workers take the windows one by one; this session writes down what they report, and loads
+// what they leave over, or all where no worker could be had. A cancel stops all: the windows in hand are rolled back and stay
+// to do, those loaded stay. Nothing but the ledger and the coverage remembers such a call, so a killed one is continued by the
+// same call.
+#include "many/load_windows.hpp"
+
+#include <algorithm>
+
+#include "server/memory.hpp"
+#include "many/window_report.hpp"
+#include "many/worker_pool.hpp"
+
+namespace pgci {
+
+namespace {
+
+class Loader {
+  public:
+    Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, const char *hint);
+    void record_failed_jobs();
+    void load_here();
+    void load_in_workers(int workers);
+    void finish() { report_.finish(); }
+
+  private:
+    void record(const WindowTask &task, const WindowResult &result);
+    void run_here(const WindowTask &task);
+
+    Oid schema_;
+    const ProcedureScope &procedure_;
+    std::vector<JobWindows> jobs_;
+    std::vector<WindowTask> tasks_{};
+    WindowReport report_;
+};
+
+// The windows of a job with lookback overlap, so that workers could not load them at once. It is enough that the first of
+// adjacent windows looks back: the days before the others are loaded by this call.
+bool looks_back(const JobWindows &job, std::size_t place) {
+    return job.looks_back && job.job.request.lookback > 0 &&
+           (place == 0 || job.windows[place - 1].end != job.windows[place].start);
+}
+
+Loader::Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, const char *hint)
+    : schema_(schema), procedure_(procedure), jobs_(std::move(jobs)), report_(hint) {
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+        const JobWindows &job = jobs_[i];
+        report_.add_job(job.job.name, job.windows.size(), job.detail);
+        for (std::size_t place = 0; place < job.windows.size(); ++place)
+            tasks_.push_back({.job_id = job.job.id,
+                              .job = static_cast<std::uint32_t>(i),
+                              .span = job.windows[place],
+                              .looks_back = looks_back(job, place),
+                              .is_again = job.is_again});
+    }
+}
+
+void Loader::record_failed_jobs() {
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+        const JobWindows &job = jobs_[i];
+        if (!job.failure) continue;
+        procedure_.commit();
+        record_failure(schema_, job.job, std::nullopt, GetCurrentTimestamp(), *job.failure);
+        procedure_.rest();
+        report_.add_failure(i, *job.failure);
+    }
+}
+
+// Tells the user, and the ledger of a failure. Leaves no snapshot behind.
+void Loader::record(const WindowTask &task, const WindowResult &result) {
+    const TemporaryMemory memory;
+    const Job &job = jobs_[task.job].job;
+    const bool is_new = report_.add(task.job, Window::of_span(task.span, job.zone()).name(), result);
+    if (result.end != WindowEnd::failed || !is_new) return;
+    procedure_.commit();
+    record_failure(schema_, job, task.span, result.started_at, *result.failure);
+    procedure_.rest();
+}
+
+void Loader::run_here(const WindowTask &task) {
+    if (report_.has_stopped(task.job)) return;
+    procedure_.commit();
+    const WindowResult result = run_window(schema_, task, procedure_, Runner::session);
+    procedure_.rest();
+    record(task, result);
+}
+
+void Loader::load_here() {
+    for (const WindowTask &task : tasks_) run_here(task);
+}
+
+void warn_unused(const RunFailure &reason) {
+    const char *const text = reason.message.c_str();
+    const int code = reason.code;
+    pg_call([=] { ereport(WARNING, (errcode(code), errmsg("a background worker could not be used: %s", text))); });
+}
+
+void Loader::load_in_workers(int workers) {
+    const auto rest = std::stable_partition(tasks_.begin(), tasks_.end(),
+                                            [](const WindowTask &task) { return task.looks_back; });
+    std::for_each(tasks_.begin(), rest, [this](const WindowTask &task) { run_here(task); });
+    tasks_.erase(tasks_.begin(), rest);
+    std::erase_if(tasks_, [this](const WindowTask &task) { return report_.has_stopped(task.job); });
+    if (tasks_.size() < 2) return load_here();
+    const int wanted = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(workers), tasks_.size()));
+    WorkerPool pool({.work = WorkerTask::windows,
+                     .schema = schema_,
+                     .windows = tasks_,
+                     .jobs = static_cast<std::uint32_t>(jobs_.size()),
+                     .workers = wanted});
+    const int launched = pool.size();
+    if (launched < wanted)
+        pg_call([=] {
+            ereport(NOTICE,
+                    (errmsg("%d of %d background workers could be started", launched, wanted),
+                     launched > 0 ? errdetail("So many windows are loaded at once.")
+                                  : errdetail("This session loads the windows one after the other."),
+                     errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer workers.")));
+        });
+    while (const std::optional<WorkerMessage> message = pool.next())
+        if (message->kind == MessageKind::ended) record(tasks_[message->window], message->result);
+    if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(*reason);
+    // What workers that ended early have left over.
+    while (const std::optional<std::uint32_t> place = pool.take_window()) run_here(tasks_[*place]);
+}
+
+} // namespace
+
+void load_windows(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, int workers,
+                  const char *hint) {
+    Loader loader(schema, procedure, std::move(jobs), hint);
+    loader.record_failed_jobs();
+    if (workers > 1)
+        loader.load_in_workers(workers);
+    else
+        loader.load_here();
+    loader.finish();
+}
+
+} // namespace pgci

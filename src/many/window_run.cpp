@@ -1,0 +1,100 @@
+#include "many/window_run.hpp"
+
+#include "server/subtransaction.hpp"
+#include "connection/conninfo.hpp"
+#include "ledger/coverage.hpp"
+#include "ledger/ledger.hpp"
+#include "run/copy_window.hpp"
+
+namespace pgci {
+
+namespace {
+
+void load(Oid schema, const WindowTask &task, Runner runner, WindowResult &result) {
+    result.stops_job = true; // what fails until the window's own work begins
+    const Jobs jobs(schema);
+    const Job job = jobs.find(task.job_id);
+    CopyRequest request =
+        runner == Runner::worker ? request_of_worker(jobs, job, task.span) : jobs.request_of(job);
+    request.data_interval = task.span;
+    if (!task.looks_back) request.lookback = 0;
+    request.refuses_unsettled = request.mode == Mode::append;
+    RunKey key;
+    key.window = Window::of_span(task.span, job.zone());
+    key.job_id = job.id;
+    result.stops_job = false;
+    if (!RunLock::try_take(key)) {
+        result.end = WindowEnd::is_busy;
+    } else if (!task.is_again && uncovered(task.span, Coverage(schema).find(job.id)).empty()) {
+        result.end = WindowEnd::was_loaded;
+    } else {
+        result.rows_written = copy_window(request);
+    }
+}
+
+// The window is a boundary of its own: an exception of its copy is its result, after its work was rolled back.
+std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, WindowResult &result) {
+    try {
+        return in_subtransaction([&] { load(schema, task, runner, result); });
+    } catch (const PgError &error) {
+        if (runner == Runner::session) throw;
+        return describe_error(error.data());
+    } catch (...) {
+        return describe_failure();
+    }
+}
+
+// What the ledger calls the source, as far as that can be found.
+std::string find_source(const Jobs &jobs, const Job &job) {
+    std::string source;
+    const std::optional<RunFailure> failure =
+        in_subtransaction([&] { source = identify_source(resolve_source(jobs.source_of(job))); });
+    return failure ? "unknown" : source;
+}
+
+} // namespace
+
+CopyRequest request_of_worker(const Jobs &jobs, const Job &job, TimeSpan span) {
+    CopyRequest request = jobs.request_of(job);
+    request.data_interval = span;
+    const Oid target = request.target;
+    if (pg_call([=] { return get_rel_persistence(target); }) == RELPERSISTENCE_TEMP)
+        raise(sqlstate::feature_not_supported, "background workers cannot write into a temporary table",
+              "Use workers => 1, or a table that is not temporary.");
+    return request;
+}
+
+WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner) {
+    // What is left of a window must not add up over years of them.
+    const MemoryContext memory = pg_call(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental window", ALLOCSET_DEFAULT_SIZES); });
+    const MemoryContext caller = MemoryContextSwitchTo(memory);
+    WindowResult result;
+    result.started_at = GetCurrentTimestamp();
+    result.failure = try_to_load(schema, task, runner, result);
+    // Deferred constraints fail here.
+    if (!result.failure) result.failure = transactions.try_commit();
+    if (result.failure) {
+        result.end = WindowEnd::failed;
+        result.rows_written = 0;
+        if (result.failure->code == sqlstate::connection_failed.packed()) result.stops_job = true;
+    }
+    result.ended_at = GetCurrentTimestamp();
+    MemoryContextSwitchTo(caller);
+    pg_call([=] { MemoryContextDelete(memory); });
+    return result;
+}
+
+void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, TimestampTz started_at,
+                    const RunFailure &failure) {
+    const CopyRequest &request = job.request;
+    RunKey key{.target = job.target,
+               .source = find_source(Jobs(schema), job),
+               .query_hash = hash_query(request.query_template, request.window_column),
+               .window = std::nullopt,
+               .job_id = job.id};
+    if (span) key.window = Window::of_span(*span, job.zone());
+    Ledger(schema).record_failure(key, word_of(request.mode), word_of(request.method), started_at, failure);
+}
+
+} // namespace pgci
