@@ -11,9 +11,7 @@ namespace pgci {
 namespace {
 
 // The options that a definition stores in its column of options. The others have columns of their own, or belong to a call.
-bool is_stored(const OptionEntry &option) {
-    return option.name != "target" && option.name != "time_zone";
-}
+bool is_stored(const OptionEntry &option) { return option.name != "target" && option.name != "time_zone"; }
 
 Oid type_of(const OptionEntry &option) {
     if (option.sql_type == "integer") return INT4OID;

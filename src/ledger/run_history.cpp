@@ -146,8 +146,8 @@ int RunHistory::find_process(std::int64_t run_id) const {
 std::vector<std::size_t> RunHistory::find_failed(std::int64_t job_id, const std::vector<Window> &windows) const {
     return places(run_as_owner(
         table_.owner(),
-        "SELECT n FROM " + windows_relation(2) + " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " +
-            table_.name() +
+        "SELECT n FROM " + windows_relation(2) +
+            " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + table_.name() +
             " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r "
             "USING (data_interval) WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
         {int8_parameter(job_id), timestamps_parameter(windows, &Window::start),

@@ -12,7 +12,8 @@ constexpr std::size_t most_windows = 100000;
 
 std::vector<TimeSpan> windows_of_days(const Job &job, const DayRange &days) {
     const TimeZone zone = job.zone();
-    const TimeSpan span{Window::of_day(days.day(0), zone).start(), Window::of_day(days.day(days.size() - 1), zone).end()};
+    const TimeSpan span{Window::of_day(days.day(0), zone).start(),
+                        Window::of_day(days.day(days.size() - 1), zone).end()};
     std::vector<TimeSpan> windows = job.grid().windows(span, most_windows + 1);
     if (windows.size() > most_windows)
         raise(sqlstate::invalid_parameter, "the days have more than " + std::to_string(most_windows) + " windows",
@@ -20,7 +21,8 @@ std::vector<TimeSpan> windows_of_days(const Job &job, const DayRange &days) {
     return windows;
 }
 
-std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vector<TimeSpan> &all, Reprocess reprocess) {
+std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vector<TimeSpan> &all,
+                                     Reprocess reprocess) {
     if (reprocess == Reprocess::all) return all;
     if (reprocess == Reprocess::missing)
         return uncovered_windows(job.grid(), {all.front().start, all.back().end}, Coverage(schema).find(job.id),

@@ -102,8 +102,8 @@ void warn_unused(const RunFailure &reason) {
 }
 
 void Loader::load_in_workers(int workers) {
-    const auto rest = std::stable_partition(tasks_.begin(), tasks_.end(),
-                                            [](const WindowTask &task) { return task.looks_back; });
+    const auto rest =
+        std::stable_partition(tasks_.begin(), tasks_.end(), [](const WindowTask &task) { return task.looks_back; });
     std::for_each(tasks_.begin(), rest, [this](const WindowTask &task) { run_here(task); });
     tasks_.erase(tasks_.begin(), rest);
     std::erase_if(tasks_, [this](const WindowTask &task) { return report_.has_stopped(task.job); });

@@ -10,10 +10,10 @@ namespace pgci {
 // What is to be loaded of a job.
 struct JobWindows {
     Job job;
-    std::vector<TimeSpan> windows{}; // in their order
-    bool looks_back = false;         // by the option lookback; else the windows are loaded without it
-    bool is_again = false;           // windows are loaded even if they are loaded already
-    std::string detail{};            // of the job's line in the report
+    std::vector<TimeSpan> windows{};     // in their order
+    bool looks_back = false;             // by the option lookback; else the windows are loaded without it
+    bool is_again = false;               // windows are loaded even if they are loaded already
+    std::string detail{};                // of the job's line in the report
     std::optional<RunFailure> failure{}; // the windows could not be found
 };
 

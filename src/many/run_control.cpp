@@ -33,10 +33,8 @@ std::int64_t start_run(Oid schema, std::int64_t job_id, TimeSpan span) {
     check_may_write();
     const std::int64_t run_id = Ledger(schema).draw_run_id();
     await_free_slot();
-    WorkerPool pool({.work = WorkerTask::run,
-                     .schema = schema,
-                     .windows = {{.job_id = job_id, .span = span}},
-                     .run_id = run_id});
+    WorkerPool pool(
+        {.work = WorkerTask::run, .schema = schema, .windows = {{.job_id = job_id, .span = span}}, .run_id = run_id});
     if (pool.size() == 0) raise_no_free_slot();
     if (!pool.next()) {
         if (const std::optional<RunFailure> reason = pool.take_last_words()) raise(*reason);

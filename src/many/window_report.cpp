@@ -23,9 +23,8 @@ void warn(const std::string &what, const RunFailure &failure) {
 void notice(const std::string &message, const std::string &detail) {
     const char *const text = message.c_str();
     const char *const more = detail.c_str();
-    pg_call([=] {
-        ereport(NOTICE, (errmsg_internal("%s", text), more[0] == '\0' ? 0 : errdetail_internal("%s", more)));
-    });
+    pg_call(
+        [=] { ereport(NOTICE, (errmsg_internal("%s", text), more[0] == '\0' ? 0 : errdetail_internal("%s", more))); });
 }
 
 } // namespace
@@ -113,11 +112,14 @@ void WindowReport::finish() {
     if (failures_ > failed_.size())
         detail += "\n... and " + std::to_string(failures_ - failed_.size()) + " more, see copy_incremental_runs";
     const JobLine &first = jobs_.front();
-    const auto failed_jobs = std::count_if(jobs_.begin(), jobs_.end(), [](const JobLine &job) { return job.failed > 0; });
+    const auto failed_jobs =
+        std::count_if(jobs_.begin(), jobs_.end(), [](const JobLine &job) { return job.failed > 0; });
     std::string message = std::to_string(failed_jobs) + " of " + std::to_string(jobs_.size()) + " jobs failed";
     if (jobs_.size() == 1)
-        message = (first.windows == 0 ? "" : std::to_string(failures_) + " of " + count_of(first.windows, "window") + " of ") +
-                  "job \"" + first.name + "\" failed";
+        message =
+            (first.windows == 0 ? ""
+                                : std::to_string(failures_) + " of " + count_of(first.windows, "window") + " of ") +
+            "job \"" + first.name + "\" failed";
     const int state = failed_.front().failure.code;
     const char *const message_text = message.c_str();
     const char *const detail_text = detail.c_str();

@@ -14,8 +14,7 @@ void load(Oid schema, const WindowTask &task, Runner runner, WindowResult &resul
     result.stops_job = true; // what fails until the window's own work begins
     const Jobs jobs(schema);
     const Job job = jobs.find(task.job_id);
-    CopyRequest request =
-        runner == Runner::worker ? request_of_worker(jobs, job, task.span) : jobs.request_of(job);
+    CopyRequest request = runner == Runner::worker ? request_of_worker(jobs, job, task.span) : jobs.request_of(job);
     request.data_interval = task.span;
     if (!task.looks_back) request.lookback = 0;
     request.refuses_unsettled = request.mode == Mode::append;

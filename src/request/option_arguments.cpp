@@ -79,7 +79,7 @@ Oid read_relation(const NamedValues &arguments, const char *name) {
 }
 
 void read_options(const NamedValues &arguments, RequestOptions &options) {
-#define OPTION_WORD(name, Type, ...)                                                                                        \
+#define OPTION_WORD(name, Type, ...)                                                                                   \
     if (arguments.has(#name)) options.name = read_word<Type>(arguments, #name);
 #define OPTION_INTEGER(name, ...)                                                                                      \
     if (arguments.has(#name)) options.name = read_integer(arguments, find_option(#name));

@@ -133,7 +133,7 @@ std::string PreparedRun::slice_of_mode() const { return request_.mode == Mode::r
 
 std::optional<bool> PreparedRun::settle() {
     if (!key_.window) return std::nullopt;
-    const SettledState state = 
+    const SettledState state =
         settle_window(*source_, zone_, *key_.window, request_.settle, request_.refuses_unsettled);
     if (state.has_restarted) describe();
     return state.is_settled;
