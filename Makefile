@@ -32,7 +32,7 @@ help:
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make check-valgrind the main paths on the server as it is, under valgrind; by hand'
 	@echo 'make coverage       the lines and branches of each folder of src/ that make check executes, and what no test reaches'
-	@echo 'make check-versions every test on PostgreSQL 15, 17 and 18, and copies between versions, each in its own Debian'
+	@echo 'make check-versions every test on PostgreSQL 15 to 18, and copies between versions, each in its own Debian'
 	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
 	@echo 'make dist           the PGXN bundle of the last commit'
