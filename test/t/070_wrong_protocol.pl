@@ -142,15 +142,15 @@ my @values = (
 	[ 'B57', 'a jsonb that is cut', 3802, "\1{", 'j', '22P02', qr/invalid input syntax for type json/ ],
 	[ 'B57', 'a numeric of an unknown sign', 1700, pack('n5', 1, 0, 0x1234, 0, 1), 'm', '22P03', qr/invalid sign in external "numeric" value/ ],
 	[ 'B57', 'a numeric of a digit too large', 1700, pack('n5', 1, 0, 0, 0, 20_000), 'm', '22P03', qr/invalid digit in external "numeric" value/ ],
-	[ 'B57', 'a numeric without its digits', 1700, pack('n4', 1000, 0, 0, 0), 'm', '22P03', qr/insufficient data left/ ],
+	[ 'B57', 'a numeric without its digits', 1700, pack('n4', 1000, 0, 0, 0), 'm', '22P03', qr/insufficient data left/, '08P01' ],
 	[ 'B57', 'an inet of family 9', 869, pack('C4 N', 9, 32, 0, 4, 1), 'i', '22P03', qr/invalid address family/ ],
 	[ 'B56', 'an array of 99 dimensions', 1007, pack('N3', 99, 0, 23), 'a', '54000', qr/number of array dimensions/ ],
 	[ 'B56', 'an array of 2^31 by 2^31', 1007, pack('N7', 2, 0, 23, 2**31 - 1, 1, 2**31 - 1, 1), 'a', '54000', qr/array size exceeds/ ],
 	[ 'B56', 'an array of another element type', 1007, pack('N6 a', 1, 0, 25, 1, 1, 1, 'x'), 'a', '42804', qr/element type/ ],
-	[ 'B56', 'an array that is cut', 1007, pack('N5', 1, 0, 23, 3, 1), 'a', '22P03', qr/insufficient data left/ ],
+	[ 'B56', 'an array that is cut', 1007, pack('N5', 1, 0, 23, 3, 1), 'a', '22P03', qr/insufficient data left/, '08P01' ],
 	[ 'B52', 'a timestamp out of range', 1184, pack('q>', 9_223_372_036_854_775_806), 'at', '22008', qr/timestamp out of range/ ],
 	[ 'B52', 'a date out of range', 1082, pack('l>', 2**31 - 2), 'd', '22008', qr/date out of range/ ],
-	[ 'B52', 'a uuid of three bytes', 2950, 'abc', 'u', '22P03', qr/insufficient data left/ ],
+	[ 'B52', 'a uuid of three bytes', 2950, 'abc', 'u', '22P03', qr/insufficient data left/, '08P01' ],
 	[ 'B51', 'an int8 too large', 20, pack('q>', 2**40), 'n', '22003', qr/integer out of range/, '22P03', qr/incorrect binary data format/ ],
 	[ 'B55', 'an int4 of 1 MB', 23, 'x' x 1_000_000, 'n', '22P03|54000', qr/incorrect binary data format|exceeds/ ]);
 for my $value (@values)
