@@ -58,6 +58,7 @@ Job read_job(const NamedValues &row) {
     job.name = row.required_text("job");
     job.owner = read_oid(row, "owner");
     job.server = read_oid(row, "server");
+    job.source = row.required_text("source");
     job.target = read_oid(row, "target_oid");
     job.target_name = row.required_text("target_name");
     job.first_day = DatumGetDateADT(row.value("first_day"));
@@ -86,8 +87,9 @@ Jobs::Jobs(Oid schema) : schema_(schema), table_(schema, "pgci_jobs") {}
 std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<Parameter> &parameters) const {
     const std::vector<NamedValues> rows = select_as_owner(
         table_.owner(),
-        "SELECT j.job_id, j.job, j.owner::oid AS owner, j.server::oid AS server, j.conninfo, j.query_template, "
-        "j.target::oid AS target_oid, j.target_name, j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
+        "SELECT j.job_id, j.job, coalesce((SELECT r.oid FROM pg_roles AS r WHERE r.oid = j.owner), 0) AS owner, "
+        "j.server::oid AS server, j.source, j.conninfo, j.query_template, j.target::oid AS target_oid, j.target_name, "
+        "j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
             table_.name() + " AS j, " + stored_options() + " WHERE " + condition,
         parameters);
     std::vector<Job> jobs;
@@ -107,7 +109,9 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
     Job &job = jobs.front();
     if (!may_use(job, table_.oid()))
         raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"",
-              "A job can be used by the role that owns it and by its members.");
+              OidIsValid(job.owner)
+                  ? "A job can be used by the role that owns it and by its members."
+                  : "The role that owned it was dropped. A superuser can define it again with or_replace => true.");
     return std::move(job);
 }
 
@@ -119,6 +123,15 @@ std::vector<Job> Jobs::find_own() const {
                    !is_member_of_role_nosuper(GetUserId(), job.owner);
         });
     });
+    return jobs;
+}
+
+std::vector<Job> Jobs::find_into(Oid target, bool all) const {
+    const std::string runs = OwnTable(schema_, "pgci_runs").name();
+    std::vector<Job> jobs = find_all("j.target::oid = $1 OR j.job_id IN (SELECT job_id FROM " + runs +
+                                         " WHERE target::oid = $1) ORDER BY j.job_id",
+                                     {oid_parameter(target)});
+    if (!all) std::erase_if(jobs, [this](const Job &job) { return !may_use(job, table_.oid()); });
     return jobs;
 }
 
@@ -178,16 +191,17 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       interval_parameter(job.window_size),
                                       interval_parameter(job.lag),
                                       text_parameter(time_zone),
+                                      text_parameter(job.source),
                                       int8_parameter(job.id)};
     parameters[3].is_null = has_server;
     const std::string stored = options_parameter(options, parameters.size() + 1, parameters);
     const std::string columns =
         "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
-        "lag, time_zone, options)";
-    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, " + stored + ")";
+        "lag, time_zone, source, options)";
+    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, " + stored + ")";
     const std::string sql =
         job.id != 0
-            ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $12"
+            ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $13"
             : "INSERT INTO " + table_.name() + " " + columns + " VALUES " + values + " ON CONFLICT (job) DO NOTHING";
     if (run_as_owner(table_.owner(), sql, parameters).processed == 1) return;
     raise(sqlstate::duplicate_object, "job \"" + shorten(job.name) + "\" already exists",

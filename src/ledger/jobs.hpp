@@ -17,6 +17,7 @@ struct Job {
     std::string name;
     Oid owner = InvalidOid;  // invalid if the role was dropped
     Oid server = InvalidOid; // of a connection string: invalid
+    std::string source;      // what runs called it when the job was defined; no secret
     Oid target = InvalidOid; // of a table that did not exist yet, or was not restored: invalid
     std::string target_name; // when the job was defined
     CopyRequest request{};   // of every run, but for the window, the source and the target
@@ -43,6 +44,8 @@ class Jobs {
     // Those of the roles of which the current user is a member, in the order of their names. To a superuser the jobs of other
     // roles do not count.
     std::vector<Job> find_own() const;
+    // The jobs that load into a relation, or have: all, or those that the current user may use.
+    std::vector<Job> find_into(Oid target, bool all) const;
 
     // Stores a definition; those of an id are written over the job that has it. `options` has a value of each option that a
     // run has. Raises 42710 where another job has the name.

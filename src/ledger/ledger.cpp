@@ -3,7 +3,7 @@
 #include "server/compat.hpp"
 #include "server/extension.hpp"
 #include "server/guard.hpp"
-#include "server/sql_text.hpp"
+#include "ledger/run_notification.hpp"
 
 namespace pgci {
 
@@ -74,14 +74,30 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
          {BOOLOID, BoolGetDatum(statistics.is_settled.value_or(false)), !is_known},
          {INT8OID, Int64GetDatum(statistics.source_rows.value_or(0)), !statistics.source_rows}},
         1);
+    if (std::string_view(status) != "partial") notify_end(run_id);
+}
+
+// One object of JSON, whose names are in this order; shorter than 8000 bytes, because it has two names and numbers.
+void Ledger::notify_end(std::int64_t run_id) const {
+    const OwnerResult row = run_as_owner(
+        table().owner(),
+        "SELECT r.run_id, json_build_object('job', j.job, 'run_id', r.run_id, 'status', r.status, 'target', "
+        "r.target::oid::regclass::text, 'window', CASE WHEN r.data_interval IS NOT NULL THEN "
+        "json_build_array(lower(r.data_interval), upper(r.data_interval)) END, 'rows', r.rows_written)::text FROM " +
+            table().name() + " AS r LEFT JOIN " + OwnTable(schema(), "pgci_jobs").name() +
+            " AS j USING (job_id) WHERE r.run_id = $1",
+        {int8_parameter(run_id)});
+    if (row.found()) notify_at_commit(row.text(0));
 }
 
 void Ledger::record_failure(const RunKey &key, std::string_view mode, std::string_view method, TimestampTz started_at,
                             const RunFailure &failure) const {
-    add_entry(draw_run_id(), key, mode, method, ", started_at, ended_at, status, sqlstate, message, detail, hint",
+    const std::int64_t run_id = draw_run_id();
+    add_entry(run_id, key, mode, method, ", started_at, ended_at, status, sqlstate, message, detail, hint",
               ", $11, clock_timestamp(), 'failed', $12, $13, nullif($14, ''), nullif($15, '')",
               {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message),
                text_parameter(failure.detail), text_parameter(failure.hint)});
+    notify_end(run_id);
 }
 
 void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
@@ -92,6 +108,7 @@ void Ledger::fail(std::int64_t run_id, const RunFailure &failure) const {
                   {int8_parameter(run_id), text_parameter(failure.sqlstate()), text_parameter(failure.message),
                    text_parameter(failure.detail), text_parameter(failure.hint)},
                   1);
+    notify_end(run_id);
 }
 
 void Ledger::end_skipped(std::int64_t run_id) const {
@@ -99,10 +116,11 @@ void Ledger::end_skipped(std::int64_t run_id) const {
                   "UPDATE " + table().name() +
                       " SET status = 'skipped', ended_at = clock_timestamp() WHERE run_id = $1",
                   {int8_parameter(run_id)}, 1);
+    notify_end(run_id);
 }
 
 void Ledger::mark_crashed() const {
-    run_as_owner(
+    const OwnerResult marked = run_as_owner(
         table().owner(),
         "UPDATE " + table().name() +
             " SET status = 'crashed', ended_at = clock_timestamp(), message = 'the server or the background worker "
@@ -111,8 +129,9 @@ void Ledger::mark_crashed() const {
             " AS r WHERE r.status = 'running' AND NOT EXISTS (SELECT FROM pg_locks AS l "
             "WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.database = (SELECT oid FROM pg_database WHERE "
             "datname = current_database()) AND l.classid::bigint << 32 | l.objid::bigint = r.run_id) "
-            "FOR UPDATE SKIP LOCKED)",
+            "FOR UPDATE SKIP LOCKED) RETURNING run_id",
         {lock_class_parameter(LockClass::run_life)});
+    for (std::size_t i = 0; i < marked.count; ++i) notify_end(marked.numbers[i]);
 }
 
 void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const {
@@ -122,11 +141,9 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
         for (const Reject &reject : rejects) column.push_back(text_of(reject));
         return texts_parameter(column);
     };
-    check_extension();
-    const Oid schema = pg_call([this] { return get_rel_namespace(table().oid()); });
     write_entries(run_id, "pgci_rejects",
-                  "INSERT INTO " + quote_identifier(pg_call([=] { return get_namespace_name(schema); })) +
-                      ".pgci_rejects (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
+                  "INSERT INTO " + OwnTable(schema(), "pgci_rejects").name() +
+                      " (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
                       "column_name) SELECT $1, $2, source_row::jsonb, sqlstate, message, nullif(detail, ''), "
                       "nullif(constraint_name, ''), nullif(column_name, '') FROM "
                       "unnest($3, $4, $5, $6, $7, $8) AS r(source_row, sqlstate, message, detail, constraint_name, "
@@ -141,18 +158,18 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
                   static_cast<std::int64_t>(rejects.size()));
 }
 
-std::int64_t Ledger::forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const {
-    const Oid user = GetUserId();
-    const bool all_users = pg_call(
-        [=, this] { return compat::owns_relation(target, user) || compat::owns_relation(table().oid(), user); });
-    const std::string of_user = all_users ? "$4 IS NOT NULL" : "owner = $4::oid";
+std::int64_t Ledger::forget(Oid target, std::int64_t job_id, Oid owner, std::optional<TimestampTz> start,
+                            std::optional<TimestampTz> end) const {
+    const std::string jobs = OwnTable(schema(), "pgci_jobs").name();
     return run_as_owner(
                table().owner(),
                "UPDATE " + table().name() +
-                   " SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
-                   "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND " +
-                   of_user,
-               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), user_parameter()})
+                   " AS r SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
+                   "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND "
+                   "CASE WHEN $4 <> 0 THEN job_id = $4 ELSE NOT EXISTS (SELECT FROM " +
+                   jobs + " AS j WHERE j.job_id = r.job_id) AND ($5 = 0 OR owner::oid::bigint = $5) END",
+               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), int8_parameter(job_id),
+                int8_parameter(owner)})
         .processed;
 }
 

@@ -53,12 +53,14 @@ class Ledger : public RunHistory {
     void mark_crashed() const;
     // Records rows that the run did not load.
     void record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const;
-    // Forgets the runs into `target` of all windows in [start, end), of whole results too when there are no bounds;
-    // they stay in the table with status forgotten. Returns how many. Only the target's owner forgets the runs of
-    // others.
-    std::int64_t forget(Oid target, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const;
+    // Marks as forgotten the runs into `target` of all windows in [start, end), of whole results too when there are no bounds:
+    // those of a job, or for 0 those of calls and of dropped jobs that the user `owner` started, or that any user did if it is
+    // invalid. Returns how many.
+    std::int64_t forget(Oid target, std::int64_t job_id, Oid owner, std::optional<TimestampTz> start,
+                        std::optional<TimestampTz> end) const;
 
   private:
+    void notify_end(std::int64_t run_id) const;
     void write_entries(std::int64_t run_id, const char *table, const std::string &statement,
                        const std::vector<Parameter> &parameters, std::int64_t count) const;
     void add_entry(std::int64_t run_id, const RunKey &key, std::string_view mode, std::string_view method,

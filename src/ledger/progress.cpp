@@ -8,7 +8,8 @@ namespace {
 
 // The places among the twenty, from 0 on; the view's definition has them, from 1 on.
 enum Slot : int {
-    slot_mark = 10, // tells a run from a COPY
+    slot_job_id = 9, // 0 for a call without a job
+    slot_mark,       // tells a run from a COPY
     slot_run_id,
     slot_has_window,
     slot_window_start,
@@ -37,6 +38,7 @@ void RunProgress::show(const RunStatistics &statistics) const {
                              PROGRESS_COPY_TUPLES_PROCESSED,
                              PROGRESS_COPY_COMMAND,
                              PROGRESS_COPY_TYPE,
+                             slot_job_id,
                              slot_run_id,
                              slot_has_window,
                              slot_window_start,
@@ -51,6 +53,7 @@ void RunProgress::show(const RunStatistics &statistics) const {
                                 statistics.rows_read,
                                 PROGRESS_COPY_COMMAND_FROM,
                                 PROGRESS_COPY_TYPE_CALLBACK,
+                                facts_.job_id,
                                 facts_.run_id,
                                 facts_.window_start ? 1 : 0,
                                 facts_.window_start.value_or(0),

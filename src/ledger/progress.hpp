@@ -7,6 +7,7 @@ namespace pgci {
 
 struct ProgressFacts {
     Oid target = InvalidOid;
+    std::int64_t job_id = 0; // 0: a call without a job
     std::int64_t run_id = 0;
     std::optional<TimestampTz> window_start{}; // nothing: a whole result
     std::optional<TimestampTz> window_end{};

@@ -65,7 +65,7 @@ std::vector<Parameter> key_parameters(const RunKey &key) {
 
 Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
 
-RunHistory::RunHistory(Oid schema) : table_(schema, "pgci_runs") {}
+RunHistory::RunHistory(Oid schema) : schema_(schema), table_(schema, "pgci_runs") {}
 
 std::optional<EarlierRun> RunHistory::find_earlier(const RunKey &key) const {
     const OwnerResult row = run_as_owner(
@@ -151,15 +151,6 @@ std::vector<std::size_t> RunHistory::find_failed(std::int64_t job_id, const std:
             " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r "
             "USING (data_interval) WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
         {int8_parameter(job_id), timestamps_parameter(windows, &Window::start),
-         timestamps_parameter(windows, &Window::end)}));
-}
-
-std::vector<std::size_t> RunHistory::find_uncovered(Oid target, const std::vector<Window> &windows) const {
-    return places(run_as_owner(
-        table_.owner(),
-        "SELECT n FROM " + windows_relation(2) + " WHERE NOT coalesce((SELECT range_agg(data_interval) FROM " +
-            table_.name() + " WHERE target = $1::oid AND status = 'succeeded') @> data_interval, false) ORDER BY n",
-        {int8_parameter(target), timestamps_parameter(windows, &Window::start),
          timestamps_parameter(windows, &Window::end)}));
 }
 

@@ -45,15 +45,16 @@ class RunHistory {
     int find_process(std::int64_t run_id) const;
     // The places in `windows` of those whose last run of the job failed or crashed, or wrote only a part.
     std::vector<std::size_t> find_failed(std::int64_t job_id, const std::vector<Window> &windows) const;
-    // The places in `windows` of those that no succeeded runs into `target` cover, of whatever source and query.
-    std::vector<std::size_t> find_uncovered(Oid target, const std::vector<Window> &windows) const;
 
   protected:
     const OwnTable &table() const { return table_; }
+    // The extension's.
+    Oid schema() const { return schema_; }
 
   private:
     TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
 
+    Oid schema_;
     OwnTable table_;
 };
 

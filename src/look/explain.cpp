@@ -6,6 +6,8 @@
 #include "source/settled_window.hpp"
 #include "source/source_plan.hpp"
 #include "source/window_column.hpp"
+#include "ledger/backlog.hpp"
+#include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "rows/bulk_writer.hpp"
@@ -38,20 +40,55 @@ class Explanation {
 
 std::string version_text(int number) { return std::to_string(number / 10000) + "." + std::to_string(number % 10000); }
 
+std::string interval_text(const Interval &interval) {
+    return pg_call([&] { return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval))); });
+}
+
+// In ISO 8601, whatever DateStyle is.
+std::string moment_text(TimestampTz moment) {
+    return pg_call([=] { return timestamptz_to_str(moment); });
+}
+
+std::string spans_text(const std::vector<TimeSpan> &spans) {
+    std::string text;
+    for (const TimeSpan &span : spans)
+        text += (text.empty() ? "[" : ", [") + moment_text(span.start) + ", " + moment_text(span.end) + ")";
+    return text.empty() ? "nothing" : text;
+}
+
+void explain_job(Explanation &explanation, const Job &job, Oid schema) {
+    const std::vector<TimeSpan> covered = Coverage(schema).find(job.id);
+    const Backlog backlog = find_backlog(job, covered);
+    explanation.add("job", job.name);
+    explanation.add("owner", pg_call([owner = job.owner]() -> const char * {
+                        return OidIsValid(owner) ? GetUserNameFromId(owner, true) : "was dropped";
+                    }));
+    explanation.add("window size", interval_text(job.window_size));
+    explanation.add("first day", Window::of_day(job.first_day, job.zone()).name());
+    explanation.add("time zone", job.zone().name());
+    explanation.add("lag", interval_text(job.lag));
+    explanation.add("covered", spans_text(covered));
+    explanation.add("due to", moment_text(backlog.due_to));
+    explanation.add("missing windows", std::to_string(backlog.missing_windows));
+}
+
+// The options that are not shown by themselves.
+std::string other_options(RequestOptions options) {
+    options.target = InvalidOid;
+    options.time_zone.reset();
+    return options_text(options);
+}
+
 void explain_request(Explanation &explanation, PreparedRun &run) {
     explanation.add("source",
                     run.key().source + ", PostgreSQL " + version_text(run.source().connection().server_version()));
-    if (const std::string options = options_text(run.request()); !options.empty()) explanation.add("options", options);
-    const std::optional<Window> &window = run.window();
-    explanation.add("window",
-                    window ? "[" + window->text().start + ", " + window->text().end + ")" : "the whole result");
+    if (const std::string options = other_options(run.request()); !options.empty()) explanation.add("options", options);
+    explanation.add("window", "[" + run.window()->text().start + ", " + run.window()->text().end + ")");
     explanation.add("query", run.query().text());
     int number = 0;
     for (const std::string &parameter : run.query().parameters())
         explanation.add("query $" + std::to_string(++number), parameter);
     explanation.add("target", run.target().name());
-    explanation.add("target found by",
-                    OidIsValid(run.request().target) ? "argument target" : "the table that the query reads");
 }
 
 // Runs a step of the run in a subtransaction that is undone, so that its locks do not stay. Its error is the run's.
@@ -130,7 +167,6 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
         const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows ? std::to_string(*source_plan.rows) : "unknown");
         explanation.add("source plan", source_plan.text);
-        if (!run.window()) return;
         const std::string unsettled = unsettled_warning(run.source(), *run.window());
         if (!unsettled.empty()) explanation.add("warning", unsettled);
         explain_window_column(explanation, run);
@@ -160,10 +196,11 @@ void explain_earlier_run(Explanation &explanation, const PreparedRun &run) {
 
 } // namespace
 
-std::vector<TextRow> explain_run(const CopyRequest &request) {
+std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
     PreparedRun run(request, TargetUse::look);
     run.open();
     Explanation explanation;
+    explain_job(explanation, job, request.schema);
     explain_request(explanation, run);
     if (const std::optional<LoadPlan> plan = explain_plan(explanation, run)) {
         if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "server/text_rows.hpp"
-#include "request/copy_request.hpp"
+#include "ledger/jobs.hpp"
 
 namespace pgci {
 
-// Rows of an item and its value: window, target, statements, the source's plan and estimate, missing rights, warnings,
+// Rows of an item and its value: job, what it has to load, window, target, statements, the source's plan and estimate, missing rights, warnings,
 // and errors that the run would raise. Reads no row of source or target and writes nothing.
-std::vector<TextRow> explain_run(const CopyRequest &request);
+std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request);
 
 } // namespace pgci

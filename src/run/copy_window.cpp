@@ -33,7 +33,7 @@ void show_context(void *argument) {
 }
 
 ProgressFacts progress_facts(PreparedRun &run, const LoadPlan &plan, std::int64_t run_id) {
-    ProgressFacts facts{.target = run.target().oid(), .run_id = run_id};
+    ProgressFacts facts{.target = run.target().oid(), .job_id = run.key().job_id, .run_id = run_id};
     if (run.window()) facts.window_start = run.window()->start();
     if (run.window()) facts.window_end = run.window()->end();
     if (pgstat_track_activities)

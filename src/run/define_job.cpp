@@ -39,20 +39,20 @@ void check_lag(const Interval &lag) {
               "A window becomes due that long after its end; pass '0' for at once.");
 }
 
-// The server's OID, or for a connection string nothing. A secret would be readable to all who read the table, and would be in
-// every dump.
-Oid check_source(const std::string &src_conninfo) {
-    const ConnectionOptions options = resolve_source(src_conninfo);
+// Sets the job's source. A secret would be readable to all who read the table, and would be in every dump.
+void set_source(Job &job) {
+    const ConnectionOptions options = resolve_source(job.request.src_conninfo);
+    job.source = identify_source(options);
     if (!options.server.empty()) {
         const char *const server = options.server.c_str();
-        return pg_call([=] { return get_foreign_server_oid(server, false); });
+        job.server = pg_call([=] { return get_foreign_server_oid(server, false); });
+        return;
     }
     for (const char *const secret : {"password", "sslpassword", "sslkey", "oauth_client_secret"})
         if (options.find(secret) != nullptr)
             raise(sqlstate::invalid_parameter,
                   std::string("src_conninfo of a job must not have the option \"") + secret + "\"",
                   "Use a foreign server and a user mapping, which keep it: CREATE SERVER, CREATE USER MAPPING.");
-    return InvalidOid;
 }
 
 // A table of this name that this user may see; nothing where there is none yet.
@@ -124,6 +124,8 @@ void define_job(const NamedValues &arguments, Oid schema) {
     const TimeZone zone = job.zone();
     job.first_day = arguments.is_null("first_day") ? today(zone) : DatumGetDateADT(arguments.value("first_day"));
     request.data_interval = job.grid().span_of(0);
+    // Raises what is wrong with the lag.
+    (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);
     check_rules(request);
     arguments.require("or_replace");
     const bool or_replace = DatumGetBool(arguments.value("or_replace"));
@@ -133,7 +135,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
     if (earlier && !or_replace)
         raise(sqlstate::duplicate_object, "job \"" + job.name + "\" already exists",
               "Use or_replace => true to change it, or another name.");
-    job.server = check_source(request.src_conninfo);
+    set_source(job);
     const std::optional<std::string> target = arguments.optional_text("target");
     if (target) request.target = find_target(*target);
     if (target && !OidIsValid(request.target)) {

@@ -1,9 +1,13 @@
 #include "sql/control_arguments.hpp"
 
 #include "server/guard.hpp"
+#include "server/spi.hpp"
+#include "server/sql_text.hpp"
 #include "request/copy_arguments.hpp"
 #include "request/option_arguments.hpp"
-#include "ledger/ledger.hpp"
+#include "ledger/coverage.hpp"
+#include "ledger/forget.hpp"
+#include "ledger/jobs.hpp"
 #include "many/backfill.hpp"
 #include "many/catch_up.hpp"
 #include "many/run_control.hpp"
@@ -50,32 +54,79 @@ void check_may_commit(FunctionCallInfo fcinfo) {
 }
 
 std::int64_t forget_windows(FunctionCallInfo fcinfo) {
-    NamedValues(fcinfo).require("target");
-    if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2) && PG_GETARG_DATEADT(2) < PG_GETARG_DATEADT(1))
-        raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
-    const TimeZone zone = TimeZone::resolve(nullptr);
-    std::optional<TimestampTz> start;
-    std::optional<TimestampTz> end;
-    if (!PG_ARGISNULL(1)) start = Window::of_day(PG_GETARG_DATEADT(1), zone).start();
-    if (!PG_ARGISNULL(2)) end = Window::of_day(PG_GETARG_DATEADT(2), zone).end();
-    const Oid target = PG_GETARG_OID(0);
-    return Ledger(extension_schema(fcinfo)).forget(target, start, end);
-}
-
-std::vector<DateADT> find_missing_days(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     arguments.require("target");
-    const Oid target = read_relation(arguments, "target");
+    const auto day = [&](const char *name) {
+        return arguments.is_null(name) ? std::nullopt : std::optional(DatumGetDateADT(arguments.value(name)));
+    };
+    const ForgottenDays days{.first = day("first_day"), .last = day("last_day")};
+    if (days.first && days.last && *days.last < *days.first)
+        raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
+    return forget(extension_schema(fcinfo), DatumGetObjectId(arguments.value("target")), days,
+                  arguments.optional_text("job"));
+}
+
+std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo) {
+    constexpr std::size_t most_windows = 100000;
+    const NamedValues arguments(fcinfo);
+    const Oid schema = extension_schema(fcinfo);
+    const Job job = Jobs(schema).find(arguments.required_text("job"));
     const DayRange days = read_days(arguments);
+    const TimeZone zone = job.zone();
+    const TimeSpan span{Window::of_day(days.day(0), zone).start(),
+                        Window::of_day(days.day(days.size() - 1), zone).end()};
+    const std::vector<TimeSpan> windows =
+        uncovered_windows(job.grid(), span, Coverage(schema).find(job.id), most_windows + 1);
+    if (windows.size() > most_windows)
+        raise(sqlstate::invalid_parameter,
+              "more than " + std::to_string(most_windows) + " windows of these days are missing",
+              "Call it for fewer days.");
+    const auto moment = [](TimestampTz value) {
+        return std::string(pg_call([=] { return timestamptz_to_str(value); }));
+    };
+    std::vector<TextRow> rows;
+    rows.reserve(windows.size());
+    for (const TimeSpan &window : windows) {
+        const DateADT day = pg_call([local = local_time(window.start, zone)] {
+            return DatumGetDateADT(DirectFunctionCall1(timestamp_date, TimestampGetDatum(local)));
+        });
+        rows.push_back(
+            {Window::of_day(day, zone).name(), "[\"" + moment(window.start) + "\",\"" + moment(window.end) + "\")"});
+    }
+    return rows;
+}
+
+void grant_verbs(FunctionCallInfo fcinfo) {
+    const NamedValues arguments(fcinfo);
+    arguments.require("role");
+    const Oid role = DatumGetObjectId(arguments.value("role"));
+    const std::string grantee = pg_call([=] { return GetUserNameFromId(role, false); });
+    std::string verbs;
+    for (const TextRow &row : select_rows(
+             "SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proname, "
+             "pg_catalog.has_function_privilege(p.oid, "
+             "'EXECUTE WITH GRANT OPTION') FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_proc AS p ON p.oid "
+             "OPERATOR(pg_catalog.=) d.objid WHERE d.classid OPERATOR(pg_catalog.=) "
+             "'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype OPERATOR(pg_catalog.=) 'e' AND d.refclassid "
+             "OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid "
+             "OPERATOR(pg_catalog.=) "
+             "(SELECT e.refobjid FROM pg_catalog.pg_depend AS e WHERE e.classid OPERATOR(pg_catalog.=) d.classid AND "
+             "e.objid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND e.deptype OPERATOR(pg_catalog.=) 'e') AND "
+             "p.proname ~ '^copy_incremental' AND p.proname OPERATOR(pg_catalog.<>) ALL "
+             "('{copy_incremental_batch_rows,copy_incremental_grant}'::pg_catalog.name[]) ORDER BY 1",
+             {std::to_string(fcinfo->flinfo->fn_oid)})) {
+        if (row[2] != "t" && row[2] != "true")
+            raise(sqlstate::insufficient_privilege, "permission denied for function " + *row[1],
+                  "Its owner or a superuser can grant it.");
+        verbs += (verbs.empty() ? "" : ", ") + *row[0];
+    }
+    const std::string grant = "GRANT EXECUTE ON ROUTINE " + verbs + " TO " + quote_identifier(grantee);
+    const char *const sql = grant.c_str();
     pg_call([=] {
-        const AclResult allowed = pg_class_aclcheck(target, GetUserId(), ACL_SELECT | ACL_INSERT);
-        if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_TABLE, get_rel_name(target));
+        spi_connect();
+        if (const int code = SPI_execute(sql, false, 0); code < 0) raise_spi("SPI_execute", code);
+        spi_finish();
     });
-    std::vector<DateADT> missing;
-    for (const std::size_t place :
-         RunHistory(extension_schema(fcinfo)).find_uncovered(target, days.windows(TimeZone::resolve(nullptr))))
-        missing.push_back(days.day(place));
-    return missing;
 }
 
 static int read_workers(const NamedValues &arguments) {

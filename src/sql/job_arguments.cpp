@@ -2,7 +2,8 @@
 
 #include "server/guard.hpp"
 #include "request/named_values.hpp"
-#include "ledger/jobs.hpp"
+#include "ledger/backlog.hpp"
+#include "ledger/coverage.hpp"
 
 namespace pgci {
 
@@ -26,6 +27,10 @@ TimeSpan read_window(const NamedValues &arguments, const Job &job) {
     return window_of_day(job, DatumGetDateADT(arguments.value("day")));
 }
 
+TimeSpan next_window(const Job &job, Oid schema) {
+    return find_backlog(job, Coverage(schema).find(job.id)).oldest.value_or(job.grid().span_of(0));
+}
+
 } // namespace
 
 CopyRequest read_job_request(FunctionCallInfo fcinfo) {
@@ -43,6 +48,17 @@ CopyRequest read_job_window(FunctionCallInfo fcinfo) {
     CopyRequest request = job.request;
     request.data_interval = read_window(arguments, job);
     return request;
+}
+
+JobRequest read_any_window(FunctionCallInfo fcinfo) {
+    const NamedValues arguments(fcinfo);
+    const Oid schema = extension_schema(fcinfo);
+    const Jobs jobs(schema);
+    JobRequest found{.job = jobs.find(arguments.required_text("job")), .request = {}};
+    found.request = jobs.request_of(found.job);
+    found.request.data_interval =
+        arguments.is_null("day") ? next_window(found.job, schema) : read_window(arguments, found.job);
+    return found;
 }
 
 } // namespace pgci

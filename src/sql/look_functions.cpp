@@ -1,9 +1,9 @@
 // The SQL functions that look: explain, describe, verify.
 #include "server/guard.hpp"
-#include "request/copy_arguments.hpp"
 #include "look/describe.hpp"
 #include "look/explain.hpp"
 #include "look/verify.hpp"
+#include "sql/job_arguments.hpp"
 #include "sql/set_result.hpp"
 
 extern "C" {
@@ -15,21 +15,22 @@ PG_FUNCTION_INFO_V1(copy_incremental_verify_rows);
 
 Datum copy_incremental_describe(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::return_rows(fcinfo, pgci::describe_columns(pgci::read_copy_arguments(fcinfo)));
+        pgci::return_rows(fcinfo, pgci::describe_columns(pgci::read_any_window(fcinfo).request));
         return Datum{0};
     });
 }
 
 Datum copy_incremental_explain(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::return_rows(fcinfo, pgci::explain_run(pgci::read_copy_arguments(fcinfo)));
+        const pgci::JobRequest found = pgci::read_any_window(fcinfo);
+        pgci::return_rows(fcinfo, pgci::explain_run(found.job, found.request));
         return Datum{0};
     });
 }
 
 Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::return_rows(fcinfo, pgci::verify_window(pgci::read_copy_arguments(fcinfo)));
+        pgci::return_rows(fcinfo, pgci::verify_window(pgci::read_job_request(fcinfo)));
         return Datum{0};
     });
 }
@@ -37,10 +38,9 @@ Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
 Datum copy_incremental_verify_rows(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
         pgci::SetResult result(fcinfo);
-        pgci::find_different_rows(pgci::read_copy_arguments(fcinfo),
-                                  [&](const char *difference, const std::string &key) {
-                                      result.add({difference, key});
-                                  });
+        pgci::find_different_rows(pgci::read_job_request(fcinfo), [&](const char *difference, const std::string &key) {
+            result.add({difference, key});
+        });
         return Datum{0};
     });
 }

@@ -1,4 +1,4 @@
-// The SQL functions around runs: catch_up, backfill, start, wait, cancel, missing, forget.
+// The SQL functions around runs: catch_up, backfill, start, wait, cancel, missing, forget, grant.
 #include "server/guard.hpp"
 #include "sql/control_arguments.hpp"
 #include "sql/set_result.hpp"
@@ -12,6 +12,7 @@ PG_FUNCTION_INFO_V1(copy_incremental_wait);
 PG_FUNCTION_INFO_V1(copy_incremental_cancel);
 PG_FUNCTION_INFO_V1(copy_incremental_missing);
 PG_FUNCTION_INFO_V1(copy_incremental_forget);
+PG_FUNCTION_INFO_V1(copy_incremental_grant);
 
 Datum copy_incremental_catch_up(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
@@ -41,13 +42,20 @@ Datum copy_incremental_cancel(PG_FUNCTION_ARGS) {
 
 Datum copy_incremental_missing(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::return_dates(fcinfo, pgci::find_missing_days(fcinfo));
+        pgci::return_rows(fcinfo, pgci::find_missing_windows(fcinfo));
         return Datum{0};
     });
 }
 
 Datum copy_incremental_forget(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::forget_windows(fcinfo)); });
+}
+
+Datum copy_incremental_grant(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::grant_verbs(fcinfo);
+        return Datum{0};
+    });
 }
 
 } // extern "C"

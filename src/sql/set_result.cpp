@@ -30,16 +30,4 @@ void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows) {
     for (const TextRow &row : rows) result.add(row);
 }
 
-void return_dates(FunctionCallInfo fcinfo, const std::vector<DateADT> &dates) {
-    pg_call([&] {
-        InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-        const auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-        for (const DateADT date : dates) {
-            Datum value = DateADTGetDatum(date);
-            bool is_null = false;
-            tuplestore_putvalues(result->setResult, result->setDesc, &value, &is_null);
-        }
-    });
-}
-
 } // namespace pgci

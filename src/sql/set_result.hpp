@@ -26,7 +26,4 @@ class SetResult {
 // Returns these rows.
 void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows);
 
-// Returns dates from a function RETURNS SETOF date.
-void return_dates(FunctionCallInfo fcinfo, const std::vector<DateADT> &dates);
-
 } // namespace pgci

@@ -98,8 +98,19 @@ std::int64_t WindowGrid::count(TimeSpan span) const {
     const std::int64_t first = number_at(span.start);
     const std::int64_t last = number_at(span.end - 1);
     if (microseconds_ == 0) return last - first + 1;
-    // Windows of less than a day may be empty, at most once in some months.
-    return static_cast<std::int64_t>(windows(span).size());
+    // Windows of less than a day may be empty, but none is on a day of 24 hours.
+    const std::int64_t of_day = USECS_PER_DAY / microseconds_;
+    std::int64_t found = 0;
+    for (std::int64_t number = first; number <= last;) {
+        if (number + of_day <= last + 1 && start_of(number + of_day) - start_of(number) == USECS_PER_DAY) {
+            found += of_day;
+            number += of_day;
+        } else {
+            found += start_of(number) < start_of(number + 1) ? 1 : 0;
+            ++number;
+        }
+    }
+    return found;
 }
 
 std::vector<TimeSpan> WindowGrid::windows(TimeSpan span, std::size_t most) const {

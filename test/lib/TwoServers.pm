@@ -10,7 +10,7 @@ use Sessions;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches sister_sql define_job job_sql fails_with
+our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches define_job job_sql fails_with
   copies no_session_left wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
 # The password of the role etl_reader at the source. No message or log may show it.
@@ -93,14 +93,6 @@ sub copy_sql
 # The text of a call by copy_sql() as one of copy_incremental_batches().
 sub by_batches { my ($call) = @_; return $call =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/r; }
 
-# The text of a call of a function that has the arguments of copy_sql() but batch and on_rerun, and returns rows.
-sub sister_sql
-{
-	my ($function, @call) = @_;
-	return copy_sql(@call) =~ s/^SELECT copy_incremental\(/SELECT * FROM $function(/r =~ s/\$query\$, (?:NULL|'[^']*')\K, 2000//r =~
-	  s/, on_rerun => '\w+'//r;
-}
-
 # The text that defines a job, or defines it again, and prints nothing. The arguments are those of copy_sql(), target as text;
 # first_day and the others of copy_incremental_create_job() too.
 sub define_job
@@ -121,7 +113,8 @@ sub job_sql
 	my $name = 'job_' . ++$fresh_jobs;
 	my $call = $verb eq 'catch_up' ? "CALL copy_incremental_catch_up('$name')"
 	  : $verb eq 'backfill' ? "CALL copy_incremental_backfill('$name', '$day', '$day')"
-	  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
+	  : $verb eq 'describe' ? "SELECT * FROM copy_incremental_describe('$name')"
+  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
 	return define_job($name, $query, first_day => "'$day'", %argument) . "; $call";
 }
 

@@ -1,0 +1,60 @@
+#include "ledger/forget.hpp"
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+#include "server/shown_text.hpp"
+#include "ledger/coverage.hpp"
+#include "ledger/jobs.hpp"
+#include "ledger/ledger.hpp"
+
+namespace pgci {
+
+namespace {
+
+struct Bounds {
+    std::optional<TimestampTz> start{};
+    std::optional<TimestampTz> end{};
+};
+
+Bounds bounds_of(const ForgottenDays &days, const TimeZone &zone) {
+    Bounds bounds;
+    if (days.first) bounds.start = Window::of_day(*days.first, zone).start();
+    if (days.last) bounds.end = Window::of_day(*days.last, zone).end();
+    return bounds;
+}
+
+bool owns(Oid relation) {
+    return pg_call([=] { return compat::owns_relation(relation, GetUserId()); });
+}
+
+std::vector<Job> find_jobs(Oid schema, Oid target, bool all, const std::optional<std::string> &name) {
+    const Jobs jobs(schema);
+    std::vector<Job> found = jobs.find_into(target, all || name);
+    if (!name) return found;
+    const Job job = jobs.find(*name);
+    std::erase_if(found, [&](const Job &other) { return other.id != job.id; });
+    if (found.empty())
+        raise(sqlstate::invalid_parameter, "job \"" + shorten(job.name) + "\" does not load into this target",
+              "Pass the job's target, which the view copy_incremental_jobs shows.");
+    return found;
+}
+
+} // namespace
+
+std::int64_t forget(Oid schema, Oid target, const ForgottenDays &days, const std::optional<std::string> &job) {
+    const bool all = owns(target) || owns(OwnTable(schema, "pgci_runs").oid());
+    const Ledger ledger(schema);
+    const Coverage coverage(schema);
+    std::int64_t forgotten = 0;
+    for (const Job &of_target : find_jobs(schema, target, all, job)) {
+        const Bounds bounds = bounds_of(days, of_target.zone());
+        forgotten += ledger.forget(target, of_target.id, InvalidOid, bounds.start, bounds.end);
+        coverage.remove(of_target.id, bounds.start, bounds.end);
+    }
+    if (job) return forgotten;
+    const Bounds bounds = bounds_of(days, TimeZone::resolve(nullptr));
+    const Oid owner = all ? InvalidOid : pg_call([] { return GetUserId(); });
+    return forgotten + ledger.forget(target, 0, owner, bounds.start, bounds.end);
+}
+
+} // namespace pgci

@@ -1,0 +1,55 @@
+#include "ledger/run_notification.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// In the memory of the transaction, newest first.
+struct Pending {
+    Pending *earlier;
+    SubTransactionId subtransaction;
+    const char *payload;
+};
+
+// PostgreSQL's callbacks at the end of a transaction have no other way to find it.
+Pending *pending = nullptr;
+bool is_registered = false;
+
+void notify_all(const Pending *from) {
+    if (from == nullptr) return;
+    notify_all(from->earlier);
+    Async_Notify("copy_incremental", from->payload);
+}
+
+void at_transaction_end(XactEvent event, void *) {
+    if (event == XACT_EVENT_PRE_COMMIT) notify_all(pending);
+    if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT) pending = nullptr;
+}
+
+// Those of a subtransaction and of its children have its number or higher ones.
+void at_subtransaction_end(SubXactEvent event, SubTransactionId subtransaction, SubTransactionId, void *) {
+    if (event != SUBXACT_EVENT_ABORT_SUB) return;
+    while (pending != nullptr && pending->subtransaction >= subtransaction) pending = pending->earlier;
+}
+
+} // namespace
+
+void notify_at_commit(const std::string &payload) {
+    const char *const text = payload.c_str();
+    pg_call([=] {
+        if (!is_registered) {
+            RegisterXactCallback(at_transaction_end, nullptr);
+            RegisterSubXactCallback(at_subtransaction_end, nullptr);
+            is_registered = true;
+        }
+        auto *const next = static_cast<Pending *>(MemoryContextAlloc(TopTransactionContext, sizeof(Pending)));
+        next->earlier = pending;
+        next->subtransaction = GetCurrentSubTransactionId();
+        next->payload = MemoryContextStrdup(TopTransactionContext, text);
+        pending = next;
+    });
+}
+
+} // namespace pgci
