@@ -147,6 +147,7 @@ std::string describe_task(Oid schema, const WindowTask &task) {
 void load_windows(const WorkerView &view, const WorkerTransactions &transactions, WorkerSlot &slot) {
     const Oid schema = view.header->schema;
     send_to_leader({.kind = MessageKind::ready});
+    transactions.commit();
     while (const std::optional<std::uint32_t> place = view.windows.take()) {
         const TemporaryMemory memory;
         const WindowTask &task = view.windows.tasks[*place];
@@ -154,7 +155,6 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
         WorkerMessage message{.kind = MessageKind::began, .window = *place};
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
-        transactions.commit();
         message.kind = MessageKind::ended;
         message.result = run_window(schema, task, transactions, Runner::worker);
         if (message.result.stops_job) view.windows.stop(task.job);

@@ -150,12 +150,15 @@ sub renamed { my ($name, $sql) = @_; return $sql =~ s/copy_incremental\(/copy_in
 my $batches = by_batches(copy_sql(@by_day, target => "'days'", mode => "'skip'", batch => 100));
 sub backfill
 {
-	my ($jobs) = @_;
-	return "CALL copy_incremental_backfill('src', '$query', '2018-07-29', '2018-07-31', target => 'days', mode => 'skip', jobs => $jobs)";
+	my ($workers) = @_;
+	return "CALL copy_incremental_backfill('days', '2018-07-29', '2018-07-31', $workers)";
 }
+my @of_job = (first_day => "'2018-07-29'", mode => "'skip'");
+$destination->safe_psql('postgres', join ';', define_job('days', $query, @of_job, target => "'days'"),
+	define_job('started', $query, @of_job, target => "'started'"));
 my ($done, $running) = map {
-	$destination->safe_psql('postgres', renamed('start', copy_sql("SELECT * FROM rows WHERE id < 0 AND $_", undef, target => "'started'")))
-} 'true', 'pg_sleep(600) IS NOT NULL OR sleeps(1)';
+	$destination->safe_psql('postgres', job_sql('start', "SELECT * FROM rows WHERE day = \$1 AND id < 0 AND $_", '2018-07-29', target => "'started'"))
+} 'true', '(pg_sleep(600) IS NOT NULL OR sleeps(1))';
 wait_until($destination, "SELECT status <> 'running' FROM copy_incremental_runs WHERE run_id = $done");
 my %calls = (
 	'append' => copy_sql(@by_day, @rows, batch => 100),
@@ -173,8 +176,9 @@ my %calls = (
 	'batches' => $batches,
 	'backfill' => backfill(1),
 	'backfill, workers' => backfill(2),
+	'catch_up' => "CALL copy_incremental_catch_up('days')",
 	'missing' => "SELECT copy_incremental_missing('started', '2018-07-29', '2018-08-29')",
-	'start' => renamed('start', copy_sql(@by_day, target => "'started'", mode => "'skip'")),
+	'start' => "SELECT copy_incremental_start('started', '2018-07-29')",
 	'wait' => "SELECT copy_incremental_wait($running, '30 ms')",
 	'cancel' => "SELECT copy_incremental_cancel($done)",
 	'forget' => "SELECT copy_incremental_forget('started', '2018-07-29', '2018-08-29')",
@@ -194,7 +198,7 @@ while (my $name = shift @names)
 	$left -= $rounds;
 	my $times = $name =~ /^(missing|cancel|forget)/ ? 20 : 1;
 	my $commits = $calls{$name} =~ /^CALL/;
-	my $undo = $commits ? "TRUNCATE days; DELETE FROM pgci_runs WHERE target = 'days'::regclass; " : '';
+	my $undo = $commits ? "TRUNCATE days; DELETE FROM pgci_runs WHERE target = 'days'::regclass; DELETE FROM pgci_coverage; " : '';
 	my ($duration, $cancelled, @faults) = (0, 0);
 	# The first round is not cancelled, and says how long the call takes.
 	for my $round (0 .. $rounds)

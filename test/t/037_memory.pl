@@ -58,6 +58,7 @@ sub verify_sql
 }
 my @reject = (on_error => "'reject'", batch => 1000);
 my $note = q(g AS id, 'row ' || g AS note);
+my @dated = (src_conninfo => $fast, target => "'dated'", on_rerun => "'run'");
 my @kinds = (
 	[ 'rejects of a conversion', 2000, 500_000, 1024, from_source(q(SELECT g AS id, (CASE WHEN g > 0 THEN 'bad' END)::mood AS mood), target => "'moods'", @reject) ],
 	[ 'rejects of a constraint', 2000, 500_000, 1024, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject) ],
@@ -73,7 +74,9 @@ my @kinds = (
 	(map { my $method = $_; [ "small batches of one transaction, method $method", 5000, 100_000, 128, from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'") ] } 'cursor', 'bulk'),
 	(map { my $method = $_; [ "rows of no bytes, method $method", 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", batch => 1_000_000, method => "'$method'") ] } 'cursor', 'bulk', 'copy'),
 	[ 'rows of no bytes, rejects', 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", @reject, batch => 1_000_000) ],
-	[ 'backfill', 20, 1000, 128, sub { "CALL copy_incremental_backfill($fast, 'SELECT d AS at FROM (SELECT date ''{}'' AS d) AS q', '2001-01-01', date '2001-01-01' + $_[0], target => 'dated', reprocess => 'all', on_rerun => 'run')" } ]);
+	[ 'backfill', 20, 1000, 128, sub { "CALL copy_incremental_backfill('dated', '2001-01-01', date '2001-01-01' + $_[0], reprocess => 'all')" } ],
+	[ 'catch_up', 20, 1000, 128, sub { define_job('dated', "SELECT d AS at FROM (SELECT date '{}' AS d) AS q", @dated, first_day => "current_date - $_[0]") . "; DELETE FROM pgci_coverage; DELETE FROM pgci_runs; CALL copy_incremental_catch_up('dated')" } ]);
+$destination->safe_psql('postgres', define_job('dated', "SELECT d AS at FROM (SELECT date '{}' AS d) AS q", @dated, first_day => "'2001-01-01'"));
 for my $kind (@kinds)
 {
 	my ($name, $size, $long_size, $most, $call) = @$kind;
@@ -92,7 +95,7 @@ for my $kind (@kinds)
 sub wait_growth
 {
 	my ($times) = @_;
-	my $run = $destination->safe_psql('postgres', "SELECT copy_incremental_start($fast, 'SELECT 1 AS id, pg_sleep(600)::text AS note', NULL, target => 'plain')");
+	my $run = $destination->safe_psql('postgres', job_sql('start', "SELECT 1 AS id, pg_sleep(600)::text AS note WHERE '{}' <> ''", '2001-01-01', src_conninfo => $fast, target => "'plain'"));
 	my ($session, $pid) = open_session($destination);
 	start_call($session, "SELECT copy_incremental_wait($run)");
 	my $wake = sub { for (1 .. $_[0]) { kill 'HUP', $pid; usleep(1000); } };

@@ -67,10 +67,10 @@ is(result('TRUNCATE ev', q[SELECT copy_incremental_range('src', 'SELECT * FROM e
 result('TRUNCATE ev', by_batches(copy_sql('SELECT * FROM ev', $day, batch => 7, window_column => q['at'], mode => q['replace'])));
 is(result($ids), $expected, 'by batches');
 result('TRUNCATE ev', q[SELECT copy_incremental_forget('ev', NULL, NULL)]);
-result(q[CALL copy_incremental_backfill('src', 'SELECT * FROM ev', '2018-07-28', '2018-07-31', window_column => 'local', jobs => 2)]);
+result(define_job('ev', 'SELECT * FROM ev', window_column => "'local'", first_day => "'2018-07-28'"), q[CALL copy_incremental_backfill('ev', '2018-07-28', '2018-07-31', workers => 2)]);
 is(result($ids), '96 0 95', 'backfill in workers');
 result('TRUNCATE ev');
-my $run = result(q[SELECT copy_incremental_start('src', 'SELECT * FROM ev', '2018-07-29', window_column => 'day', mode => 'upsert')]);
+my $run = result(job_sql('start', 'SELECT * FROM ev', '2018-07-29', window_column => "'day'", mode => "'upsert'"));
 is(result("SELECT copy_incremental_wait($run)", $ids), "t\n$expected", 'in the background');
 
 # Texts of the query.

@@ -86,11 +86,12 @@ sub during
 # Another session drops it between two transactions of a run: what is committed stays, and the caller knows.
 my $again = 'DROP TABLE job; CREATE EXTENSION pg_copy_incremental; CREATE TABLE job (id int CHECK (id <> 7), day date)';
 my $hold = "CREATE TRIGGER hold AFTER INSERT ON job FOR EACH ROW WHEN (NEW.id % 100 = 45) EXECUTE FUNCTION hold()";
-my $backfill = sub { my ($jobs) = @_; return "CALL copy_incremental_backfill('src', 'SELECT * FROM job WHERE day = \$1 AND id <> 7', '2018-07-29', '2018-08-01', batch => 20, target => 'job', jobs => $jobs)"; };
+my $backfill = sub { my ($workers) = @_; return "CALL copy_incremental_backfill('job', '2018-07-29', '2018-08-01', workers => $workers)"; };
+my $define = define_job('job', 'SELECT * FROM job WHERE day = $1 AND id <> 7', first_day => "'2018-07-29'", batch => 20, target => "'job'");
 for my $case (map({ [ "batches, $_", by_batches(call(method => "'$_'")), 60 ] } qw(cursor bulk)), [ 'backfill', $backfill->(1), 99 ])
 {
 	my ($name, $call, $rows) = @$case;
-	$destination->safe_psql('postgres', $hold);
+	$destination->safe_psql('postgres', "$hold; $define");
 	my ($ended, $out, $said) = during($name, $call, 'DROP EXTENSION pg_copy_incremental', 1);
 	is($ended, '55000', $name) or diag($said);
 	like($said, $dropped, "$name: the message");
@@ -100,7 +101,7 @@ for my $case (map({ [ "batches, $_", by_batches(call(method => "'$_'")), 60 ] } 
 }
 
 # A backfill in workers: whoever meets it first says so.
-$destination->safe_psql('postgres', $hold);
+$destination->safe_psql('postgres', "$hold; $define");
 my ($ended, $out, $said) = during('workers', $backfill->(2), 'DROP EXTENSION pg_copy_incremental', 1, 2);
 is($ended, '55000', 'workers') or diag($said);
 like($said, $dropped, 'workers: the message');
@@ -115,7 +116,7 @@ is($destination->safe_psql('postgres', $state), '40|0|0', 'batches, entry delete
 
 # A run in the background keeps the ledger from being dropped until its end.
 $destination->safe_psql('postgres', 'TRUNCATE job');
-my $start = 'SELECT copy_incremental_start(' . call() =~ s/^SELECT copy_incremental\(//r;
+my $start = job_sql('start', @query, batch => 20, target => "'job'");
 $watcher->query_safe('SELECT pg_advisory_lock(42)');
 my $run = $destination->safe_psql('postgres', $start);
 ok(poll_session($watcher, q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted), 1), 'background: the run waits');

@@ -15,7 +15,7 @@ my $untouched = ForkingServer->new(sub { append_to_file($mark, 'x') });
 on_both('CREATE TABLE job (id int PRIMARY KEY, day date)', $source, $primary);
 $source->safe_psql('postgres', "INSERT INTO job SELECT g, '2018-07-29' FROM generate_series(1, 10) AS g");
 my $query = 'SELECT * FROM job WHERE day = $1';
-my $run = $primary->safe_psql('postgres', copy_sql($query, '2018-07-29') =~ s/copy_incremental\(/copy_incremental_start(/r);
+my $run = $primary->safe_psql('postgres', job_sql('start', $query, '2018-07-29', target => "'job'", time_zone => "'UTC'"));
 $primary->safe_psql('postgres', "SELECT copy_incremental_wait($run)");
 $primary->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -25,13 +25,13 @@ $primary->wait_for_catchup($standby);
 
 my @to_nobody = ($query, '2018-07-30', src_conninfo => q('host=127.0.0.1 user=u dbname=d port=) . $untouched->port . q('), target => "'job'");
 my $call = copy_sql(@to_nobody);
-my $days = $call =~ s/'2018-07-30', 2000/'2018-07-30', '2018-07-31'/r;
 for my $case ([ 'copy_incremental()', $call ], [ 'mode replace', copy_sql(@to_nobody, mode => "'replace'", replace_where => '$$day = $1$$') ],
 	[ 'method copy', copy_sql(@to_nobody, method => "'copy'") ],
 	[ 'copy_incremental_range()', $call =~ s/copy_incremental\(/copy_incremental_range(/r =~ s/'2018-07-30'/'[2018-07-30, 2018-07-31)'/r ],
 	[ 'copy_incremental_batches()', by_batches($call) ],
-	(map { [ "copy_incremental_backfill(), jobs $_", $days =~ s/SELECT copy_incremental\(/CALL copy_incremental_backfill(/r =~ s/\)$/, jobs => $_)/r ] } 1, 2),
-	[ 'copy_incremental_start()', $call =~ s/copy_incremental\(/copy_incremental_start(/r ],
+	(map { [ "copy_incremental_backfill(), workers $_", "CALL copy_incremental_backfill('job_1', '2018-07-30', '2018-07-31', $_)" ] } 1, 2),
+	[ 'copy_incremental_catch_up()', 'CALL copy_incremental_catch_up()' ],
+	[ 'copy_incremental_start()', "SELECT copy_incremental_start('job_1', '2018-07-30')" ],
 	[ 'copy_incremental_forget()', "SELECT copy_incremental_forget('job', NULL, NULL)" ],
 	[ 'copy_incremental_cancel()', "SELECT copy_incremental_cancel($run)" ])
 {

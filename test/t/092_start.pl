@@ -10,11 +10,7 @@ my ($source, $destination) = start_servers(
 	source => "timezone = 'UTC'\n", destination => "timezone = 'UTC'\nrestart_after_crash = on\nlog_statement = none\n");
 
 sub results { return one_line($destination, 'default', @_); }
-sub start
-{
-	my ($query, $day, @more) = @_;
-	return copy_sql($query, $day, on_rerun => "'error'", @more) =~ s/, on_rerun => 'error'//r =~ s/copy_incremental\(/copy_incremental_start(/r;
-}
+sub start { return job_sql('start', @_); }
 
 my $create = 'CREATE TABLE job (id int PRIMARY KEY, day date, value int)';
 my $wait = 'CREATE FUNCTION wait(n int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END$$';
@@ -75,7 +71,7 @@ no_session_left($source, 'nothing is left at the source');
 $run = results(start('SELECT id, day, 1 / (id - 3500) AS value FROM job WHERE day = $1', '2018-07-04', batch => 100));
 fails_with($destination, "SELECT copy_incremental_wait($run)", '22012', qr/division by zero/, 'an error at the source');
 is(results($row->($run), "SELECT count(*) FROM job WHERE day > '2018-07-02'"), 'failed 22012 0 division by zero t 0', 'an error at the source: the ledger, and no row');
-is(results('ALTER TABLE job ADD CONSTRAINT c CHECK (id <> 3500)', start($query, '2018-07-04') =~ s/^SELECT (.*)$/SELECT copy_incremental_wait($1, '1min')/r) =~ s/.*ERROR:  (.*?)"c".*/$1/r,
+is(results('ALTER TABLE job ADD CONSTRAINT c CHECK (id <> 3500)', start($query, '2018-07-04') =~ s/SELECT \* FROM (copy_incremental_start.*)$/SELECT copy_incremental_wait($1, '1min')/r) =~ s/.*ERROR:  (.*?)"c".*/$1/r,
 	'new row for relation "job" violates check constraint ', 'a constraint');
 
 # The error of the run has its detail and its hint.
@@ -85,30 +81,38 @@ $run = results(start($query, '2018-07-05', target => "'closed'"));
 fails_with($destination, "SELECT copy_incremental_wait($run)", 'P0S01', qr/no row today\nDETAIL:  It is Sunday\.\nHINT:  Come again\./, 'wait: detail and hint');
 is(results("SELECT detail, hint FROM copy_incremental_runs WHERE run_id = $run"), 'It is Sunday.|Come again.', 'and so does its entry');
 
-# What is wrong at once is an error of start, and no run.
-my $runs = 'SELECT count(*) FROM copy_incremental_runs';
-my $before = results($runs);
+# What is wrong at once is an error of start, and recorded as a run that failed.
+results(define_job('late', $query, first_day => "'2018-07-01'", target => "'job'"));
+my $late = "SELECT copy_incremental_start('late', '2018-07-05')";
 for my $case (
-	[ 'no table', start('SELECT * FROM no_such WHERE day = $1', '2018-07-05'), '42P01', qr/relation "no_such" does not exist/ ],
-	[ 'no server', start($query, '2018-07-05', src_conninfo => "'no_such'"), '42704', qr/neither a foreign server/ ],
-	[ 'no column', start('SELECT *, 1 AS extra FROM job WHERE day = $1', '2018-07-05', target => "'job'"), '42804', qr/extra/ ],
-	[ 'bad mode', start($query, '2018-07-05', mode => "'merge'"), '22023', qr/invalid value for argument "mode"/ ],
-	[ 'a lock of its own transaction', 'BEGIN; LOCK TABLE job; ' . start($query, '2018-07-05', target => "'job'"), '55P03', qr/lock timeout/ ])
+	[ 'no server', "ALTER SERVER src OPTIONS (SET port '1'); $late", '08001', qr/could not connect/, 'failed 08001', "ALTER SERVER src OPTIONS (SET port '" . $source->port . q[')] ],
+	[ 'no column', "ALTER TABLE job RENAME value TO other; $late", '42804', qr/value/, 'failed 42804', 'ALTER TABLE job RENAME other TO value' ],
+	[ 'a lock of its own transaction', "BEGIN; LOCK TABLE job; $late", '55P03', qr/lock timeout/, undef, 'SELECT' ])
+{
+	my ($name, $sql, $sqlstate, $message, $entry, $repair) = @$case;
+	fails_with($destination, $sql, $sqlstate, $message, "refused by start: $name");
+	is(results(q[SELECT concat_ws(' ', status, sqlstate) FROM copy_incremental_runs WHERE job = 'late' ORDER BY run_id DESC LIMIT 1]), $entry, "refused by start: $name: recorded") if $entry;
+	results($repair);
+}
+for my $case (
+	[ 'no job', "SELECT copy_incremental_start('letter', '2018-07-05')", '42704', qr/job "letter" does not exist/ ],
+	[ 'no day', "SELECT copy_incremental_start('late', NULL)", '22004', qr/"day" must not be null/ ])
 {
 	my ($name, $sql, $sqlstate, $message) = @$case;
 	fails_with($destination, $sql, $sqlstate, $message, "refused by start: $name");
 }
-is(results($runs), $before, 'refused by start: no run');
-$run = results(start($query, '2018-07-01', on_rerun => "'skip'"));
+results(define_job('again', $query, first_day => "'2018-07-01'", target => "'job'", on_rerun => "'skip'"), 'TRUNCATE job');
+my $again = "SELECT copy_incremental_start('again', '2018-07-01')";
+results('SELECT copy_incremental_wait(' . $again =~ s/^SELECT //r . ')');
+$run = results($again);
 is(results("SELECT copy_incremental_wait($run)", $row->($run)), 't skipped 0 t', 'a window that is there: skipped');
-$run = results(start($query, '2018-07-01'));
-fails_with($destination, "SELECT copy_incremental_wait($run)", '55000', qr/window 2018-07-01 was already loaded/, 'a window that is there: an error');
-is(results("BEGIN; SELECT copy_incremental_wait(" . start($query, '2018-07-06') =~ s/^SELECT //r . '); ROLLBACK', "SELECT count(*) FROM job WHERE day = '2018-07-06'"), 't 1000',
+$run = results(define_job('again', $query, first_day => "'2018-07-01'", target => "'job'"), $again);
+fails_with($destination, "SELECT copy_incremental_wait($run)", '55000', qr/window 2018-07-01 of job "again" was already loaded/, 'a window that is there: an error');
+is(results("BEGIN; SELECT copy_incremental_wait(copy_incremental_start('again', '2018-07-06')); ROLLBACK", "SELECT count(*) FROM job WHERE day = '2018-07-06'"), 't 1000',
 	'a run does not depend on the transaction that started it');
-my ($secret, $port) = ($TwoServers::password, $source->port);
-$run = results(start($query, '2018-07-07', src_conninfo => "'host=127.0.0.1 port=$port dbname=postgres user=etl_reader password=$secret'"));
-is(results("SELECT copy_incremental_wait($run)", "SELECT source FROM copy_incremental_runs WHERE run_id = $run"), "t 127.0.0.1:$port/postgres", 'a connection string');
-unlike(slurp_file($destination->logfile) =~ s/^.*STATEMENT:.*$//mgr, qr/\Q$secret\E/, 'is in no message of ours');
+my $trusted = "'host=127.0.0.1 dbname=postgres user=etl_trusted port=" . $source->port . q['];
+$run = results(start($query, '2018-07-07', src_conninfo => $trusted));
+is(results("SELECT copy_incremental_wait($run)", "SELECT source FROM copy_incremental_runs WHERE run_id = $run"), 't 127.0.0.1:' . $source->port . '/postgres', 'a connection string');
 
 # A worker that is terminated, and a server that crashes: crashed, found by whoever looks.
 for my $case ([ 'terminated', '2018-07-08', 0 ], [ 'killed', '2018-07-09', 1 ])

@@ -28,8 +28,8 @@ sub days
 }
 
 my $of_source = days($source);
-my $call = q[CALL copy_incremental_backfill('src', $q$SELECT * FROM weather WHERE time_hour >= $1 AND time_hour < $2$q$,
-	'2013-01-01', '2013-12-31', 2000, jobs => 3)];
+$destination->safe_psql('postgres', define_job('weather', 'SELECT * FROM weather WHERE time_hour >= $1 AND time_hour < $2', first_day => "'2013-01-01'"));
+my $call = q[CALL copy_incremental_backfill('weather', '2013-01-01', '2013-12-31', workers => 3)];
 my $done = q[SELECT count(*) FROM copy_incremental_runs WHERE status = 'succeeded'];
 
 # Lets so many more days be copied, then kills the processes that the query finds.
@@ -72,7 +72,7 @@ kill_in_the_middle('a worker', 60, q[backend_type = 'copy_incremental']);
 kill_in_the_middle('the leader', 60, q[application_name = 'leader' AND backend_type = 'client backend']);
 kill_in_the_middle('the server', 60, undef);
 my ($status, $out, $err) = $destination->psql('postgres', $call);
-like($err, qr/NOTICE:  \d+ of 365 days are there already/, 'one more call does what is missing');
+like($err, qr/NOTICE:  job "weather": \d+ windows, \d+ rows\nDETAIL:  \d+ of 365 windows were loaded before\./, 'one more call does what is missing');
 is($status, 0, 'and succeeds');
 is_deeply(days($destination), $of_source, 'all days of the year are equal to the source by count and checksum');
 is($destination->safe_psql('postgres', 'SELECT count(*), count(DISTINCT data_interval) FROM copy_incremental_runs'), '365|365', 'no day was copied twice');

@@ -11,16 +11,12 @@ my ($source, $destination) = start_servers(
 	destination => "timezone = 'UTC'\nwal_level = replica\nmax_wal_senders = 5\nautovacuum = off\nlock_timeout = '10min'\n");
 
 sub results { return one_line($destination, 'default', @_); }
-sub start
-{
-	my ($query, $day, @more) = @_;
-	return copy_sql($query, $day, on_rerun => "'run'", target => "'job'", @more) =~ s/copy_incremental\(/copy_incremental_start(/r;
-}
+sub start { my ($query, $day, @more) = @_; return job_sql('start', $query, $day, on_rerun => "'run'", target => "'job'", @more); }
 sub backfill
 {
 	my ($query, $last, @more) = @_;
-	return sprintf(q[CALL copy_incremental_backfill('src', $q$%s$q$, '2018-07-01', '2018-07-%02d', target => 'job'%s)],
-		$query, $last, join '', map { ", $_" } @more);
+	return define_job('days', $query, first_day => "'2018-07-01'", target => "'job'")
+	  . sprintf(q[; CALL copy_incremental_backfill('days', '2018-07-01', '2018-07-%02d'%s)], $last, join '', map { ", $_" } @more);
 }
 
 my $create = 'CREATE TABLE job (id int, day date, at timestamptz DEFAULT now())';
@@ -43,7 +39,7 @@ my $all_gone = sub { return ok(wait_until($destination, "SELECT ($workers) = 0")
 $hold->();
 my ($leader) = open_session($destination);
 $leader->query_safe(q[SET application_name = 'nightly']);
-start_call($leader, backfill('SELECT * FROM job WHERE day = $1 AND (id < 6000 OR wait(id)) AND 1 / (id - 2500) IS NOT NULL', 7, 'jobs => 2'));
+start_call($leader, backfill('SELECT * FROM job WHERE day = $1 AND (id < 6000 OR wait(id)) AND 1 / (id - 2500) IS NOT NULL', 7, 'workers => 2'));
 ok(wait_until($destination, q[SELECT n_tup_ins = 5000 FROM pg_stat_user_tables WHERE relname = 'job']), 'statistics of workers: known while they run');
 is(results(q[SELECT application_name, query, state, xact_start >= backend_start, query_start = xact_start FROM pg_stat_activity
 	WHERE backend_type = 'copy_incremental']), 'nightly|copy_incremental: 2018-07-07 into job|active|t|t', 'pg_stat_activity of a worker');
@@ -101,11 +97,11 @@ $run = results(start($waits, '2018-07-03'));
 results("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'copy_incremental'");
 $all_gone->('terminated again');
 $free->();
-is($idle->query_safe("SELECT run_id FROM copy_incremental_runs WHERE run_id = $run FOR UPDATE"), $run, 'a transaction locks its entry');
+is($idle->query_safe("SELECT run_id FROM pgci_runs WHERE run_id = $run FOR UPDATE"), $run, 'a transaction locks its entry');
 my $patience = "SET statement_timeout = '30s'";
 is(results($patience, "SELECT copy_incremental_cancel($run)"), 'f', 'an open transaction: cancel');
 like(results($patience, "SELECT copy_incremental_wait($run, '1 s')"), qr/ERROR:  run $run crashed/, 'an open transaction: wait');
-like(results($patience, backfill($query, 4)), qr/NOTICE:  2018-07-04: 1000 rows/, 'an open transaction: backfill');
+like(results($patience, backfill($query, 4)), qr/NOTICE:  job "days": \d windows?, \d000 rows/, 'an open transaction: backfill');
 my $next = results($patience, start($query, '2018-07-05'));
 is(results($patience, "SELECT copy_incremental_wait($next)"), 't', 'an open transaction: start');
 $idle->query_safe('ROLLBACK');
@@ -119,9 +115,9 @@ my $elsewhere = $destination->safe_psql('other', start($waits, '2018-07-01'));
 my @runs = map { results(start($waits, "2018-07-0$_")) } 1 .. 3;
 like("$elsewhere @runs", qr/^\d+ \d+ \d+ \d+$/, 'four of eight workers run');
 like(fails_with($destination, start($waits, '2018-07-08'), '53000', qr/no background worker slot is free/, 'not a fifth'),
-	qr/HINT:  Raise copy_incremental\.max_workers or max_worker_processes/, 'the hint names the setting');
+	qr/HINT:  Raise copy_incremental\.max_workers, or wait/, 'the hint names the setting');
 results(q[DELETE FROM pgci_runs WHERE status <> 'running']);
-like(results(backfill($query, 5, 'jobs => 2')), qr/^NOTICE:  0 of 2 background workers could be started.*copy_incremental\.max_workers.*\(5 of 5\)$/,
+like(results('DELETE FROM pgci_coverage', backfill($query, 5, 'workers => 2')), qr/^NOTICE:  0 of 2 background workers could be started.*copy_incremental\.max_workers.* job "days": 5 windows, 5000 rows$/,
 	'a backfill goes on in its session');
 like(results(q[SET copy_incremental.max_workers = 5], start($query, '2018-07-08')), qr/^\d+$/, 'the setting lets a fifth run');
 like(results('LOAD $$pg_copy_incremental$$', 'CREATE ROLE someone', 'SET ROLE someone', 'SET copy_incremental.max_workers = 9'), qr/ERROR:  permission denied to set parameter/,

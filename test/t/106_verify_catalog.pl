@@ -73,7 +73,7 @@ for my $case (
 }
 is($destination->safe_psql('postgres', 'SELECT (SELECT count(*) FROM own), (SELECT count(*) FROM copy_incremental_runs)'), '0|0', 'refused: nothing is loaded');
 my @refused = ("SELECT * FROM own WHERE $day AND good(1)", '2018-07-29');
-fails_with($destination, "SELECT copy_incremental_start('src', \$\$$refused[0]\$\$, '2018-07-29', verify => true)", '0A000', $unclear, 'start refuses it at once');
+fails_with($destination, define_job('own', $refused[0], first_day => "'2018-07-29'", verify => 'true') . "; SELECT copy_incremental_start('own', '2018-07-29')", '0A000', $unclear, 'start refuses it at once');
 
 # The caller's own slice runs as the caller wrote it, and the source runs what it has.
 is($destination->safe_psql('postgres', copy_sql("SELECT * FROM own WHERE $day AND only_there(id) AND good(id)", '2018-07-29', time_zone => "'UTC'", verify => 'true',
