@@ -114,7 +114,7 @@ sub job_sql
 	my $call = $verb eq 'catch_up' ? "CALL copy_incremental_catch_up('$name')"
 	  : $verb eq 'backfill' ? "CALL copy_incremental_backfill('$name', '$day', '$day')"
 	  : $verb eq 'describe' ? "SELECT * FROM copy_incremental_describe('$name')"
-  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
+	  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
 	return define_job($name, $query, first_day => "'$day'", %argument) . "; $call";
 }
 

@@ -25,7 +25,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE known (id int REFERENCES codes, note text);
 	CREATE TABLE plain (id int, note text);
 	CREATE TABLE keyed (id int PRIMARY KEY, note text);
-	CREATE TABLE empty (id int, note text);
+	CREATE TABLE empty (id int PRIMARY KEY, note text);
 	CREATE TABLE dated (at date, note text);
 	SQL
 
@@ -53,8 +53,9 @@ sub from_source { my ($select, @more) = @_; return sub { copy_sql(sprintf("$sele
 sub batches_of { my ($call) = @_; return sub { by_batches($call->(@_)) }; }
 sub verify_sql
 {
-	my ($function, $what, $select) = @_;
-	return sub { "SELECT $what FROM $function($fast, 'SELECT $select " . sprintf($numbers, $_[0]) . "', NULL, target => 'empty', key_columns => '{id}')" };
+	my ($verb, $what, $select) = @_;
+	my @of_job = (src_conninfo => $fast, target => "'empty'", mode => "'upsert'", verify => 'true', replace_where => q($$'{}' <> ''$$));
+	return sub { job_sql($verb, sprintf("SELECT $select $numbers WHERE '{}' <> ''", $_[0]), '2001-01-01', @of_job) =~ s/SELECT \* FROM (copy_incremental_verify)/SELECT $what FROM $1/r };
 }
 my @reject = (on_error => "'reject'", batch => 1000);
 my $note = q(g AS id, 'row ' || g AS note);
@@ -66,8 +67,8 @@ my @kinds = (
 	[ 'rejects of a foreign key', 2000, 100_000, 1024, from_source(q(SELECT g AS id, 'a note' AS note), target => "'known'", @reject) ],
 	[ 'a large batch of rejects', 2000, 100_000, 4096, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 1_000_000) ],
 	[ 'rejects by batches', 600, 50_000, 128, batches_of(from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 10)) ],
-	[ 'verify of rows that differ', 10_000, 500_000, 1024, verify_sql('copy_incremental_verify', '*', 'g AS id, 1 AS note') ],
-	[ 'verify_rows', 10_000, 500_000, 1024, verify_sql('copy_incremental_verify_rows', 'count(*)', 'g AS id, 1 AS note') ],
+	[ 'verify of rows that differ', 10_000, 500_000, 1024, verify_sql('verify', '*', q(g AS id, '1' AS note)) ],
+	[ 'verify_rows', 10_000, 500_000, 1024, verify_sql('verify_rows', 'count(*)', q(g AS id, '1' AS note)) ],
 	(map { my $method = $_; [ "batches, method $method", 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'")) ] } 'cursor', 'bulk'),
 	[ 'batches, mode upsert', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'keyed'", batch => 1, mode => "'upsert'")) ],
 	[ 'batches, transform', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, transform => "'SELECT * FROM batch'")) ],
