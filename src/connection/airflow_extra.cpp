@@ -14,12 +14,12 @@ namespace {
           "is not shown because it may contain a password.");
 }
 
-// What the JSON parser's callbacks collect: a flat list of key, value, key, value.
+// The state of the JSON parser's callbacks; `texts` is a list of key, value, key, value.
 struct JsonFields {
     JsonLexContext *lexer;
     List *texts;
     const char *key;
-    bool flat; // no nesting in a field that libpq would read
+    bool flat; // false if a field that libpq would read has an object or array
 };
 
 using compat::JsonAction;

@@ -1,4 +1,4 @@
-// The extras of an Airflow connection, as its URI carries them.
+// The extras of an Airflow connection that are written as JSON in its URI.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace pgci {
 
-// The fields of the JSON object that stands in __extra__, as connection options; objects and arrays that only
-// Airflow's PostgresHook reads are left out. Raises 22023, without the text, when it is no JSON object of plain values.
+// Returns the fields of the JSON object in __extra__ as connection options, without objects and arrays that only
+// Airflow's PostgresHook reads. Raises 22023, without the text, for anything other than a JSON object of scalar values.
 std::vector<ConnectionOption> parse_airflow_extra(std::string json);
 
 } // namespace pgci

@@ -7,13 +7,13 @@ namespace pgci {
 
 namespace {
 
-// A parameter of a URI's query, still in percent-encoding.
+// A parameter of a URI's query, percent-encoded.
 struct Parameter {
     std::string key;
     std::string value;
 };
 
-// PostgresHook takes these out before it connects; libpq has no option of any of these names.
+// PostgresHook removes these before it connects. None is the name of a libpq option.
 constexpr std::array<std::string_view, 10> airflow_only{
     "cursor",         "iam",         "redshift",          "redshift-serverless", "cluster-identifier",
     "workgroup-name", "aws_conn_id", "sqlalchemy_scheme", "sqlalchemy_query",    "azure_conn_id"};
@@ -25,7 +25,7 @@ int hex_digit(char c) {
     return -1;
 }
 
-// Undoes application/x-www-form-urlencoded.
+// Decodes application/x-www-form-urlencoded.
 std::string form_decode(std::string_view text) {
     std::string decoded;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -65,7 +65,7 @@ std::vector<Parameter> split_query(std::string_view query) {
         const std::size_t end = std::min(query.find('&'), query.size());
         const std::string_view part = query.substr(0, end);
         const std::size_t equals = part.find('=');
-        // A part without "=" is left for libpq to refuse.
+        // Keep a part without "="; libpq raises the error.
         if (equals == std::string_view::npos)
             parameters.push_back({std::string(part), {}});
         else
@@ -82,7 +82,8 @@ void append(std::string &query, const Parameter &parameter) {
     query += parameter.key == "options" ? percent_encode(form_decode(parameter.value)) : parameter.value;
 }
 
-// The length of "postgres" or "postgresql", with or without "+driver", that stands before "://"; 0 if none does.
+// Returns the length of the scheme "postgres" or "postgresql", with or without "+driver", before "://"; 0 for any other
+// scheme.
 std::size_t scheme_length(std::string_view text) {
     const std::size_t end = text.find("://");
     if (end == std::string_view::npos) return 0;

@@ -1,4 +1,4 @@
-// Connection URIs as Airflow and SQLAlchemy write them, brought into the form that libpq reads. Pure C++.
+// Converts connection URIs of Airflow and SQLAlchemy to the form that libpq reads. Pure C++.
 #pragma once
 
 #include <string>
@@ -9,23 +9,23 @@
 
 namespace pgci {
 
-// Does the text begin like a connection URI for PostgreSQL: postgres://, postgresql://, or with a driver as in
-// postgresql+psycopg2://?
+// Returns whether the text begins with postgres://, postgresql:// or a scheme with a driver, such as
+// postgresql+psycopg2://.
 bool is_connection_uri(std::string_view text);
 
-// The same URI for libpq: the driver leaves the scheme; the extras that only Airflow's PostgresHook reads (cursor,
-// iam, aws_conn_id, ...) leave the query; the JSON of __extra__ (how Airflow writes extras that are not plain text)
-// becomes parameters of its own; a "+" in `options` becomes a space. Everything else stays as it is, so that libpq
-// judges it. Facts: Connection.get_uri() of Airflow 2.10 and PostgresHook.ignored_extra_options of its provider 7.
-// `parse_extra` reads that JSON; what it throws goes through.
+// Returns the URI for libpq. Removes the driver from the scheme, and the extras that only Airflow's PostgresHook reads
+// (cursor, iam, aws_conn_id, ...) from the query. Replaces __extra__, in which Airflow writes other than text values,
+// by a parameter for each field of its JSON, which `parse_extra` parses; its exceptions are not caught. Replaces "+" by
+// a space in `options`. Does not change anything else; libpq checks the result. Source: Connection.get_uri() of Airflow
+// 2.10 and PostgresHook.ignored_extra_options of its provider 7.
 using ExtraParser = std::vector<ConnectionOption> (*)(std::string json);
 std::string normalize_connection_uri(std::string_view uri, ExtraParser parse_extra);
 
-// May the URI be cut at another place than its writer meant, because a password holds an "@", "/" or "?"? Of such a
-// URI no name may be shown.
+// Returns whether an "@", "/" or "?" in a password may cut the URI at the wrong place. Messages must not show any name
+// from such a URI.
 bool is_cut_in_doubt(std::string_view uri);
 
-// Is this an extra that only Airflow's PostgresHook reads?
+// Returns whether only Airflow's PostgresHook reads this extra.
 bool is_airflow_only(std::string_view key);
 
 } // namespace pgci

@@ -22,7 +22,7 @@ void AnswerMemory::start() noexcept {
 }
 
 bool AnswerMemory::is_within() noexcept {
-    constexpr std::int64_t libpq_slack = 1 << 20; // for what libpq holds besides an answer
+    constexpr std::int64_t libpq_slack = 1 << 20; // what libpq allocates besides an answer
     if (most_ < 0) return true;
     const std::int64_t now = allocated_bytes();
     growth_ += now - std::exchange(allocated_, now);

@@ -1,32 +1,33 @@
-// How much memory libpq may take for an answer of the source. It makes room for a message when it has read the length that the
-// message announces, before the rest of it arrives, and says so to nobody; so this looks at what the process has allocated.
+// Limits the memory that libpq allocates for an answer of the source. libpq allocates the length that a message
+// announces before it receives the message, and does not report this. Therefore this measures the memory that the
+// process has allocated.
 #pragma once
 
 #include <cstdint>
 
 namespace pgci {
 
-// Bytes that this process has allocated by malloc; always 0 where the C library does not tell.
+// Returns the bytes that this process has allocated by malloc; 0 if the C library does not report it.
 std::int64_t allocated_bytes() noexcept;
 
-// The memory of the answers to a question, one after the other, within a bound.
+// The memory of the answers to a question, with a limit for each answer.
 class AnswerMemory {
   public:
-    // Sets the bound of bytes of one answer, -1 for none; returns the one of before.
+    // Sets the limit in bytes of one answer, -1 for none. Returns the previous limit.
     std::int64_t set_most(std::int64_t most) noexcept;
     std::int64_t most() const noexcept { return most_; }
-    // The next answer begins.
+    // Starts the count for the next answer.
     void begin() noexcept { growth_ = 0; }
-    // libpq is about to work; what it allocates counts from here on.
+    // Call this before libpq reads. Later allocations are counted.
     void start() noexcept;
-    // Counts what was allocated since start() or the last call. Returns false when it is much more than an answer within the
-    // bound needs: a message is in a buffer, whose size doubles, and in a result.
+    // Counts the allocations since start() or the last call. Returns false if they are much more than an answer within
+    // the limit needs: libpq keeps a message both in a buffer, whose size it doubles, and in a result.
     bool is_within() noexcept;
 
   private:
     std::int64_t most_ = -1;
-    std::int64_t growth_ = 0;    // since the answer began
-    std::int64_t allocated_ = 0; // when it was counted last
+    std::int64_t growth_ = 0;    // bytes since the answer began
+    std::int64_t allocated_ = 0; // bytes at the last count
 };
 
 } // namespace pgci

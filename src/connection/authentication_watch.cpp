@@ -73,7 +73,7 @@ AuthenticationWatch::Verdict AuthenticationWatch::judge_request(std::string_view
     case gss:
     case gss_continue:
     case sspi:
-        // libpq would ask a key distribution center, and wait for it.
+        // libpq would contact a key distribution center and wait for it.
         return password_only_ ? refuse("The source asks for another authentication than by password.") : Verdict::pass;
     case sasl_continue:
         return judge_iterations(body.substr(4));
@@ -90,7 +90,7 @@ AuthenticationWatch::Verdict AuthenticationWatch::judge_iterations(std::string_v
     is_over_ = true;
     constexpr std::string_view attribute = ",i=";
     const std::size_t place = server_first.find(attribute);
-    if (place == std::string_view::npos) return Verdict::pass; // libpq refuses it
+    if (place == std::string_view::npos) return Verdict::pass; // libpq raises the error
     const std::string_view text = server_first.substr(place + attribute.size());
     int iterations = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), iterations);

@@ -1,9 +1,10 @@
-// What a source may ask of a client during authentication. libpq answers a message within one call, which nothing
-// interrupts, so that each message is looked at before libpq reads it.
+// Checks authentication requests before libpq reads them. libpq processes a request in one call, which cannot be
+// interrupted.
 //
-// A SCRAM exchange makes libpq compute as many hashes as the source asks for: 2^31 of them take half an hour. The
-// message with that number repeats random bytes that libpq chose in answer to the message before; so it cannot arrive
-// before libpq is asked to read it, except in pieces, and then its rest does not look like a message.
+// In a SCRAM exchange the source sets the number of hashes that libpq computes; 2^31 of them take half an hour. The
+// message with this number repeats random bytes that libpq chose for the message before it. Therefore it cannot arrive
+// complete before libpq waits for it. If a part of it arrives early, the rest does not look like a message and is
+// refused.
 #pragma once
 
 #include <libpq-fe.h>
@@ -18,20 +19,20 @@ class AuthenticationWatch {
     // About 0.7 s of work; PostgreSQL's default is 4096.
     static constexpr int most_iterations = 1'000'000;
 
-    // `password_only`: the source may ask for a password and nothing else.
+    // `password_only`: refuse all requests except those for a password.
     explicit AuthenticationWatch(bool password_only) noexcept : password_only_(password_only) {}
 
     enum class Verdict {
         pass,      // libpq may go on
         wait_read, // nothing has arrived
-        wait_send, // TLS has to send first
-        wait_rest, // a part of a message has arrived
-        refuse     // libpq must not go on; reason() says why
+        wait_send, // TLS must send first
+        wait_rest, // only a part of a message has arrived
+        refuse     // libpq must not continue; see reason()
     };
-    // Judges what has arrived, if the connection is in its authentication.
+    // Checks the bytes that have arrived, if the connection is being authenticated.
     Verdict look(PGconn *connection);
-    // Judges the first message of what has arrived during authentication. `is_whole_record`: no more can be seen before
-    // libpq has read this.
+    // Checks the first message in the received bytes. `is_whole_record`: no more bytes can be seen until libpq has read
+    // these.
     Verdict judge(std::string_view received, bool is_whole_record);
     const std::string &reason() const { return reason_; }
 
@@ -41,7 +42,7 @@ class AuthenticationWatch {
     Verdict refuse(std::string reason);
 
     bool password_only_;
-    bool is_over_ = false; // nothing that libpq can still be asked takes long
+    bool is_over_ = false; // no later request can take long
     std::string reason_{};
 };
 

@@ -10,7 +10,7 @@ namespace pgci {
 
 namespace {
 
-// Each wait takes a descriptor of its own while it lasts, and says nothing helpful where it gets none.
+// Each wait needs a file descriptor. Its own error, if there is none, has no useful hint.
 bool has_descriptor_to_wait() {
     return pg_call([] {
         const bool acquired = AcquireExternalFD();
@@ -19,7 +19,7 @@ bool has_descriptor_to_wait() {
     });
 }
 
-// Is it time to go on? libpq takes a socket that it is called for to be ready.
+// Waits for the next step. Returns whether the socket is ready; libpq must not be called before.
 bool wait_for(const ConnectionAttempt &attempt, const Deadline &deadline) {
     using State = ConnectionAttempt::State;
     if (attempt.state() == State::pause) {

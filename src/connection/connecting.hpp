@@ -1,4 +1,4 @@
-// The interruptible way to a connection.
+// Connects to a source; the connection attempt can be interrupted.
 #pragma once
 
 #include <functional>
@@ -7,15 +7,15 @@
 
 namespace pgci {
 
-// Who takes the messages that arrive meanwhile.
+// Receives the messages that arrive during the connection attempt.
 struct MessageTaker {
     PQnoticeReceiver receiver;
     void *argument;
-    std::function<void()> after_step; // called often; frees what libpq has collected
+    std::function<void()> after_step; // called often; frees the notifications that libpq collects
 };
 
-// Connects within connect_timeout (10 s unless given), and serves interrupts while it waits for name servers and for the
-// source. Raises 08001, 53000. What it starts lasts no longer than `memory`.
+// Connects within connect_timeout (10 s if it is not set). Processes interrupts while it waits for name servers and for
+// the source. Raises 08001, 53000. `memory` owns everything that it starts.
 void connect_link(RemoteLink &link, const ConnectionOptions &options, MemoryContext memory, const MessageTaker &taker);
 
 } // namespace pgci

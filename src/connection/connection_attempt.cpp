@@ -14,10 +14,10 @@ ConnectionAttempt::ConnectionAttempt(const std::vector<ConnectionOption> &option
     }
     keywords.push_back(nullptr);
     values.push_back(nullptr);
-    // dbname is never expanded: a connection string in it would get past the checks.
+    // expand_dbname is 0: a connection string in dbname would bypass the checks.
     connection_ = PQconnectStartParams(keywords.data(), values.data(), 0);
     if (connection_ == nullptr) throw std::bad_alloc();
-    // Otherwise libpq waits for a source that does not read.
+    // In blocking mode libpq would wait for a source that does not read.
     if (PQstatus(connection_) == CONNECTION_BAD || PQsetnonblocking(connection_, 1) != 0) state_ = State::failed;
 }
 

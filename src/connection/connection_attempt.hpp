@@ -1,5 +1,4 @@
-// libpq's way to a connection, one step after the other. No step waits, neither for the source nor for anybody else, and
-// none takes longer than a second.
+// A libpq connection attempt in steps. No step waits, and none takes longer than a second.
 #pragma once
 
 #include <libpq-fe.h>
@@ -15,16 +14,16 @@ namespace pgci {
 
 class ConnectionAttempt {
   public:
-    // Begins to connect with these options, which must give addresses instead of names. `password_only`: see
+    // Starts to connect with these options, which must have addresses instead of host names. `password_only`: see
     // AuthenticationWatch. The caller owns connection().
     ConnectionAttempt(const std::vector<ConnectionOption> &options, bool password_only);
 
     PGconn *connection() const { return connection_; }
 
     enum class State {
-        read,  // wait until the socket can be read, then advance()
-        write, // the same for writing
-        pause, // wait a little, then advance()
+        read,  // wait until the socket is readable, then call advance()
+        write, // wait until it is writable, then call advance()
+        pause, // wait for pause_milliseconds, then call advance()
         connected,
         failed
     };
@@ -32,7 +31,7 @@ class ConnectionAttempt {
     State state() const { return state_; }
     void advance();
 
-    // Why the attempt was given up; empty where libpq knows.
+    // The reason if this class ended the attempt; empty if libpq has the reason.
     const std::string &refusal() const { return watch_.reason(); }
 
   private:

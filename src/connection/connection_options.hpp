@@ -1,4 +1,4 @@
-// The options of a connection to a source, as libpq keywords, and what may be said of them. Pure C++.
+// The connection options of a source, as libpq keywords, and the names that messages may show. Pure C++.
 #pragma once
 
 #include <algorithm>
@@ -15,18 +15,18 @@ struct ConnectionOption {
 };
 
 struct ConnectionOptions {
-    // Each keyword once.
+    // One entry for each keyword.
     std::vector<ConnectionOption> options;
-    // The foreign server's name; empty for a connection string.
+    // The name of the foreign server; empty for a connection string.
     std::string server;
-    // A password must be among the options, and the source must have asked for it.
+    // The options must contain a password, and the source must have asked for it.
     bool password_required = true;
-    // Every option was set by a superuser (a foreign server of a superuser), so none is refused to other users.
+    // A superuser has set every option (the foreign server of a superuser), so none is refused to other users.
     bool set_by_superuser = false;
-    // Came out of a URI with a second "@", which cuts it at another place than its writer meant.
+    // The URI has a second "@" and may be cut at the wrong place.
     bool cut_in_doubt = false;
 
-    // The value of a keyword, or null.
+    // Returns the value of a keyword, or null.
     const std::string *find(std::string_view keyword) const {
         const auto found = std::find_if(options.begin(), options.end(),
                                         [&](const ConnectionOption &option) { return option.keyword == keyword; });
@@ -38,7 +38,7 @@ struct ConnectionOptions {
         return value != nullptr && !value->empty() ? std::string_view(*value) : otherwise;
     }
 
-    // A later value takes the place of an earlier one and an empty one says nothing, as libpq has it of a list.
+    // Sets an option as libpq does with a list: a later value replaces an earlier one, and an empty value is ignored.
     void set(std::string_view keyword, std::string_view value) {
         const auto found = std::find_if(options.begin(), options.end(),
                                         [&](const ConnectionOption &option) { return option.keyword == keyword; });
@@ -52,8 +52,8 @@ struct ConnectionOptions {
         if (find(keyword) == nullptr) options.push_back({std::string(keyword), std::string(value)});
     }
 
-    // A connection string with an unescaped "@" or "/" in its password has parts of it in the place of the host,
-    // the port or the database. Only where all of these look like what they should be may a message repeat them.
+    // An unescaped "@" or "/" in a password can put parts of it into the host, the port or the database. Messages may
+    // show these only if all of them look like names.
     bool names_are_plain() const {
         if (cut_in_doubt) return false;
         constexpr std::size_t longest_host = 255;
@@ -69,7 +69,7 @@ struct ConnectionOptions {
                only(value_or("dbname", ""), "_-.") && only(value_or("user", ""), "_-.");
     }
 
-    // Which source this is: the server's name, or host:port/dbname. What it shows is fit for others only if names_are_plain().
+    // Identifies the source: the server's name, or host:port/dbname. Show it to other users only if names_are_plain().
     std::string identity() const {
         if (!server.empty()) return server;
         const std::string_view host = value_or("host", value_or("hostaddr", "localhost"));
@@ -78,7 +78,7 @@ struct ConnectionOptions {
         return name.append("/").append(value_or("dbname", value_or("user", "")));
     }
 
-    // What messages call this source. Never a secret.
+    // The name of the source in messages. It never contains a secret.
     std::string display_name() const {
         return server.empty() && !names_are_plain() ? "(connection string)" : identity();
     }

@@ -18,7 +18,7 @@ namespace {
           "password.");
 }
 
-// libpq's own message is dropped: it quotes pieces of the text, and pieces of a password with them.
+// libpq's message is not used: it quotes parts of the text, which can contain a password.
 ConnectionOptions parse(const std::string &conninfo) {
     char *message = nullptr;
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
@@ -30,7 +30,7 @@ ConnectionOptions parse(const std::string &conninfo) {
     ConnectionOptions result;
     for (const PQconninfoOption *option = parsed.get(); option->keyword != nullptr; ++option)
         if (option->val != nullptr) result.options.push_back({option->keyword, option->val});
-    // No database is called so; the source would write it to its log, with the password that it holds.
+    // This is not the name of a database. The source would log it, including the password.
     if (is_connection_uri(result.value_or("dbname", ""))) raise_invalid();
     return result;
 }
@@ -56,12 +56,12 @@ ConnectionOptions resolve(const std::string &text) {
 ConnectionOptions resolve_source(const std::string &text) {
     ConnectionOptions options = resolve(text);
     check_options(options);
-    // A peer that is gone is noticed within about a minute, and the source sees who is connected.
+    // Detect a lost peer within about a minute, and show the source who is connected.
     options.add_default("keepalives_idle", "30");
     options.add_default("keepalives_interval", "10");
     options.add_default("keepalives_count", "3");
     options.add_default("tcp_user_timeout", "60000");
-    // Nothing bounds the time that a Kerberos library takes to look for credentials.
+    // A Kerberos library can search for credentials without a time limit.
     options.add_default("gssencmode", "disable");
     options.add_default("fallback_application_name", "copy_incremental");
     return options;

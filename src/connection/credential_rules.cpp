@@ -7,11 +7,11 @@ namespace pgci {
 
 namespace {
 
-// Refused to everybody: they would change what the protocol means, or write secrets to a file.
+// Refused to all users: they would change the meaning of the protocol or write secrets to a file.
 constexpr std::array<std::string_view, 4> refused{"replication", "client_encoding", "sslkeylogfile", "servicefile"};
 
-// What a user who is not a superuser may say in a connection string. Files, services, startup options and Unix
-// sockets belong to the operating system user of the server.
+// The options that a user who is not a superuser may set in a connection string. Files, services, startup options and
+// Unix sockets would use the privileges of the server's operating system user.
 constexpr std::array<std::string_view, 20> allowed{"host",
                                                    "hostaddr",
                                                    "port",
@@ -37,7 +37,8 @@ template <class Names> bool contains(const Names &names, std::string_view name) 
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// No server takes a longer packet at the start of a session. A password costs time by its length, 4,096 times.
+// No server accepts a longer startup packet. Each of the 4,096 hashes of SCRAM takes time in proportion to the length
+// of the password.
 void check_lengths(const ConnectionOptions &options) {
     constexpr std::size_t longest = 10000;
     for (const ConnectionOption &option : options.options)
@@ -58,8 +59,8 @@ void check_refused_to_all(const ConnectionOptions &options) {
     }
 }
 
-// One TCP host: the server's own Unix sockets let its operating system user in, and with several hosts the password
-// rule could be met by one and the rows come from another.
+// One TCP host: a Unix socket would log in as the server's operating system user. With several hosts, one could satisfy
+// the password rule and another send the rows.
 void check_host(const ConnectionOptions &options) {
     const std::string_view host = options.value_or("host", "");
     const std::string_view address = options.value_or("hostaddr", "");

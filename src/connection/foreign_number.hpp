@@ -1,4 +1,4 @@
-// Numbers in texts that the source sends.
+// Parses numbers in texts of the source.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,14 @@
 
 namespace pgci {
 
-// The number, if the text is one from `least` to `most` and nothing else.
+// Returns the number if the whole text is an integer from `least` to `most`.
 std::optional<std::int64_t> read_integer(std::string_view text, std::int64_t least, std::int64_t most);
 
-// Is the text a whole number of any sign and at most so many digits?
+// Returns whether the text is an integer, with or without a minus sign, of at most `most_digits` digits.
 bool is_whole_number(std::string_view text, std::size_t most_digits);
 
-// The estimate in the first line of a plan: "Seq Scan on t  (cost=0.00..1.20 rows=12 width=8)". Nothing where it has
-// none, or one that no planner makes. EXPLAIN writes it behind all names, which may look like it.
+// Returns the estimated rows in the first line of a plan, such as "Seq Scan on t  (cost=0.00..1.20 rows=12 width=8)",
+// or nothing if there is none or it is not valid. Reads the last " rows=", because a name before it may look like one.
 std::optional<std::int64_t> rows_of_line(std::string_view line);
 
 } // namespace pgci

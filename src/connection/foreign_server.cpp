@@ -21,7 +21,7 @@ bool has_mapping(Oid user, Oid server) {
            SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server));
 }
 
-// A role that the user may become and that has a mapping of its own; null if there is none.
+// Returns a role that the user may become and that has its own user mapping; null if there is none.
 const char *role_with_mapping(Oid user, Oid server) {
     const char *name = nullptr;
     const Relation mappings = table_open(UserMappingRelationId, AccessShareLock);
@@ -52,7 +52,7 @@ const char *role_with_mapping(Oid user, Oid server) {
     pg_unreachable();
 }
 
-// In memory of the transaction; the server is null if there is none of that name.
+// Allocates in memory of the transaction. The server is null if there is none of this name.
 ServerAndMapping look_up(const char *name) {
     ServerAndMapping found{};
     found.server = GetForeignServerByName(name, true);
@@ -77,12 +77,12 @@ bool is_libpq_keyword(const PQconninfoOption *known, std::string_view keyword) {
 void append(ConnectionOptions &target, const PQconninfoOption *known, const List *options) {
     for (int i = 0; i < list_length(options); ++i) {
         const auto *const option = static_cast<const DefElem *>(list_nth(options, i));
-        // FDW options are always stored as strings.
+        // Options of a foreign-data wrapper are always stored as strings.
         if (is_libpq_keyword(known, option->defname)) target.set(option->defname, strVal(option->arg));
     }
 }
 
-// postgres_fdw lets only a superuser set password_required on a mapping; of no other wrapper is that known.
+// postgres_fdw lets only a superuser set password_required on a mapping. Other wrappers may not.
 bool waives_password(const ServerAndMapping &found) {
     return std::string_view(found.wrapper->fdwname) == "postgres_fdw" && pg_call([&] {
                for (int i = 0; i < list_length(found.mapping->options); ++i) {
@@ -93,7 +93,7 @@ bool waives_password(const ServerAndMapping &found) {
            });
 }
 
-// These two check which options go into a user mapping; elsewhere any user could put any option there.
+// These two wrappers check the options of a user mapping. With others, any user could set any option.
 bool wrapper_checks_mappings(std::string_view wrapper) { return wrapper == "postgres_fdw" || wrapper == "dblink_fdw"; }
 
 } // namespace

@@ -1,4 +1,4 @@
-// Connection options out of a foreign server and the calling user's mapping.
+// Reads connection options from a foreign server and the user mapping of the current user.
 #pragma once
 
 #include <optional>
@@ -8,9 +8,9 @@
 
 namespace pgci {
 
-// The libpq options of the foreign server called `name` and of the current user's mapping (or PUBLIC's); nothing if
-// there is no such server. Options that libpq does not know (fetch_size, use_remote_estimate, ...) are left out.
-// Raises 42501 without USAGE on the server, 42704 without a user mapping.
+// Returns the libpq options of the foreign server `name` and of the mapping for the current user or PUBLIC; nothing if
+// there is no such server. Ignores options that libpq does not know (fetch_size, use_remote_estimate, ...). Raises
+// 42501 without USAGE on the server, 42704 without a user mapping.
 std::optional<ConnectionOptions> find_foreign_server(const std::string &name);
 
 } // namespace pgci

@@ -1,12 +1,142 @@
 #include "connection/host_lookup.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "connection/name_process.hpp"
+#include "server/memory.hpp"
 
 namespace pgci {
 
 namespace {
+
+constexpr std::size_t longest_answer = 1 << 16;
+
+void write_all(const std::string &text) {
+    for (std::size_t done = 0; done < text.size();) {
+        const ssize_t written = write(STDOUT_FILENO, text.data() + done, text.size() - done);
+        if (written <= 0) return;
+        done += static_cast<std::size_t>(written);
+    }
+}
+
+std::string addresses_of(const char *host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo *list = nullptr;
+    const int code = getaddrinfo(host, nullptr, &hints, &list);
+    if (code != 0) return std::string("!") + (code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));
+    std::string text;
+    for (const addrinfo *entry = list; entry != nullptr; entry = entry->ai_next) {
+        char address[NI_MAXHOST];
+        if (getnameinfo(entry->ai_addr, entry->ai_addrlen, address, sizeof address, nullptr, 0, NI_NUMERICHOST) == 0)
+            text.append(address).append("\n");
+    }
+    return text;
+}
+
+void close_from(int first) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+    closefrom(first);
+#else
+    const long most = std::min(sysconf(_SC_OPEN_MAX), 65536L);
+    for (int descriptor = first; descriptor < most; ++descriptor) close(descriptor);
+#endif
+}
+
+// The child process. It resets signal handlers, closes the server's descriptors and ends by _exit(), which skips exit
+// callbacks.
+[[noreturn]] void serve(const char *host, int pipe) noexcept {
+    struct sigaction by_default {};
+    by_default.sa_handler = SIG_DFL;
+    for (int number = 1; number < NSIG; ++number) sigaction(number, &by_default, nullptr);
+    setpgid(0, 0); // the server signals process groups
+    const int null = open("/dev/null", O_RDWR);
+    dup2(pipe, STDOUT_FILENO);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDERR_FILENO);
+    close_from(STDERR_FILENO + 1);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    try {
+        write_all(addresses_of(host));
+    } catch (...) {
+        _exit(1);
+    }
+    _exit(0);
+}
+
+// A child process that calls getaddrinfo() for a host name and writes the addresses to a pipe. release() kills it.
+struct NameProcess {
+    pid_t pid = -1;
+    int answer = -1; // the end of the pipe that this process reads
+    bool has_descriptor = false;
+
+    // Starts the child. Returns false, with errno set, if there is no process or file descriptor available.
+    bool start(const char *host);
+    void release() noexcept;
+};
+
+bool NameProcess::start(const char *host) {
+    has_descriptor = pg_call([] { return AcquireExternalFD(); });
+    if (!has_descriptor) {
+        errno = EMFILE;
+        return false;
+    }
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+    answer = ends[0];
+    fcntl(ends[1], F_SETFL, 0);
+    // Block all signals: the server's handlers must not run in the child.
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0) serve(host, ends[1]);
+    const int error = errno;
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    close(ends[1]);
+    errno = error;
+    return pid > 0;
+}
+
+void NameProcess::release() noexcept {
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        pid = -1;
+    }
+    if (answer >= 0) close(answer);
+    answer = -1;
+    if (has_descriptor) ReleaseExternalFD();
+    has_descriptor = false;
+}
+
+// Reads everything that the child writes: one line for each address, or "!" and a reason. Returns an empty text if the
+// deadline has passed.
+std::string await_answer(const NameProcess &process, const Deadline &deadline) {
+    std::string answer;
+    while (answer.size() < longest_answer) {
+        char buffer[4096];
+        const ssize_t size = read(process.answer, buffer, sizeof buffer);
+        if (size > 0) {
+            answer.append(buffer, static_cast<std::size_t>(size));
+        } else if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+            if (deadline.has_passed()) return {};
+            wait_interruptibly(process.answer, WL_SOCKET_READABLE, deadline.left(longest_wait));
+        } else {
+            break;
+        }
+    }
+    // Without an answer, the process was killed.
+    return answer.empty() ? "!the process that looks up names has ended" : answer;
+}
 
 // An entry of the lists host, hostaddr and port, which libpq tries one after the other.
 struct Endpoint {
@@ -33,7 +163,7 @@ bool needs_lookup(const Endpoint &endpoint) {
     return endpoint.address.empty() && !host.empty() && host[0] != '/' && host[0] != '@' && !is_numeric(host);
 }
 
-// None where lists have different lengths: libpq has a message about that.
+// Returns none if the lists have different lengths; libpq raises the error.
 std::vector<Endpoint> endpoints_of(const ConnectionOptions &options) {
     const std::vector<std::string> hosts = split(options.value_or("host", ""), ',');
     const std::string_view address_list = options.value_or("hostaddr", "");

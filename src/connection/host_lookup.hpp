@@ -1,5 +1,5 @@
-// Addresses of host names. getaddrinfo() waits for name servers and nothing interrupts it; so a process of its own calls
-// it, which is killed when nobody waits for it any more.
+// Resolves host names to addresses. getaddrinfo() waits for name servers and cannot be interrupted. Therefore a child
+// process calls it; the child is killed when its result is no longer needed.
 #pragma once
 
 #include <string>
@@ -11,15 +11,15 @@
 
 namespace pgci {
 
-// The options with addresses (hostaddr) for all of their host names, in libpq's order; names stay, for TLS. `failure` says
-// why there are none: no name has an address, or the deadline has passed (then it is empty).
+// The options with an address (hostaddr) for each host name, in libpq's order. Host names are kept for TLS. `failure`
+// is the reason if no name has an address; it is empty if the deadline has passed.
 struct AddressedOptions {
     std::vector<ConnectionOption> options{};
     bool found = true;
     std::string failure{};
 };
 
-// Serves interrupts while it waits. The process lasts no longer than `memory`.
+// Processes interrupts while it waits. `memory` owns the child process.
 AddressedOptions look_up_hosts(const ConnectionOptions &options, const Deadline &deadline, MemoryContext memory);
 
 } // namespace pgci

@@ -1,4 +1,4 @@
-// The one way to wait for something outside of this server, and how long that may take.
+// Waits for events outside this server, with a deadline.
 #pragma once
 
 #include <algorithm>
@@ -8,13 +8,13 @@
 
 namespace pgci {
 
-// Until when something may take.
+// A point in time at which an operation must end.
 class Deadline {
   public:
-    // So long from now on; zero or less is for ever.
+    // The deadline is `budget` from now; zero or less means no limit.
     explicit Deadline(std::chrono::milliseconds budget) : is_none_(budget.count() <= 0), end_(Clock::now() + budget) {}
 
-    // Milliseconds until then, `most` at most.
+    // Returns the remaining milliseconds, at most `most`.
     long left(long most) const {
         if (is_none_) return most;
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Clock::now()).count();
@@ -29,10 +29,10 @@ class Deadline {
     Clock::time_point end_;
 };
 
-constexpr long longest_wait = 1000; // milliseconds, should a wake-up be lost
+constexpr long longest_wait = 1000; // milliseconds, in case a wake-up is lost
 
-// Waits for a descriptor (WL_SOCKET_READABLE, WL_SOCKET_WRITEABLE; 0 for the time alone), at most so long, and serves
-// this server's own interrupts meanwhile. Returns whether the descriptor is ready.
+// Waits for a descriptor (WL_SOCKET_READABLE, WL_SOCKET_WRITEABLE; 0 to wait for the timeout only) and processes the
+// interrupts of this server. Returns whether the descriptor is ready.
 bool wait_interruptibly(int descriptor, int events, long timeout_milliseconds);
 
 } // namespace pgci

@@ -4,7 +4,8 @@
 
 #include <cerrno>
 
-// Of OpenSSL, which libpq has loaded if it uses TLS. Weak, so that nothing depends on it.
+// Functions of OpenSSL, which libpq has loaded if it uses TLS. The references are weak, so that this library does not
+// depend on it.
 extern "C" {
 extern int SSL_peek(void *ssl, void *buffer, int size) __attribute__((weak));
 extern int SSL_get_error(const void *ssl, int result) __attribute__((weak));
@@ -41,7 +42,7 @@ Peek peek_tls(void *ssl, unsigned char *buffer, std::size_t size) {
     case ssl_error_want_write:
         return {.state = Peek::State::must_send};
     case ssl_error_ssl: {
-        // An alert: libpq would not be told of it again.
+        // A TLS alert: OpenSSL would not report it to libpq again.
         const char *const reason = ERR_reason_error_string(ERR_get_error());
         return {.state = Peek::State::failed,
                 .failure = std::string("SSL error: ") + (reason != nullptr ? reason : "unknown")};

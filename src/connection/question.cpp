@@ -7,9 +7,9 @@ namespace pgci {
 
 namespace {
 
-constexpr std::size_t longest_name = 255; // a server may be built with longer ones than ours
+constexpr std::size_t longest_name = 255; // the source may be built with a larger NAMEDATALEN
 
-// Takes the rows of an answer as they arrive.
+// Receives the rows of an answer as they arrive.
 class Collector {
   public:
     Collector(RemoteConnection &connection, const Question &question) : connection_(connection), question_(question) {}

@@ -1,5 +1,5 @@
-// The one way to ask the source for values: everything but FETCH, COPY and commands without a result. The answer is
-// checked while it arrives, so that a source that lies or never stops costs a bounded amount of memory.
+// Asks the source for values: every query except FETCH and COPY. The answer is checked while it arrives, so that a
+// malicious source can use only a limited amount of memory.
 #pragma once
 
 #include <limits>
@@ -12,34 +12,34 @@
 namespace pgci {
 
 struct Question {
-    const char *kind; // what messages call it: "EXPLAIN"
-    // Write its type where it is initialized: GCC 12 destroys a braced list twice when a later member throws.
+    const char *kind; // the name of the question in messages, such as "EXPLAIN"
+    // Write the type of the initializer: GCC 12 destroys a braced list twice if a later member throws.
     RemoteConnection::Statement statement{};
     int columns = 1;
     std::int64_t least_rows = 1;
     std::int64_t most_rows = 1;
-    std::int64_t most_bytes = 8192; // all values together
-    std::int64_t longest_row = 0;   // bytes of one row, which libpq holds as a whole; 0: most_bytes
-    std::vector<int> nullable{};    // columns that may be NULL, from 0 on
-    // Rows after this one are checked and counted, but not kept.
+    std::int64_t most_bytes = 8192; // sum of all values
+    std::int64_t longest_row = 0;   // bytes of one row, which libpq keeps as a whole; 0: most_bytes
+    std::vector<int> nullable{};    // numbers of the columns that may be NULL, from 0
+    // Later rows are checked and counted, but not kept.
     std::int64_t kept_rows = std::numeric_limits<std::int64_t>::max();
 };
 
-// Texts without zero bytes, valid in the encoding of this database. Columns and rows count from 0. What is not as
-// expected raises 08P01, which names the kind of the question.
+// Texts without zero bytes, valid in the encoding of this database. Columns and rows are numbered from 0. Raises 08P01,
+// with the kind of the question, for an answer that does not match the question.
 class Answer {
   public:
     std::size_t rows() const { return cells_.size() / columns_; }
     bool is_null(std::size_t row, std::size_t column) const { return !cell(row, column); }
-    // The text of a value that is not NULL; an optional one may be.
+    // Returns a value that must not be NULL; optional_text() also returns NULL.
     const std::string &text(std::size_t row, std::size_t column) const;
     const std::optional<std::string> &optional_text(std::size_t row, std::size_t column) const {
         return cell(row, column);
     }
-    // An identifier, which is never empty.
+    // Returns an identifier, which must not be empty.
     const std::string &name(std::size_t row, std::size_t column) const;
     std::int64_t integer(std::size_t row, std::size_t column, std::int64_t least, std::int64_t most) const;
-    // A whole number of any sign that may be too large for an integer.
+    // Returns an integer that may be too large for int64, with or without a minus sign.
     const std::string &digits(std::size_t row, std::size_t column, std::size_t most_digits) const;
 
     [[noreturn]] void raise_wrong(const std::string &what) const;
@@ -58,14 +58,14 @@ class Answer {
     std::vector<std::optional<std::string>> cells_{}; // row by row
 };
 
-// Asks and waits for the answer, when the results of all earlier statements were received.
+// Sends the question and waits for the answer. The results of all earlier statements must have been received.
 Answer ask(RemoteConnection &connection, const Question &question);
-// The same in two steps, between which the source works.
+// The same in two steps, so that the source works in the meantime.
 inline void send_question(RemoteConnection &connection, const Question &question) {
     connection.send(question.statement);
 }
 Answer receive_answer(RemoteConnection &connection, const Question &question);
-// Asks by the simple protocol, behind a command with this tag in the same text.
+// Sends the question by the simple protocol, in one text after a command that returns this tag.
 Answer ask_in_script(RemoteConnection &connection, const std::string &tag, const Question &question);
 
 } // namespace pgci

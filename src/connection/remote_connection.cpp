@@ -11,8 +11,8 @@ namespace pgci {
 namespace {
 
 constexpr std::size_t longest_complaint = 1024;
-constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns, whose names have at most 63 bytes
-constexpr std::int64_t most_command_bytes = 8 << 20;     // of an error, which may quote a value of the query
+constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns with names of up to 63 bytes
+constexpr std::int64_t most_command_bytes = 8 << 20;     // an error may quote a value of the query
 
 } // namespace
 
@@ -30,7 +30,7 @@ void RemoteConnection::wait(int socket_events) {
 void RemoteConnection::send_checked(int sent) {
     PGconn *const connection = link_->connection;
     if (sent != 0 && is_in_pipeline()) sent = PQpipelineSync(connection);
-    // What the socket does not take now goes out with the next wait.
+    // The next wait sends what the socket does not accept now.
     if (sent == 0 || PQflush(connection) < 0) raise(connection_lost_report(connection, source_, retry_hint()));
 }
 
@@ -81,7 +81,7 @@ Result RemoteConnection::receive_command(const Statement &statement) {
     return result;
 }
 
-// What follows the result of a statement: nothing, and in a pipeline the answer to its Sync.
+// Receives the end of a statement: no further result, and in a pipeline the answer to its Sync.
 void RemoteConnection::receive_end(const Statement &statement) {
     if (const Result second{next_result()}; second != nullptr) {
         if (PQresultStatus(second.get()) == PGRES_FATAL_ERROR) raise_result_error(second.get(), statement);
@@ -95,10 +95,10 @@ void RemoteConnection::receive_end(const Statement &statement) {
     if (status != PGRES_PIPELINE_SYNC) raise_protocol_violation(PQresStatus(status));
 }
 
-// Would the next result have to be waited for? What is in the socket is taken first.
+// Reads the socket. Returns whether the next result is incomplete.
 bool RemoteConnection::is_busy() {
     PGconn *const connection = link_->connection;
-    // Whatever parses makes room for the rest of a message, before libpq reads on.
+    // libpq may allocate memory for a whole message when it parses the beginning.
     memory_.start();
     bool is_busy = PQisBusy(connection) != 0;
     check_memory();
@@ -108,15 +108,15 @@ bool RemoteConnection::is_busy() {
         is_busy = PQisBusy(connection) != 0;
         check_memory();
     }
-    // Without memory for the answer to a Sync, libpq says so once, and loses count of the statements.
+    // If libpq has no memory for the answer to a Sync, it reports this once and then miscounts the statements.
     const char *const complaint = PQerrorMessage(connection);
     if (is_out_of_memory(complaint)) throw std::bad_alloc();
-    // libpq has met what it does not understand, and would read on to an end that may never come.
+    // libpq has found invalid data. It would otherwise wait for an end that may never arrive.
     if (is_busy && complaint[0] != '\0') raise_protocol_violation(sanitize(complaint, longest_complaint));
     return is_busy;
 }
 
-// Raises 08P01 when libpq has taken too much memory for an answer.
+// Raises 08P01 if libpq has allocated too much memory for an answer.
 void RemoteConnection::check_memory() {
     if (!memory_.is_within()) raise_protocol_violation("more than " + std::to_string(memory_.most()) + " bytes");
 }
@@ -226,8 +226,8 @@ void RemoteConnection::raise_result_error(const PGresult *result, const Statemen
         if (is_out_of_memory(complaint)) throw std::bad_alloc();
         raise_protocol_violation(complaint);
     }
-    // The end of the failed statement mostly came with its error, and the transaction's other statements fail at once:
-    // there is nothing left to cancel.
+    // The source has usually ended the statement together with its error, and the other statements of the transaction
+    // fail immediately. There is nothing to cancel.
     if (PQresultErrorField(result, PG_DIAG_SQLSTATE) != nullptr) set_backend_pid(0);
     ErrorReport report =
         remote_error_report(result, source_, retry_hint(), statement.shown_query, statement.shown_offset);

@@ -1,4 +1,4 @@
-// One connection to a source. Every wait can be cancelled; nothing outlives the owner, not even a running query.
+// A connection to a source. Every wait can be cancelled. The destructor closes the connection and cancels its query.
 #pragma once
 
 #include <string>
@@ -15,37 +15,37 @@ namespace pgci {
 
 class RemoteConnection {
   public:
-    // Connects within connect_timeout (10 s unless given). Raises 08001, 2F003, 53000.
-    // It lasts no longer than `memory`.
+    // Connects within connect_timeout (10 s if it is not set). Raises 08001, 2F003, 53000. `memory` owns the
+    // connection.
     RemoteConnection(const ConnectionOptions &options, MemoryContext memory);
     RemoteConnection(const RemoteConnection &) = delete;
     RemoteConnection &operator=(const RemoteConnection &) = delete;
 
-    // How a statement travels: its text, what part of it the user wrote (for error positions), its parameters.
+    // A statement to send: its text, the part of it that the user wrote (for error positions), and its parameters.
     struct Statement {
         std::string sql;
-        std::string shown_query{}; // what error positions point into
-        int shown_offset = 0;      // characters of `sql` before `shown_query`
-        std::string hint{};        // for an error to which the source gives none
+        std::string shown_query{}; // error positions refer to this text
+        int shown_offset = 0;      // number of characters of `sql` before `shown_query`
+        std::string hint{};        // used if an error of the source has no hint
         std::vector<std::string> parameters{};
         bool binary_result = false;
     };
 
     // Sends a statement by the extended protocol (one statement, bound parameters) without waiting for its result.
     void send(const Statement &statement);
-    // Parses a statement and describes it: its parameters and result columns.
+    // Parses a statement and returns a description of its parameters and result columns.
     Result describe(const Statement &statement);
-    // Sends several statements by the simple protocol, outside of a pipeline.
+    // Sends several statements by the simple protocol. Not for use in a pipeline.
     void send_script(const Statement &script);
-    // The next result of a script, which must be that of a command with this tag.
+    // Receives the next result of a script, which must have this command tag.
     void receive_script_command(const Statement &script, const std::string &tag);
 
-    // The one result of the oldest statement whose result was not received, a command without rows. A remote error is
-    // raised as such; anything else that the source may send is 08P01. Whoever wants rows asks a Question.
+    // Receives the result of the oldest pending statement, a command that returns no rows. Raises an error of the
+    // source as described in remote_error.hpp, and 08P01 for any other answer. To receive rows, use a Question.
     Result receive_command(const Statement &statement);
 
-    // While it lives, messages about wrong answers name what was asked, and 08P01 ends an answer for which libpq holds
-    // much more memory than this many bytes need, however the answer is cut into messages.
+    // During its lifetime, errors about unexpected answers name the question. 08P01 ends an answer for which libpq
+    // allocates much more memory than `most_bytes` need, even if it consists of many messages.
     class Expectation {
       public:
         Expectation(RemoteConnection &connection, const char *kind, std::int64_t most_bytes) noexcept
@@ -60,59 +60,61 @@ class RemoteConnection {
 
       private:
         RemoteConnection &connection_;
-        const char *const kind_; // those of before
+        const char *const kind_; // the previous values
         const std::int64_t most_bytes_;
     };
 
-    // From here on many statements may be sent before the first result is received, and each has an end of its own.
-    // False where libpq cannot do that; then it stays one statement at a time.
+    // Enables pipeline mode: many statements can be sent before the first result is received, and each ends with a
+    // Sync. Returns false if libpq has no pipeline mode.
     bool enter_pipeline();
-    // Goes back to one statement at a time, when the results of all were received.
+    // Disables pipeline mode. All results must have been received.
     void leave_pipeline();
     bool is_in_pipeline() const { return PQpipelineStatus(link_->connection) != PQ_PIPELINE_OFF; }
-    // How often a result had to be waited for.
+    // The number of times that a result had to be waited for.
     std::int64_t waits() const { return waits_; }
 
-    // The rows of a statement, one by one as they arrive, so that no more than one is held whole. begin_rows() is to
-    // be called when the results of all statements before it were received.
+    // Begins to receive the rows of a statement one by one, so that libpq keeps only one at a time. All results of
+    // earlier statements must have been received.
     void begin_rows();
-    // The next row if it is here, else null: PostgreSQL code, which neither waits nor throws. It lives until the next
-    // call.
+    // Returns the next row if it has arrived, else null. PostgreSQL code: it neither waits nor throws. The row is valid
+    // until the next call.
     const PGresult *row_at_hand() noexcept;
-    // Waits for a row, which row_at_hand() then has (null is returned), or for the end of the rows, which is returned.
+    // Waits for a row or for the end of the rows. Returns null for a row, which row_at_hand() then returns, and the
+    // final result at the end.
     Result await_row(const Statement &statement);
     void release_row() noexcept { row_.reset(); }
-    // The row that was waited for.
+    // The row that await_row() has waited for.
     const PGresult *peek_row() const { return arrived_.get(); }
 
-    // Sends a COPY ... TO STDOUT, which must not be in a pipeline, and waits for the beginning of its data, which is
-    // returned.
+    // Sends a COPY ... TO STDOUT, which must not be in a pipeline, and waits for the start of its data. Returns the
+    // result that describes it.
     Result begin_copy(const Statement &statement);
-    // A piece of the data of a COPY: its size is 0 where none is here, -1 where all were received.
+    // A piece of COPY data. The size is 0 if none has arrived, and -1 at the end.
     struct CopyPiece {
         std::unique_ptr<char, decltype(&PQfreemem)> data{nullptr, PQfreemem};
         int size = 0;
     };
-    // The next piece if it is here; does not wait.
+    // Returns the next piece if it has arrived. Does not wait.
     CopyPiece copy_piece_at_hand();
-    // Waits for the next piece or the end; after the end, receive() has the result.
+    // Waits for the next piece or the end. After the end, receive_command() returns the result.
     CopyPiece await_copy_piece();
 
     int server_version() const { return PQserverVersion(link_->connection); }
-    // The encoding of the source's database, empty where a proxy does not tell.
+    // The encoding of the source's database; empty if a proxy does not report it.
     std::string server_encoding() const {
         const char *const name = PQparameterStatus(link_->connection, "server_encoding");
         return name != nullptr ? name : "";
     }
     const std::string &source() const { return source_; }
 
-    // What the hints of errors say about the target; nothing was written, unless this was called.
+    // Sets what the hints of errors say about the target, by default "Nothing was written".
     void set_written(const char *what) noexcept { written_ = what; }
-    // The process that serves us, for cancelling, 0 for none; libpq's own number is a pooler's where one stands between.
+    // Sets the process at the source that a cancel signals; 0 for none. libpq's own number is that of a pooler, if
+    // there is one.
     void set_backend_pid(int pid) { link_->backend_pid = pid; }
-    // Raises 08P01 when the source has changed the encoding of what it sends, or how it reads strings.
+    // Raises 08P01 if the source has changed client_encoding or standard_conforming_strings.
     void check_protocol_settings();
-    // Raises 08P01: the source did what no PostgreSQL server does.
+    // Raises 08P01 for an answer that a PostgreSQL server would not send.
     [[noreturn]] void raise_protocol_violation(const std::string &what);
 
   private:
@@ -127,13 +129,13 @@ class RemoteConnection {
 
     std::string source_;
     const char *written_ = "Nothing was written";
-    SourceMessages messages_{}; // libpq adds to them as long as the link lives
+    SourceMessages messages_{}; // libpq adds to them during the lifetime of the link
     RemoteLink link_;
-    Result row_{};     // given out by row_at_hand()
-    Result arrived_{}; // and not yet given out
+    Result row_{};     // returned by row_at_hand()
+    Result arrived_{}; // not yet returned
     std::int64_t waits_ = 0;
-    const char *asked_ = nullptr; // what wrong answers answer; null: no question
-    AnswerMemory memory_{};       // of its answer
+    const char *asked_ = nullptr; // the current question, for errors; null: none
+    AnswerMemory memory_{};       // memory of its answer
 };
 
 } // namespace pgci

@@ -18,8 +18,8 @@ bool is_sqlstate(std::string_view code) {
                                            [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
 }
 
-// The SQLSTATE under which an error of the source is raised here. Codes that would claim success, or steer the
-// control flow of this server (a cancel or shutdown of ours, PL/pgSQL's own conditions), are replaced.
+// Returns the SQLSTATE with which an error of the source is raised. Replaces codes that mean success, or that control
+// this server (a cancel, a shutdown, conditions of PL/pgSQL).
 SqlState local_state(std::string_view remote) {
     if (!is_sqlstate(remote)) return sqlstate::connection_lost;
     const std::string_view category = remote.substr(0, 2);

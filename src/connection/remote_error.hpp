@@ -1,4 +1,5 @@
-// Errors of the source, made our own: SQLSTATE, message, detail, hint and context survive, unless they lie.
+// Converts errors of the source to errors of this server. SQLSTATE, message, detail, hint and context are kept, except
+// for misleading SQLSTATEs.
 #pragma once
 
 #include <libpq-fe.h>
@@ -16,18 +17,18 @@ struct ResultDeleter {
 };
 using Result = std::unique_ptr<PGresult, ResultDeleter>;
 
-// What an error result of the source becomes here. `query` is the text that was sent, and `query_offset` how many of
-// its leading characters the user did not write; `query` may be empty. `retry_hint` is for an error that may pass.
+// Converts an error result of the source. `query` is the text that was sent, or empty; `query_offset` is the number of
+// its leading characters that the user did not write. `retry_hint` is used for errors that can be temporary.
 ErrorReport remote_error_report(const PGresult *result, const std::string &source, const std::string &retry_hint,
                                 const std::string &query, int query_offset);
 
-// Is it libpq that made this error, of bytes that it does not understand?
+// Returns whether libpq generated this error because it did not understand the data.
 bool is_of_libpq(const PGresult *result);
 
-// Is this libpq's message that it got no memory?
+// Returns whether this is libpq's out-of-memory message.
 bool is_out_of_memory(std::string_view message);
 
-// The error for a connection that broke: 08006, or 53200 where it was for want of memory.
+// Returns the error for a lost connection: 08006, or 53200 if libpq ran out of memory.
 ErrorReport connection_lost_report(const PGconn *connection, const std::string &source, const std::string &retry_hint);
 
 } // namespace pgci

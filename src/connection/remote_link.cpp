@@ -18,8 +18,8 @@ void ignore_notices(PGconn *connection) noexcept {
         connection, [](void *, const PGresult *) {}, nullptr);
 }
 
-// Waits for a socket, or for the time alone (-1), without serving interrupts: this runs while an error or the end of the
-// process is under way. False when the deadline has passed, or the wait failed.
+// Waits for a socket, or for the time only (-1). Does not process interrupts, because an error is being handled or the
+// process is ending. Returns false if the deadline has passed or the wait failed.
 bool wait_for_socket(int socket, short events, const Deadline &deadline) {
     while (!deadline.has_passed()) {
         const long most = socket < 0 ? ConnectionAttempt::pause_milliseconds : cancel_budget.count();
@@ -42,7 +42,8 @@ bool finish_connecting(ConnectionAttempt &attempt, const Deadline &deadline, std
     return true;
 }
 
-// The same source and user again; by address, so that no name is looked up twice and a list of hosts stays settled.
+// Options to connect to the same server as the same user. They contain the address, so that no name is looked up again
+// and libpq does not choose another of several hosts.
 std::vector<ConnectionOption> options_to_same_server(const LinkState &state) {
     std::vector<ConnectionOption> options;
     for (const ConnectionOption &option : state.options)
@@ -55,18 +56,19 @@ std::vector<ConnectionOption> options_to_same_server(const LinkState &state) {
     return options;
 }
 
-// Cancels the running query over a second connection. PQcancel is no choice: before libpq 17 it blocks, for ever if
-// the source is silent. Where this fails, the source notices the closed connection by client_connection_check_interval.
+// Cancels the running query over a second connection. PQcancel is not usable: before libpq 17 it blocks without a time
+// limit if the source does not answer. If this fails, the source detects the closed connection by
+// client_connection_check_interval.
 void cancel_running_query(const LinkState &state) {
     const Deadline deadline(cancel_budget);
     ConnectionAttempt attempt(options_to_same_server(state), state.password_only);
     const std::unique_ptr<PGconn, decltype(&PQfinish)> second(attempt.connection(), PQfinish);
-    // Nobody reads these, and libpq would write them to the log.
+    // libpq would write them to the log.
     ignore_notices(attempt.connection());
     const std::int64_t most_allocated = allocated_bytes() + most_bytes_of_answer;
     if (!finish_connecting(attempt, deadline, most_allocated)) return;
     const std::string sql = "SELECT pg_catalog.pg_cancel_backend(" + std::to_string(state.backend_pid) + ")";
-    // A row by itself ends the wait, so that no answer is collected.
+    // In single-row mode the first row ends the wait, so libpq does not collect an answer.
     if (PQsendQuery(second.get(), sql.c_str()) == 0 || PQsetSingleRowMode(second.get()) == 0) return;
     while (PQisBusy(second.get()) != 0)
         if (allocated_bytes() > most_allocated || !wait_for_socket(PQsocket(second.get()), POLLIN, deadline) ||
@@ -83,7 +85,7 @@ void LinkState::release() noexcept {
             try {
                 cancel_running_query(*this);
             } catch (...) {
-                // Closing the connection has to do.
+                // PQfinish closes the connection all the same.
             }
         }
         PQfinish(connection);

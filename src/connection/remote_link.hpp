@@ -1,4 +1,4 @@
-// A PGconn and how it is closed: what runs there is cancelled.
+// A PGconn that cancels its running query when it is closed.
 #pragma once
 
 #include <libpq-fe.h>
@@ -11,12 +11,12 @@ namespace pgci {
 
 struct LinkState {
     PGconn *connection = nullptr;
-    std::vector<ConnectionOption> options{}; // to connect once more, for a cancel
-    bool password_only = false;              // the source may ask for a password and nothing else
-    int backend_pid = 0;                     // at the source; libpq's own number may be a pooler's
-    bool has_descriptor = false;             // of this server's account of open files
+    std::vector<ConnectionOption> options{}; // to connect again for a cancel
+    bool password_only = false;              // refuse all authentication requests except those for a password
+    int backend_pid = 0;                     // at the source; libpq's own number may be that of a pooler
+    bool has_descriptor = false;             // counted by AcquireExternalFD
 
-    // Closes the connection. Takes two seconds at most, and mostly none.
+    // Cancels a running query, which takes at most two seconds, and closes the connection.
     void release() noexcept;
 };
 

@@ -6,7 +6,7 @@
 namespace pgci {
 
 void SourceMessages::collect(void *self, const PGresult *result) noexcept {
-    constexpr int most_notices = 100; // a run
+    constexpr int most_notices = 100; // of one run
     constexpr std::size_t longest_notice = 1024;
     auto *const messages = static_cast<SourceMessages *>(self);
     if (++messages->count_ > most_notices + 1) return;
@@ -15,7 +15,7 @@ void SourceMessages::collect(void *self, const PGresult *result) noexcept {
                                          ? "further messages of the source are not logged"
                                          : sanitize(PQresultErrorMessage(result), longest_notice));
     } catch (...) {
-        // A notice is not worth an error.
+        // Without memory, the notice is dropped.
     }
 }
 

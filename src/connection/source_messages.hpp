@@ -1,4 +1,4 @@
-// What the source says without being asked: notices, which are logged, and notifications, which are dropped.
+// Asynchronous messages of the source: notices are logged, notifications are dropped.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace pgci {
 
-// The notices of one connection. libpq hands each over in the middle of its work, where nothing may be raised or logged.
+// The notices of one connection. libpq reports each while it parses input, where an error must not be raised.
 class SourceMessages {
   public:
-    // For PQsetNoticeReceiver; `self` is the object. Keeps the text, of a bounded number of notices.
+    // For PQsetNoticeReceiver; `self` is the object. Keeps the text of a limited number of notices.
     static void collect(void *self, const PGresult *result) noexcept;
 
-    // Writes the notices that were collected to the log at DEBUG1, and drops the connection's notifications.
+    // Logs the collected notices at DEBUG1 and drops the notifications of the connection.
     void take(PGconn *connection);
 
   private:

@@ -1,4 +1,4 @@
-// Every difference between PostgreSQL versions, so that the rest of the code has no version branch.
+// The differences between PostgreSQL versions. No other file depends on the server's version.
 #pragma once
 
 #include "server/pg.hpp"
@@ -8,19 +8,19 @@ extern "C" {
 }
 
 extern "C" {
-// Refuses connection options that this server's libpq policy does not know. It came with the minor
-// releases that fixed CVE-2026-14661; older servers lack it, so the reference is weak.
+// Returns false for connection options that this server's libpq policy does not know. The minor releases that fixed
+// CVE-2026-14661 added this function; older servers lack it, so the reference is weak.
 extern bool libpqsrv_is_valid_proxy_option(const char *keyword) __attribute__((weak));
 }
 
 namespace pgci::compat {
 
-// May a server-side program set this libpq option? True where the server has no opinion.
+// Returns whether a server-side program may set this libpq option: true if the server has no such policy.
 inline bool is_valid_proxy_option(const char *keyword) {
     return libpqsrv_is_valid_proxy_option == nullptr || libpqsrv_is_valid_proxy_option(keyword);
 }
 
-// Does this session have a client, and does this platform tell when it goes?
+// Returns whether this session has a client and the platform can report that the client has closed the connection.
 inline bool can_see_client_leave() {
 #if PG_VERSION_NUM >= 150000
     if (!WaitEventSetCanReportClosed()) return false;
@@ -36,7 +36,7 @@ inline AclResult foreign_server_aclcheck(Oid server, Oid role, AclMode mode) {
 #endif
 }
 
-// May a role that is no superuser use SET ROLE to become the other one?
+// Returns whether a role, not counting superuser status, may use SET ROLE to become the other role.
 inline bool may_become(Oid member, Oid role) {
 #if PG_VERSION_NUM >= 160000
     return is_member_of_role_nosuper(member, role) && member_can_set_role(member, role);
@@ -53,7 +53,7 @@ inline bool owns_relation(Oid relation, Oid role) {
 #endif
 }
 
-// The identifiers of a name such as schema.relation. Raises 42602 for what is no name.
+// Splits a name such as schema.relation into identifiers. Raises 42602 for an invalid name.
 inline List *parse_qualified_name(const char *name) {
 #if PG_VERSION_NUM >= 160000
     return stringToQualifiedNameList(name, nullptr);
@@ -62,12 +62,12 @@ inline List *parse_qualified_name(const char *name) {
 #endif
 }
 
-// What the execution of a statement asks of one relation.
+// The privileges on one relation that the execution of a statement requires.
 struct NeededRights {
     Oid relation;
-    Oid user; // 0: the current one
+    Oid user; // 0: the current user
     AclMode rights;
-    const Bitmapset *selected; // columns, as FirstLowInvalidHeapAttributeNumber counts them
+    const Bitmapset *selected; // column numbers minus FirstLowInvalidHeapAttributeNumber
     const Bitmapset *inserted;
     const Bitmapset *updated;
 };
@@ -77,7 +77,7 @@ inline const List *needed_rights(const PlannedStmt *statement) { return statemen
 inline const List *needed_rights(const Query *query) { return query->rteperminfos; }
 #endif
 
-// Of a planned statement, or of a query without those in it.
+// Calls the visitor for each relation of a planned statement, or of a query except its subqueries.
 template <class Statement, class Visitor> void for_each_needed_right(const Statement *statement, Visitor &&visitor) {
 #if PG_VERSION_NUM >= 160000
     const List *const needed = needed_rights(statement);
@@ -96,8 +96,8 @@ template <class Statement, class Visitor> void for_each_needed_right(const State
 #endif
 }
 
-// Makes the target of an INSERT the only entry of the executor's range table, after the check that the current user may
-// run the INSERT.
+// Checks that the current user may execute the INSERT, then makes its target the only entry of the executor's range
+// table.
 inline void init_insert_range_table(EState *state, const Query *insert) {
     auto *const entry = static_cast<RangeTblEntry *>(list_nth(insert->rtable, insert->resultRelation - 1));
 #if PG_VERSION_NUM >= 160000
@@ -113,7 +113,7 @@ inline void init_insert_range_table(EState *state, const Query *insert) {
 #endif
 }
 
-// Enters a row into the indexes; returns those whose uniqueness or exclusion is checked later.
+// Inserts index entries for a row. Returns the indexes whose uniqueness or exclusion constraint is checked later.
 inline List *insert_index_tuples(ResultRelInfo *result, TupleTableSlot *row, EState *state) {
 #if PG_VERSION_NUM >= 160000
     return ExecInsertIndexTuples(result, row, state, false, false, nullptr, NIL, false);
@@ -122,7 +122,7 @@ inline List *insert_index_tuples(ResultRelInfo *result, TupleTableSlot *row, ESt
 #endif
 }
 
-// Checks that the current user may insert into columns of the relation of `item`, as COPY checks it.
+// Checks that the current user may insert into these columns of the relation of `item`, as COPY does. Raises 42501.
 inline void check_may_insert(ParseState *state, ParseNamespaceItem *item, Bitmapset *columns) {
 #if PG_VERSION_NUM >= 160000
     item->p_perminfo->requiredPerms = ACL_INSERT;
@@ -135,7 +135,7 @@ inline void check_may_insert(ParseState *state, ParseNamespaceItem *item, Bitmap
 #endif
 }
 
-// Does this process hold the lock?
+// Returns whether this process holds the lock.
 inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000
     return LockHeldByMe(&tag, mode, false);
@@ -144,7 +144,7 @@ inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
 #endif
 }
 
-// A walker as the functions of nodeFuncs.h take it.
+// Converts a walker to the type that the functions of nodeFuncs.h expect.
 #if PG_VERSION_NUM >= 160000
 inline tree_walker_callback tree_walker(bool (*walker)(Node *, void *)) { return walker; }
 #else
@@ -153,7 +153,7 @@ inline auto tree_walker(bool (*walker)(Node *, void *)) {
 }
 #endif
 
-// The analysis of a statement without parameters; no rule is applied.
+// Analyzes a statement without parameters. Does not apply rules.
 inline Query *analyze(RawStmt *statement, const char *text) {
 #if PG_VERSION_NUM >= 150000
     return parse_analyze_fixedparams(statement, text, nullptr, 0, nullptr);
@@ -162,7 +162,7 @@ inline Query *analyze(RawStmt *statement, const char *text) {
 #endif
 }
 
-// A lexer over one JSON text that decodes string escapes; errors come back as codes, nothing is thrown.
+// Creates a lexer for one JSON text that decodes string escapes. The parser returns errors as codes and raises none.
 inline JsonLexContext *make_json_lexer(char *json, int length) {
 #if PG_VERSION_NUM >= 170000
     return makeJsonLexContextCstringLen(nullptr, json, length, PG_UTF8, true);
@@ -171,7 +171,7 @@ inline JsonLexContext *make_json_lexer(char *json, int length) {
 #endif
 }
 
-// What a callback of the JSON parser returns.
+// The return type of the JSON parser's callbacks.
 #if PG_VERSION_NUM >= 160000
 using JsonAction = JsonParseErrorType;
 inline JsonAction json_action_done() { return JSON_SUCCESS; }

@@ -1,4 +1,4 @@
-// An error of our own on its way to the client: SQLSTATE, message, detail, hint. Pure C++.
+// An error of this extension: SQLSTATE, message, detail, hint. Pure C++.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ class SqlState {
   public:
     consteval SqlState(const char (&code)[6]) : packed_(pack(std::string_view(code, 5))) {}
 
-    // The SQLSTATE of five characters out of [0-9A-Z]; anything else is the caller's to refuse.
+    // `code` must be five characters out of [0-9A-Z]; the caller checks this.
     static constexpr SqlState from_text(std::string_view code) { return SqlState(pack(code)); }
 
     constexpr int packed() const { return packed_; }
@@ -71,19 +71,19 @@ inline constexpr SqlState crashed{"57P02"};
 inline constexpr SqlState internal_error{"XX000"};
 } // namespace sqlstate
 
-// What an error says; empty texts are left out. Texts follow PostgreSQL's message style guide.
+// The content of an error; empty texts are not sent. Texts follow PostgreSQL's message style guide.
 struct ErrorReport {
     SqlState code;
     std::string message;
     std::string detail{};
     std::string hint{};
-    std::string context{}; // a line of CONTEXT of its own, below those of the error context stack
+    std::string context{}; // a line of CONTEXT below those of the error context stack
     std::string query{};   // the text that `position` points into
     int position = 0;      // 1-based character in `query`, 0 = none
 };
 
-// Thrown by code that knows nothing of PostgreSQL; code that does calls raise() of guard.hpp instead, so that the
-// error context of that moment is kept.
+// The exception of code that does not call PostgreSQL. Other code calls raise() of guard.hpp, which keeps the current
+// error context.
 class Error : public std::exception {
   public:
     explicit Error(ErrorReport report) : report_(std::move(report)) {}

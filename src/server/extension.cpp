@@ -10,7 +10,7 @@ void check_extension() {
         constexpr const char *name = "pg_copy_incremental";
         const Oid extension = get_extension_oid(name, true);
         if (!OidIsValid(extension)) return false;
-        // What DROP EXTENSION locks first, so that neither waits for the other with a lock in hand.
+        // DROP EXTENSION takes this lock first. Taking it in the same order avoids a deadlock.
         LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
         return get_extension_oid(name, true) == extension;
     });

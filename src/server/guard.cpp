@@ -6,7 +6,7 @@ namespace pgci {
 
 namespace detail {
 
-// A copy of the error that was caught, which is over then; null when there is no memory for the copy.
+// Copies the caught error and clears the error state. Returns null if there is no memory for the copy.
 static ErrorData *take_error(MemoryContext memory) {
     sigjmp_buf *const outer_jump = PG_exception_stack;
     sigjmp_buf jump;
@@ -27,7 +27,7 @@ void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memor
     const MemoryContext memory = CurrentMemoryContext;
     sigjmp_buf jump;
 
-    // Without the signal mask (savemask 0): nothing in a backend changes it, and saving it costs a system call.
+    // savemask 0: a backend does not change the signal mask, and saving it would cost a system call.
     if (sigsetjmp(jump, 0) == 0) {
         PG_exception_stack = &jump;
         try {
@@ -50,7 +50,7 @@ void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memor
 
 static void copy_text(char *target, std::size_t size, const char *text) noexcept {
     strlcpy(target, text, size);
-    // Never cut a multibyte character in two.
+    // Do not cut a multibyte character.
     target[pg_mbcliplen(target, static_cast<int>(std::strlen(target)), static_cast<int>(size) - 1)] = '\0';
 }
 
@@ -66,11 +66,11 @@ void Failure::set(SqlState state, const char *text) noexcept {
     copy_text(message, sizeof message, text);
 }
 
-// Replaces a text of an error by one that is no longer.
+// Replaces a text of an error by one that is not longer.
 static void replace(char *text, const std::string &by) noexcept { std::memcpy(text, by.c_str(), by.size() + 1); }
 
-// Statements of ours hold texts of the user and names of columns, so that they may have any length. An error shows of a
-// long one what is around its position, and of a long context the beginning and the end.
+// Statements of this extension contain texts of the user and column names, so they can have any length. Of a long
+// query, an error shows the part around the position; of a long context, the beginning and the end.
 static void shorten_query(ErrorData *error) {
     if (error->internalquery != nullptr) {
         const Excerpt shown = excerpt(error->internalquery, error->internalpos);
@@ -89,7 +89,7 @@ Failure current_failure() noexcept {
         try {
             shorten_query(failure.postgres_error);
         } catch (...) {
-            // A long error is better than none. Nothing may leave this function, or the server ends.
+            // Report the long error. An exception must not leave this function: it would terminate the server.
         }
     } catch (const Error &error) {
         failure.set(error.report());

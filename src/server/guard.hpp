@@ -6,12 +6,12 @@
 
 namespace pgci {
 
-// A PostgreSQL ERROR that pg_call caught, whole: SQLSTATE, detail, hint, context, constraint name, position.
+// A PostgreSQL ERROR that pg_call caught, with all fields: SQLSTATE, detail, hint, context, constraint name, position.
 class PgError : public std::exception {
   public:
     explicit PgError(ErrorData *data) noexcept : data_(data) {}
 
-    // The error, allocated in the transaction's (or subtransaction's) memory.
+    // The error data, allocated in memory of the transaction or subtransaction.
     ErrorData *data() const noexcept { return data_; }
     const char *what() const noexcept override { return data_->message != nullptr ? data_->message : ""; }
 
@@ -20,11 +20,11 @@ class PgError : public std::exception {
 };
 
 namespace detail {
-// Runs body(argument); an ERROR in it becomes a PgError whose data lives in `error_memory`. The current memory context
-// is restored either way.
+// Runs body(argument). Throws an ERROR in it as a PgError whose data is allocated in `error_memory`. Restores the
+// current memory context in both cases.
 void run_guarded(void (*body)(void *), void *argument, MemoryContext error_memory);
 
-// How a C++ exception left an entry point, as plain data, so that it can be reported outside the catch block.
+// The exception that left an entry point, as plain data, so that it can be reported outside the catch block.
 struct Failure {
     ErrorData *postgres_error = nullptr;
     int code = 0;
@@ -36,15 +36,15 @@ struct Failure {
     void set(SqlState code, const char *message) noexcept;
 };
 
-// The exception that the calling catch block has caught.
+// Returns the exception that the calling catch block has caught.
 Failure current_failure() noexcept;
 
 [[noreturn]] void report(const Failure &failure);
 } // namespace detail
 
-// Calls a block of PostgreSQL code. The block must have only trivially destructible locals, because an ERROR
-// jumps over them, and must not throw. Meant for a block's worth of work, not for a row's. A block that ends the
-// transaction needs an `error_memory` that outlives it.
+// Executes a block of PostgreSQL code and throws an ERROR in it as a PgError. The block must have only trivially
+// destructible locals, because an ERROR skips destructors, and must not throw. Use one block for a batch, not one for
+// each row. A block that ends the transaction needs an `error_memory` that outlives the transaction.
 template <class Body>
 auto pg_call(Body &&body, MemoryContext error_memory = CurTransactionContext) -> std::invoke_result_t<Body> {
     using Result = std::invoke_result_t<Body>;
@@ -61,12 +61,13 @@ auto pg_call(Body &&body, MemoryContext error_memory = CurTransactionContext) ->
     }
 }
 
-// Raises an error from C++ code that runs inside the server: as a PgError that carries the error context of now.
+// Throws an error as a PgError that has the current error context.
 [[noreturn]] void raise(const ErrorReport &report);
 [[noreturn]] void raise(SqlState code, const std::string &message, const std::string &hint = {},
                         const std::string &detail = {});
 
-// The wall around every function that PostgreSQL calls: no C++ exception passes it.
+// The body of every function that PostgreSQL calls. Raises an exception of the body as an ERROR, because no C++
+// exception may reach a C frame.
 template <class Body> Datum sql_boundary(Body &&body) {
     detail::Failure failure;
     const MemoryContext caller = CurrentMemoryContext;
@@ -81,10 +82,10 @@ template <class Body> Datum sql_boundary(Body &&body) {
     detail::report(failure);
 }
 
-// Pushes a line of error context (PostgreSQL's error_context_stack) for as long as it lives.
+// Adds a line to the error context (error_context_stack) during its lifetime.
 class ErrorContext {
   public:
-    // `callback` calls errcontext(); it must not allocate C++ memory or throw.
+    // `callback` calls errcontext(). It must not allocate C++ memory or throw.
     ErrorContext(void (*callback)(void *), void *argument) noexcept {
         entry_.callback = callback;
         entry_.arg = argument;

@@ -7,9 +7,9 @@
 
 namespace pgci {
 
-// While it lives, PostgreSQL code allocates in a memory context of its own, which is freed at the end, so that nothing
-// adds up over the rounds of a loop. After an exception the parent's end frees it, because the error may be in it.
-// `parent` must live longer.
+// Makes a new memory context the current one during its lifetime, so that the iterations of a loop do not accumulate
+// memory. The destructor deletes the context, except after an exception: the error may be allocated in it, so it is
+// freed together with `parent`, which must live longer.
 class TemporaryMemory {
   public:
     explicit TemporaryMemory(MemoryContext parent = CurrentMemoryContext)
@@ -29,11 +29,11 @@ class TemporaryMemory {
     int exceptions_;
 };
 
-// Owns a Resource that must be released whichever way this server leaves: C++ unwinding does it, and so does the end of a
-// memory context, because a FATAL error ends the process without unwinding. Its release() is called once.
+// Owns a Resource that must be released even if a FATAL error ends the process without unwinding. Both the destructor
+// and the end of a memory context release it. Resource::release() is called once.
 template <class Resource> class ContextOwned {
   public:
-    // It lasts no longer than `memory`.
+    // The resource is released at the latest when `memory` is deleted.
     explicit ContextOwned(MemoryContext memory) : resource_(new Resource), context_(nullptr) {
         Resource *const resource = resource_;
         MemoryContext *const context = &context_;

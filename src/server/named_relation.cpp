@@ -7,8 +7,8 @@ namespace pgci {
 
 namespace {
 
-// Does the query ask for this use of the relation? A view or a table with rules is an entry of the query also after the
-// server has rewritten it, because its privileges are checked.
+// Returns whether the query uses the relation in this way. A view or a table with rules is still in the range table
+// after the rewriter has replaced it, because its privileges are checked.
 bool uses(const Query *query, const UsedRelation &relation) {
     bool found = false;
     compat::for_each_needed_right(query, [&](const compat::NeededRights &needed) {
@@ -51,7 +51,7 @@ void spi_execute(SPIPlanPtr plan, const UsedRelation &relation, Snapshot snapsho
     check_uses(plan, relation);
     const int code = SPI_execute_snapshot(plan, nullptr, nullptr, snapshot, crosscheck, false, fires_triggers, 0);
     if (code < 0) raise_spi("SPI_execute", code);
-    // The execution may have analyzed the statement again.
+    // SPI may have analyzed the statement again before it executed it.
     check_uses(plan, relation);
 }
 

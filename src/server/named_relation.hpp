@@ -1,32 +1,32 @@
-// Which relation a statement has found by the name that it was written with. PostgreSQL code: for use inside pg_call.
+// Checks which relation a statement found under a name. PostgreSQL code: for use inside pg_call.
 //
-// A statement names its relation, and the name is looked up whenever the statement is analyzed: also again, when the
-// server has invalidated its plan. A lock on a table keeps it from being renamed, but not its schema.
+// PostgreSQL looks up the name whenever it analyzes the statement, also after it has invalidated the plan. A lock on a
+// table prevents ALTER TABLE RENAME, but not ALTER SCHEMA RENAME.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// What a statement must use, and how.
+// A relation that a statement must use, and how.
 struct UsedRelation {
     Oid oid = InvalidOid;
     AclMode use = 0;            // ACL_INSERT, ACL_DELETE, ACL_SELECT
     const char *name = nullptr; // for messages
 };
 
-// Raises 42P01 if the last analysis of the statement found another relation than that one.
+// Raises 42P01 if the last analysis of the statement found another relation.
 void check_uses(SPIPlanPtr plan, const UsedRelation &relation);
 
 // Prepares a statement of `count` parameters that must use the relation.
 SPIPlanPtr spi_prepare(const char *sql, const UsedRelation &relation, int count = 0, Oid *types = nullptr);
 
-// Runs such a statement as SPI_execute_snapshot does. Raises 42P01 as check_uses does, after an execution as well, so that what
-// another relation was written is rolled back. Raises an error for a return code that is one.
+// Executes such a statement as SPI_execute_snapshot does. Raises 42P01 as check_uses does, also after the execution, so
+// that rows written to another relation are rolled back. Raises an error if SPI returns an error code.
 void spi_execute(SPIPlanPtr plan, const UsedRelation &relation, Snapshot snapshot = InvalidSnapshot,
                  Snapshot crosscheck = InvalidSnapshot, bool fires_triggers = false);
 
-// The error of a run whose target is no longer what its name means.
+// Raises the error for a target whose name now refers to another relation.
 [[noreturn]] void raise_replaced(const char *name);
 
 } // namespace pgci

@@ -1,6 +1,6 @@
-// The only door to PostgreSQL: every other file reaches the server's headers through this one.
+// The headers of the server; no other file includes them directly.
 //
-// The C++ standard headers come first, because postgres.h redefines printf and friends as macros.
+// The C++ standard headers come first, because postgres.h redefines printf and related functions as macros.
 #pragma once
 
 #include <algorithm>

@@ -1,27 +1,28 @@
-// Locks that this extension's processes show each other. pg_locks has them as advisory locks.
+// Locks between processes of this extension. pg_locks shows them as advisory locks.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// What a lock means. The number is objsubid in pg_locks, distinct from those of pg_advisory_lock() (1, 2) and known
-// extensions.
+// The purpose of a lock. The value is objsubid in pg_locks, distinct from those that pg_advisory_lock() (1, 2) and
+// known extensions use.
 enum class LockClass : std::uint16_t {
-    run_key = 71,     // the order of runs with one key
-    run_life = 72,    // a run is alive; the number is its run_id
-    worker_slot = 73, // one of the background workers that may run at once in this server
+    run_key = 71,     // orders the runs with the same key
+    run_life = 72,    // held while a run is active; the number is its run_id
+    worker_slot = 73, // one of the background workers that may run at the same time in this server
 };
 
-// A lock of the method that tables have, which pg_advisory_unlock_all() does not release. Database 0 is the server.
+// Returns the tag of a lock of the default method, which pg_advisory_unlock_all() does not release. Database 0 means
+// the whole server.
 LOCKTAG lock_tag(LockClass lock_class, Oid database, std::uint64_t number);
 
-// Releases a lock of the session, unless the abort of a transaction has released it already.
+// Releases a session lock, unless the abort of a transaction has already released it.
 void release_session_lock(const LOCKTAG &tag) noexcept;
 
-// A lock that this process holds until the object or the process ends, whatever the code of users does. A lock of the
-// session can be lost in two ways: the abort of a transaction releases those of the method that tables have,
-// pg_advisory_unlock_all() those of the method that advisory locks have. So this is one of each.
+// A lock that this process holds until the object or the process ends. User code can release a session lock in two
+// ways: the abort of a transaction releases session locks of the default method, and pg_advisory_unlock_all() those of
+// the user method. Therefore this class takes one lock of each method.
 class ProcessLock {
   public:
     ProcessLock(LockClass lock_class, Oid database, std::uint64_t number);
@@ -29,9 +30,9 @@ class ProcessLock {
     ProcessLock(const ProcessLock &) = delete;
     ProcessLock &operator=(const ProcessLock &) = delete;
 
-    // Takes the lock, or what was lost of it. Does not wait: false if another process has it.
+    // Takes the lock, or the part of it that was released. Does not wait. Returns false if another process holds it.
     bool take();
-    // Does no other process have it? A process between two transactions may be overlooked.
+    // Returns whether no other process holds the lock. A process that is between two transactions may be missed.
     bool is_free() const;
 
   private:

@@ -1,4 +1,4 @@
-// What is left of an error when the transaction that had it is gone.
+// The parts of an error that are kept after its transaction has ended.
 #pragma once
 
 #include <string>
@@ -13,17 +13,17 @@ struct RunFailure {
     std::string detail{};
     std::string hint{};
     std::string context{};
-    std::string constraint{}; // the name of the one that was violated
+    std::string constraint{}; // the violated constraint
     std::string column{};
 
-    // The SQLSTATE's five characters.
+    // The SQLSTATE as five characters.
     std::string sqlstate() const;
 };
 
 RunFailure describe_error(const ErrorData *error);
-// The exception that the calling catch block has caught.
+// Returns the exception that the calling catch block has caught.
 RunFailure describe_failure();
-// Raises it again.
+// Raises the error again.
 [[noreturn]] void raise(const RunFailure &failure);
 
 } // namespace pgci

@@ -16,7 +16,7 @@ void set_text_input_for_level() {
 int begin_reading() {
     const int level = NewGUCNestLevel();
     set_for_level("standard_conforming_strings", "on");
-    // Safe here, because a text in the encoding of a database has no backslash within a character.
+    // This is safe because no character of a database encoding contains a backslash byte.
     set_for_level("backslash_quote", "on");
     if (client_min_messages < WARNING) set_for_level("client_min_messages", "warning");
     return level;

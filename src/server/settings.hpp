@@ -1,21 +1,21 @@
-// Settings of this session that hold for a stretch of the code.
+// Settings that are changed for a part of the code.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// Sets a GUC for the level that NewGUCNestLevel() began; AtEOXact_GUC() of that level, or an error, takes it back.
+// Sets a parameter for the level that NewGUCNestLevel() began. AtEOXact_GUC() of that level, or an error, restores it.
 // PostgreSQL code: for use inside pg_call.
 void set_for_level(const char *name, const char *value);
 
-// The same for all that decides how the input functions of types read the text that the source sends; settings that the
-// source has too are the same there.
+// Sets all parameters that affect how input functions read text of the source. Parameters that the source also has get
+// the same value as in the session at the source.
 void set_text_input_for_level();
 
-// From now on the scanner reads strings as in the session at the source, whatever the settings of this session are, and
-// writes no notices, which would repeat names of any length. The level that is returned ends by AtEOXact_GUC() or an
-// error. PostgreSQL code: for use inside pg_call.
+// Begins a level in which the scanner reads string constants as in the session at the source, regardless of the
+// settings of this session. The level also disables notices, which would repeat names of any length. AtEOXact_GUC() of
+// the returned level, or an error, ends it. PostgreSQL code: for use inside pg_call.
 int begin_reading();
 
 } // namespace pgci

@@ -23,7 +23,7 @@ std::string sanitize(const char *text, std::size_t longest) {
 
 std::string_view beginning(std::string_view text, std::size_t longest) {
     if (text.size() <= longest) return text;
-    // No character has more bytes, so that the server need not look at more of the text.
+    // Longer than any prefix that can fit, so that pg_mbcliplen does not read the whole text.
     const auto size = static_cast<int>(std::min(text.size(), longest + MAX_MULTIBYTE_CHAR_LEN));
     return text.substr(0, static_cast<std::size_t>(pg_mbcliplen(text.data(), size, static_cast<int>(longest))));
 }

@@ -1,5 +1,5 @@
-// Texts of any origin and length, made valid, harmless and short where a message shows them. Every cut is between two
-// characters.
+// Makes text of any origin valid, free of control characters and short, for use in messages. No function cuts a
+// multibyte character.
 #pragma once
 
 #include <cstddef>
@@ -9,28 +9,29 @@
 
 namespace pgci {
 
-// The text, valid in this database's encoding, control characters replaced by "?", no longer than `longest` bytes.
+// Returns the text, valid in the encoding of this database, with control characters replaced by "?", of at most
+// `longest` bytes.
 std::string sanitize(const char *text, std::size_t longest);
 
-// The beginning of a text, of at most `longest` bytes.
+// Returns the beginning of a text, of at most `longest` bytes.
 std::string_view beginning(std::string_view text, std::size_t longest);
 
-// The text, or its beginning and "..." where it has more than `longest` bytes.
+// Returns the text, or its beginning and "..." if it is longer than `longest` bytes.
 std::string shorten(std::string_view text, std::size_t longest = 100);
 
-// A text of up to 8 kB as it is; of a longer one the beginning and the end.
+// Returns a text of up to 8 kB unchanged, and the beginning and the end of a longer one.
 std::string shorten_middle(std::string_view text);
 
-// "a, b, c", or the first of the names and how many more there are.
+// Returns "a, b, c", or the first names and the number of the others.
 std::string shorten_list(const std::vector<std::string> &names);
 
-// What an error shows of a query, and the position in it, which is the 1-based number of a character.
+// The part of a query that an error shows, and the position in it: the 1-based number of a character.
 struct Excerpt {
     std::string text;
     int position;
 };
 
-// A query of up to 8 kB as a whole, a longer one as what is around the position.
+// Returns a query of up to 8 kB unchanged, and the part around the position of a longer one.
 Excerpt excerpt(std::string_view query, int position);
 
 } // namespace pgci

@@ -1,20 +1,20 @@
-// SPI's functions, with every return code checked. PostgreSQL code: for use inside pg_call.
+// SPI functions that check every return code. PostgreSQL code: for use inside pg_call.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// Connects; `options` as for SPI_connect_ext.
+// Calls SPI_connect_ext with these options.
 void spi_connect(int options = 0);
 
 void spi_finish();
 
-// Prepares a statement of `count` parameters; `options` as for SPI_prepare_cursor. Its strings are standard conforming,
-// whatever the setting of this session is.
+// Prepares a statement with `count` parameters; `options` as for SPI_prepare_cursor. String constants in it are
+// standard-conforming, regardless of the session's setting.
 SPIPlanPtr spi_prepare(const char *sql, int count = 0, Oid *types = nullptr, int options = 0);
 
-// An error for a function of SPI that returned `code`.
+// Raises the error for an SPI function that returned `code`.
 [[noreturn]] void raise_spi(const char *function, int code);
 
 } // namespace pgci

@@ -1,4 +1,4 @@
-// Pieces of SQL text. Pure C++.
+// Quoting of identifiers and strings. Pure C++.
 #pragma once
 
 #include <string>
@@ -6,10 +6,10 @@
 
 namespace pgci {
 
-// The name as a delimited identifier, always in double quotes.
+// Returns the name as a quoted identifier.
 std::string quote_identifier(std::string_view name);
 
-// The text as a string constant that reads the same whatever standard_conforming_strings is.
+// Returns the text as a string constant that has the same meaning for each value of standard_conforming_strings.
 std::string quote_literal(std::string_view text);
 
 } // namespace pgci

@@ -17,7 +17,7 @@ Subtransaction::~Subtransaction() {
 }
 
 void Subtransaction::release() {
-    // Error data must not lie in memory that ends with the subtransaction.
+    // The error data must outlive the subtransaction.
     pg_call(
         [this] {
             if (GetCurrentTransactionNestLevel() != level_)
@@ -30,8 +30,8 @@ void Subtransaction::release() {
     restore();
 }
 
-// With all that the body has opened in it. If even this fails, the level would be taken for one of the caller's, whose
-// handler would roll back the wrong work: the session has to end.
+// Rolls back the subtransaction and all that the body opened in it. If this fails, the session must end: the caller's
+// handler would otherwise roll back the wrong level.
 void Subtransaction::roll_back() noexcept {
     try {
         pg_call(

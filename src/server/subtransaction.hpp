@@ -1,4 +1,4 @@
-// The one way to survive an error: the work that may fail runs in an internal subtransaction.
+// Internal subtransactions, for work whose errors are handled.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 
 namespace pgci {
 
-// A subtransaction that is rolled back when the object dies, unless it was released before.
+// A subtransaction. The destructor rolls it back, unless it was released before.
 class Subtransaction {
   public:
     Subtransaction();
@@ -15,9 +15,9 @@ class Subtransaction {
     Subtransaction(const Subtransaction &) = delete;
     Subtransaction &operator=(const Subtransaction &) = delete;
 
-    // Keeps its work. An error here, a cancel too, leaves the subtransaction to the destructor.
+    // Commits the subtransaction. If this raises an error or is cancelled, the destructor rolls back.
     void release();
-    // Rolls back, and throws the error again from memory of the outer transaction.
+    // Rolls back and throws the error again, copied to memory of the outer transaction.
     [[noreturn]] void rethrow(const PgError &error);
 
   private:
@@ -28,21 +28,21 @@ class Subtransaction {
     MemoryContext outer_;
     ResourceOwner owner_;
     ErrorContextCallback *context_;
-    int level_ = 0; // its nesting level in the transaction; 0 when it has ended
+    int level_ = 0; // nesting level; 0: ended
 };
 
-// A cancel, a timeout, the end of the session, or a failed ASSERT of PL/pgSQL: no error of the work, so nobody but the
-// boundary may take it. These are the errors that PL/pgSQL's OTHERS does not catch either, and class 57P.
+// Returns whether the code is a cancel, a timeout, the end of the session or a failed PL/pgSQL ASSERT. Only the
+// boundary may handle these errors: class 57P, and those that PL/pgSQL's OTHERS does not catch.
 bool ends_the_call(int code);
 
 inline constexpr auto any_error = [](int) { return true; };
 
-// What becomes of the work of a body that succeeds. Without it, the locks that the body took are released as well.
+// Whether to keep the work of a body that succeeds. If it is undone, the locks that the body took are released too.
 enum class BodyWork : bool { is_kept, is_undone };
 
-// Runs the body in a subtransaction. An error rolls it back, and is returned if `tolerates` is true for its packed
-// SQLSTATE; any other is thrown again. An error that ends the call is always thrown again, and so is an exception that
-// is no error of PostgreSQL's or ours: std::bad_alloc stays std::bad_alloc.
+// Executes the body in a subtransaction. An error rolls the subtransaction back; it is returned if `tolerates` returns
+// true for its packed SQLSTATE, and thrown again otherwise. Errors that end the call, and exceptions other than PgError
+// and Error (such as std::bad_alloc), are always thrown again.
 template <class Body, class Tolerates = decltype(any_error)>
 std::optional<RunFailure> in_subtransaction(Body &&body, const Tolerates &tolerates = any_error,
                                             BodyWork work = BodyWork::is_kept) {

@@ -7,7 +7,7 @@ namespace pgci {
 
 namespace {
 
-// A result in memory of the caller: its values row by row, null pointers for NULL.
+// A query result, row by row, in memory of the caller; NULL is a null pointer.
 struct Cells {
     char **values;
     std::size_t rows;

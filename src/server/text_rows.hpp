@@ -1,4 +1,4 @@
-// Rows of texts: the result of a query here.
+// The result of a local query as text.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,12 @@
 
 namespace pgci {
 
-// The text forms of a row's values; nothing is NULL.
+// The values of a row as text; NULL has no value.
 using TextRow = std::vector<std::optional<std::string>>;
 
-// Runs a query here, with the calling user's rights; its parameters are texts. It sees what the calling statement sees, or
-// if `newest` also what this transaction wrote since. Where it must read a relation, raises 42P01 if it reads another.
+// Executes a query with the privileges of the current user; its parameters are texts. It uses the snapshot of the
+// calling statement, or, if `newest`, also sees later changes of this transaction. If `must_read` is given, raises
+// 42P01 if the query reads another relation.
 std::vector<TextRow> select_rows(const std::string &sql, const std::vector<std::string> &parameters = {},
                                  bool newest = false, const UsedRelation *must_read = nullptr);
 

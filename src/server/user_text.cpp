@@ -4,7 +4,7 @@
 
 namespace pgci {
 
-// A copy in the memory of the error.
+// Returns a copy in the memory of the error.
 static char *copy_text(const std::string &text) {
     const char *const source = text.c_str();
     return pg_call([=] { return MemoryContextStrdup(CurTransactionContext, source); });
