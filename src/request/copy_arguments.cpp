@@ -5,7 +5,7 @@
 
 namespace pgci {
 
-// The options that say where the day is. Every function that takes a query has them.
+// Checks the options that define the window. Every function that takes a query has them.
 static void check_window_rules(const CopyRequest &request) {
     if (request.window_column && !request.has_window())
         raise(sqlstate::invalid_parameter, "window_column has no meaning without a window",
@@ -37,7 +37,7 @@ void check_rules(const CopyRequest &request) {
         refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
     if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
         refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
-    // These need the INSERT of method cursor.
+    // These options need the INSERT of method cursor.
     const auto refuse_method = [&](const std::string &what) {
         raise(sqlstate::feature_not_supported,
               "method " + std::string(word_of(request.method)) + " does not support " + what,
@@ -75,7 +75,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     }
     read_options(arguments, request);
     request.commit_batches = commit_batches;
-    // Without a mode nothing is written, and what the arguments say is how to tell the rows.
+    // Without a mode the function writes nothing, and the options only describe the rows.
     if (arguments.has("mode"))
         check_rules(request);
     else

@@ -1,4 +1,4 @@
-// The arguments of copy_incremental() and its sisters, checked before anything connects.
+// The arguments of copy_incremental() and related functions, checked before a connection is made.
 #pragma once
 
 #include "template/window.hpp"
@@ -7,16 +7,16 @@
 
 namespace pgci {
 
-// Reads the arguments that the function has, by their names; those that it lacks keep their defaults. Raises 22004 for a
-// NULL that has no meaning, 22023 for a value that is not allowed or has no meaning beside the others, 0A000 for what
-// the method cannot do.
+// Reads the arguments that the function has, by name; the others keep their defaults. Raises 22004 for a NULL that has
+// no meaning, 22023 for a value that is not allowed or that cannot be combined with the others, 0A000 for what the
+// method does not support.
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = false);
 
-// Which options go together. Raises 22023 for one that has no meaning beside the others, and so would be ignored, and 0A000 for
-// what the method cannot do.
+// Checks which options can be combined. Raises 22023 for an option that would be ignored, 0A000 for what the method
+// does not support.
 void check_rules(const CopyRequest &request);
 
-// Arguments "first_day" and "last_day"; raises 22004 for a NULL.
+// Reads the arguments first_day and last_day. Raises 22004 for a NULL.
 DayRange read_days(const NamedValues &arguments);
 
 } // namespace pgci

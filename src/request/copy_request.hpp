@@ -1,4 +1,4 @@
-// What one run is asked to do.
+// The request for one run.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace pgci {
 
-// The options of a request, each with the default of the list, under its own name.
+// The options of a request, with the names and defaults of the list.
 struct RequestOptions {
     // NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and names
 #define OPTION_WORD(name, Type, word, documentation, ...) Type name = Type::word;
@@ -24,24 +24,25 @@ struct RequestOptions {
     // NOLINTEND(bugprone-macro-parentheses)
 };
 
-// The options that differ from their defaults, as arguments in SQL, in the order of the list: "mode => 'replace', ...".
+// Returns the options that differ from their defaults as SQL arguments, in the order of the list: "mode => 'replace',
+// ...".
 std::string options_text(const RequestOptions &options);
 
 struct CopyRequest : RequestOptions {
     std::string src_conninfo;
     std::string query_template;
-    std::optional<DateADT> day{};            // without this and data_interval: the whole result
-    std::optional<TimeSpan> data_interval{}; // in place of a day
+    std::optional<DateADT> day{};            // null, and data_interval too: the whole result
+    std::optional<TimeSpan> data_interval{}; // instead of a day
     Oid schema = InvalidOid;                 // of the extension
-    std::int64_t run_id = 0;                 // of an entry that the ledger has already; 0: the run makes one
-    bool commit_batches = false;             // a transaction for every batch
+    std::int64_t run_id = 0;                 // an existing ledger entry; 0: the run creates one
+    bool commit_batches = false;             // commit each batch
     std::int64_t job_id = 0;                 // 0: a call without a job
-    std::string job{};                       // its name
-    bool refuses_unsettled = false;          // settle => warn: an error for a window that is known not to be settled
+    std::string job{};                       // name of the job
+    bool refuses_unsettled = false;          // with settle => warn, raise an error for a window that is known not to be settled
 
     bool has_window() const { return day || data_interval; }
-    // What the run copies, and what the ledger calls it: the day or the range, grown by lookback. Raises 22008, 22023
-    // for what is no window.
+    // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.
+    // Raises 22008 or 22023 if it is not a window.
     std::optional<Window> window(const TimeZone &zone) const;
 };
 

@@ -1,5 +1,5 @@
-// Typed values by their names: the arguments of an SQL function, so that functions that share some may have them at other
-// places, or a row that a query has found.
+// Typed values by name: the arguments of an SQL function, whose positions differ between functions, or a row of a
+// query.
 #pragma once
 
 #include <optional>
@@ -12,16 +12,16 @@ namespace pgci {
 
 class NamedValues {
   public:
-    // The arguments, by the names that the function was created with.
+    // The arguments of the call, with the names from CREATE FUNCTION.
     explicit NamedValues(FunctionCallInfo fcinfo);
     NamedValues(std::vector<std::string> names, std::vector<NullableDatum> values)
         : names_(std::move(names)), values_(std::move(values)) {}
 
-    // Is there such a value? An older version of the extension's SQL may lack some.
+    // Returns whether there is a value of this name. SQL objects of an older version of the extension may lack some.
     bool has(const char *name) const { return place(name) >= 0; }
-    // Also true where there is no such value.
+    // Also returns true if there is no such value.
     bool is_null(const char *name) const;
-    // Of one that is not null.
+    // The value must not be NULL.
     Datum value(const char *name) const;
 
     std::optional<std::string> optional_text(const char *name) const;
@@ -36,7 +36,7 @@ class NamedValues {
     std::vector<NullableDatum> values_{};
 };
 
-// The schema of the function that was called, and with it of all objects of the extension.
+// Returns the schema of the called function, which is the schema of the extension.
 Oid extension_schema(FunctionCallInfo fcinfo);
 
 } // namespace pgci

@@ -68,7 +68,7 @@ void raise_wrong_word(const char *name, const std::string &word, std::string_vie
           "Allowed values are " + message_text(words) + ".");
 }
 
-// The regclass '-' is 0, which must not pass for no table.
+// The regclass '-' is 0, which would mean that no table was given.
 Oid read_relation(const NamedValues &arguments, const char *name) {
     if (arguments.is_null(name)) return InvalidOid;
     const Oid relation = DatumGetObjectId(arguments.value(name));

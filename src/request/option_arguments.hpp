@@ -1,4 +1,4 @@
-// The options of a request, read from the arguments of an SQL function and checked.
+// Reads the options of a request from the arguments of an SQL function and checks them.
 #pragma once
 
 #include "request/copy_request.hpp"
@@ -6,14 +6,14 @@
 
 namespace pgci {
 
-// Reads each option of the list that the function has as an argument; the others keep their defaults. Raises 22004 for a
-// NULL that has no meaning, 22023 for a value that is not allowed, with the allowed ones, and 42P01 for the regclass of no
-// table.
+// Reads each option of the list that the function has as an argument; the others keep their defaults. Raises 22004 for
+// a NULL that has no meaning, 22023, with the allowed values, for a value that is not allowed, and 42P01 for a regclass
+// without a table.
 void read_options(const NamedValues &arguments, RequestOptions &options);
 
 [[noreturn]] void raise_wrong_word(const char *name, const std::string &word, std::string_view words);
 
-// An argument that is one of the words of an enumeration. Raises 22004 for NULL, 22023 for another word.
+// Reads an argument that is a word of an enumeration. Raises 22004 for NULL, 22023 for another word.
 template <class Enumeration> Enumeration read_word(const NamedValues &arguments, const char *name) {
     const std::string word = arguments.required_text(name);
     const std::optional<Enumeration> found = find_word<Enumeration>(word);
@@ -21,7 +21,7 @@ template <class Enumeration> Enumeration read_word(const NamedValues &arguments,
     return *found;
 }
 
-// A regclass argument; 0 for NULL, 42P01 for the regclass of no table.
+// Reads a regclass argument. Returns 0 for NULL. Raises 42P01 for a regclass without a table.
 Oid read_relation(const NamedValues &arguments, const char *name);
 
 } // namespace pgci

@@ -1,4 +1,4 @@
-// What the list of options says, as types and as a table. Pure C++: the program that writes the SQL script uses it too.
+// The list of options as types and as a table. Pure C++: the program that generates the SQL script uses it too.
 #pragma once
 
 #include <array>
@@ -8,16 +8,16 @@
 
 namespace pgci {
 
-// An entry of options.inc, as texts.
+// An entry of options.inc, as text.
 struct OptionEntry {
     std::string_view name;
     std::string_view sql_type;
     std::string_view sql_default;
     std::string_view documentation;
-    std::string_view words{}; // the allowed ones, separated by ", "; empty for other types
-    long least = 0;           // of an integer
+    std::string_view words{}; // the allowed words, separated by ", "; empty for other types
+    long least = 0;           // minimum of an integer
     long most = 0;
-    std::string_view more{}; // what the documentation of a number says besides its meaning
+    std::string_view more{}; // documentation of a number in addition to its meaning
 };
 
 #define OPTION_WORD(name, Type, word, documentation, ...)                                                              \
@@ -33,7 +33,7 @@ inline constexpr std::array all_options{
 #include "request/options.inc"
 };
 
-// The entry of a name, which must be in the list.
+// Returns the entry of a name, which must be in the list.
 constexpr const OptionEntry &find_option(std::string_view name) {
     for (const OptionEntry &option : all_options)
         if (option.name == name) return option;
@@ -48,7 +48,7 @@ template <class Enumeration> inline constexpr std::string_view words_of{};
     template <> inline constexpr std::string_view words_of<Type> = #__VA_ARGS__;
 #include "request/options.inc"
 
-// The value of a word, or nothing for a word that is not allowed.
+// Returns the value of a word, or nothing for a word that is not allowed.
 template <class Enumeration> constexpr std::optional<Enumeration> find_word(std::string_view word) {
     std::string_view rest = words_of<Enumeration>;
     for (int value = 0; !rest.empty(); ++value) {
@@ -59,7 +59,7 @@ template <class Enumeration> constexpr std::optional<Enumeration> find_word(std:
     return std::nullopt;
 }
 
-// The word of a value.
+// Returns the word of a value.
 template <class Enumeration> constexpr std::string_view word_of(Enumeration value) {
     std::string_view rest = words_of<Enumeration>;
     for (int i = 0; i < static_cast<int>(value); ++i) rest.remove_prefix(rest.find(", ") + 2);

@@ -11,8 +11,8 @@ namespace pgci {
 
 namespace {
 
-// One row: why the window is not settled, or NULL; and the transactions that have written, but whose begin our role may
-// not see, or nobody can (prepared ones).
+// Returns one row: why the window is not settled, or NULL; and the transactions that have written and whose start the
+// role may not see, or that have none (prepared transactions).
 constexpr const char *inquiry =
     "SELECT CASE WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz THEN 'The "
     "source''s "
@@ -37,8 +37,8 @@ constexpr const char *inquiry =
     "OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS writers(xid, began)";
 
 struct Unsettled {
-    std::string reason{};           // empty: settled, as far as is visible
-    std::set<std::string> hidden{}; // transactions
+    std::string reason{};           // empty: settled, as far as visible
+    std::set<std::string> hidden{}; // transactions whose start is not visible
 };
 
 Unsettled inquire(SourceSession &source, const Window &window) {
@@ -47,7 +47,7 @@ Unsettled inquire(SourceSession &source, const Window &window) {
             {.kind = "the question about open transactions",
              .statement = RemoteConnection::Statement{.sql = inquiry, .parameters = {window.text().end}},
              .columns = 2,
-             .most_bytes = 4 << 20, // one of every backend that can be
+             .most_bytes = 4 << 20, // one value for each possible backend
              .nullable = {0, 1}});
     Unsettled state{.reason = sanitize(answer.optional_text(0, 0).value_or("").c_str(), 200)};
     std::istringstream hidden(answer.optional_text(0, 1).value_or(""));
@@ -75,7 +75,7 @@ void pause_waiting() {
     });
 }
 
-// Of the transactions whose begin is hidden, those matter that are open when the window has ended; later ones do not.
+// If the start of a transaction is hidden, it matters only if it is open when the window ends.
 void wait_until_settled(SourceSession &source, const TimeZone &zone, const Window &window) {
     std::optional<std::set<std::string>> to_end;
     while (true) {
@@ -128,7 +128,7 @@ SettledState settle_window(SourceSession &source, const TimeZone &zone, const Wi
             return {.is_settled = state.reason.empty()};
         }
     }
-    // A transaction that ended just before we looked is not in the snapshot of before.
+    // A transaction that ended just before the query is not visible in the old snapshot.
     source.restart(zone);
     return {.is_settled = true, .has_restarted = true};
 }

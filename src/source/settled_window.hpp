@@ -1,4 +1,4 @@
-// Is a window complete at the source? Rows of it that are committed later would be missed for good.
+// Checks whether a window is complete at the source. Rows that are committed later would be missed permanently.
 #pragma once
 
 #include "template/window.hpp"
@@ -7,21 +7,21 @@
 
 namespace pgci {
 
-// What was found out.
+// The result of the check.
 struct SettledState {
-    std::optional<bool> is_settled{}; // nothing: not looked at, or the source's role may not see enough
-    bool has_restarted = false;       // the source's transaction has begun again
+    std::optional<bool> is_settled{}; // nothing: not checked, or the role may not see enough
+    bool has_restarted = false;       // the transaction at the source was restarted
 };
 
-// A window is settled when it has ended by the source's clock, when no transaction that has written and began before its
-// end is open, and when a standby has replayed a transaction of after its end. As `settle` says, a window that is not
-// settled is a warning, or an error (55000), or is waited for. After wait and error the source's transaction has begun
-// again, after the look. A transaction whose begin the source's role may not see is waited for, and an error, but no
-// warning. With `refuses_unsettled`, what `warn` warns of is an error.
+// A window is settled if it has ended by the clock of the source, no open transaction that has written started before
+// its end, and a standby has replayed a transaction committed after its end. If the window is not settled, `settle`
+// decides whether this is a warning, an error (55000) or a wait. With wait and error, the transaction at the source is
+// restarted after the check. If the role may not see when a transaction started, wait waits for it, error raises an
+// error, and warn does not warn. With `refuses_unsettled`, warn raises an error instead of the warning.
 SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle,
                            bool refuses_unsettled);
 
-// The warning for a window that is not settled, as far as the source's role may see; empty for one that is.
+// Returns the warning for a window that is not settled, as far as the role may see; empty if it is settled.
 std::string unsettled_warning(SourceSession &source, const Window &window);
 
 } // namespace pgci

@@ -29,7 +29,8 @@ std::string ask_for_plan(SourceSession &source, const RemoteConnection::Statemen
     return text;
 }
 
-// The rows of a table of the source, where they are so many that reading all of them for a part is slow; else empty.
+// Returns the number of rows of a table at the source if reading all of them to find a part is slow; else an empty
+// text.
 std::string rows_of_large_table(SourceSession &source, const std::string &schema, const std::string &table,
                                 std::int64_t estimate) {
     const Answer found =
@@ -60,7 +61,7 @@ SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Stateme
 
 std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query) {
     Question question = explain(query, "FORMAT TEXT");
-    // The plan of thousands of partitions must not end a run.
+    // A plan of thousands of partitions is long, but must not be an error.
     question.most_bytes = 16 * most_plan_bytes;
     question.longest_row = 3 * most_plan_bytes;
     question.kept_rows = 1;

@@ -1,4 +1,4 @@
-// The source's plan of a query, without running it.
+// The source's plan of a query, without executing the query.
 #pragma once
 
 #include <optional>
@@ -11,17 +11,17 @@ namespace pgci {
 
 struct SourcePlan {
     std::string text;                   // as EXPLAIN prints it
-    std::string json;                   // the same with VERBOSE
-    std::optional<std::int64_t> rows{}; // the planner's estimate; nothing where its answer is not understood
+    std::string json;                   // with VERBOSE
+    std::optional<std::int64_t> rows{}; // the planner's estimate; nothing if the answer is not understood
 };
 
-// Has the source plan a query, or the DECLARE of a cursor. Raises 42501 where its user may not read.
+// Plans a query, or the DECLARE of a cursor, at the source. Raises 42501 if the user may not read the tables.
 SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &query);
 
-// The planner's estimate of the rows, in one round trip; 0 where its answer is not understood.
+// Returns the planner's estimate of the number of rows, in one round trip; 0 if the answer is not understood.
 std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query);
 
-// What is slow about a plan that looks for a small part of a large table by reading all of it.
+// Returns warnings about a plan that reads a whole large table to find a small part of it.
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan);
 
 } // namespace pgci

@@ -10,8 +10,8 @@ bool source_row_security = false;
 
 namespace {
 
-// A wait of the source for a lock ends here, even where this server's own lock_timeout is off: the lock may be held
-// by the session that called us, and no deadlock detector sees both servers.
+// Limits the wait for a lock at the source even if lock_timeout is 0 in this session. The calling session may hold the
+// lock, and the deadlock detector does not see both servers.
 constexpr int default_lock_timeout = 30000; // milliseconds
 
 const RemoteConnection::Statement commit{.sql = "COMMIT"};
@@ -20,7 +20,7 @@ std::string setting(const std::string &name, const std::string &value) {
     return "pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) + ", true)";
 }
 
-// The first query of the transaction is ours: after it, no statement can make the transaction writable.
+// The first query of the transaction is this one. After it, no statement can make the transaction read-write.
 Question begin_script(const TimeZone &zone, int server_version) {
     Question question{.kind = "the settings of the session", .columns = 3};
     std::string &sql = question.statement.sql;
@@ -33,7 +33,7 @@ Question begin_script(const TimeZone &zone, int server_version) {
     };
     set("client_encoding", GetDatabaseEncodingName());
     set("standard_conforming_strings", "on");
-    // Without an order of day, month and year, which is how the query's own literals are read.
+    // Sets only the style: the order of day, month and year determines how the source reads literals of the query.
     set("DateStyle", "ISO");
     set("IntervalStyle", "postgres");
     set("extra_float_digits", "3");
@@ -47,7 +47,8 @@ Question begin_script(const TimeZone &zone, int server_version) {
     set("tcp_keepalives_interval", "10");
     set("tcp_keepalives_count", "3");
     if (!source_row_security) set("row_security", "off");
-    // The source notices by itself that this server is gone. Only Linux has it in every version from 14 on.
+    // Let the source detect a lost connection. The parameter exists from version 14 on; every version supports it on
+    // Linux.
     if (server_version >= 140000) {
         sql += ", CASE WHEN pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0 THEN " +
                setting("client_connection_check_interval", "1s") + " END";
@@ -56,7 +57,7 @@ Question begin_script(const TimeZone &zone, int server_version) {
     return question;
 }
 
-// The same moment of start, to the microsecond, and the same database name.
+// Compares the start time, to the microsecond, and the database name.
 bool is_this_database(const std::string &database, const std::string &start_time) {
     char ours[17];
     snprintf(ours, sizeof ours, "%016llx", static_cast<unsigned long long>(PgStartTime));
@@ -85,7 +86,7 @@ void SourceSession::begin(const TimeZone &zone) {
     connection_.enter_pipeline();
 }
 
-// Names go into SQL text of ours, so they must be valid before they are quoted.
+// Names become part of SQL text, so they must be valid before they are quoted.
 void SourceSession::check_name(const char *name) {
     if (!pg_verify_mbstr(GetDatabaseEncoding(), name, static_cast<int>(std::strlen(name)), true))
         connection_.raise_protocol_violation("a name that is not valid in the encoding of this database");
@@ -99,7 +100,7 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     const PGresult *const result = description.get();
     if (PQnparams(result) != static_cast<int>(query.parameters().size()))
         connection_.raise_protocol_violation("another number of parameters than the query has");
-    // No server has more; what follows compares each column with each other one.
+    // No server returns more columns. The code below compares every column with every other.
     if (PQnfields(result) > MaxTupleAttributeNumber)
         connection_.raise_protocol_violation("more columns than a result can have");
     parameter_types_.clear();
@@ -156,7 +157,7 @@ std::vector<std::string> SourceSession::type_names(const std::vector<SourceColum
 }
 
 void SourceSession::send_commit() {
-    // From here on a pooler may give the process at the source to others, whose query a cancel would hit.
+    // From now on a pooler may assign the backend to another client, whose query a cancel would hit.
     connection_.set_backend_pid(0);
     connection_.send(commit);
 }

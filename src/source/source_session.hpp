@@ -1,4 +1,5 @@
-// A read-only transaction at the source: one snapshot, settings that make values mean the same on both sides.
+// A read-only transaction at the source, with one snapshot and with settings that give values the same meaning on both
+// servers.
 #pragma once
 
 #include <string>
@@ -10,49 +11,49 @@
 
 namespace pgci {
 
-// May the source's row security hide rows from the run? A superuser's setting (GUC
-// copy_incremental.source_row_security); off means that a hidden row is an error.
+// Whether row-level security at the source may hide rows (superuser parameter copy_incremental.source_row_security). If
+// it is off, a hidden row is an error.
 extern bool source_row_security;
 
-// A column of the query's result, as the source describes it.
+// A result column as described by the source.
 struct SourceColumn {
     std::string name;
     Oid type = InvalidOid;
     int typmod = -1;
-    Oid table = InvalidOid; // at the source; 0 for an expression
-    int number = 0;         // of the table's column
+    Oid table = InvalidOid; // OID at the source; 0 for an expression
+    int number = 0;         // attribute number in the table
 };
 
 class SourceSession {
   public:
-    // Connects and begins REPEATABLE READ, READ ONLY; the zone becomes the session's TimeZone. All settings are local
-    // to the transaction, so that a pooler in transaction mode may stand between. It lasts no longer than `memory`.
+    // Connects and begins a REPEATABLE READ READ ONLY transaction with `zone` as TimeZone. All settings are local to
+    // the transaction, so a pooler in transaction mode is possible. `memory` owns the session.
     SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory);
 
-    // Begins the transaction anew, to see what was committed since.
+    // Begins a new transaction, which sees later commits.
     void restart(const TimeZone &zone);
 
-    // The result columns of a query, which is prepared and described alone, before anything is wrapped around it.
-    // Raises 42804 for a statement without result columns, and the source's errors.
+    // Prepares and describes the query as it is, before it becomes a part of another statement. Returns its result
+    // columns. Raises 42804 for a statement without result columns, and the source's errors.
     std::vector<SourceColumn> describe(const SourceQuery &query);
 
-    // The types that the source gave to the parameters of the query described last.
+    // The types that the source has assigned to the parameters of the last described query.
     const std::vector<Oid> &parameter_types() const { return parameter_types_; }
 
-    // The schema and name of a table of the source.
+    // Schema and name of a table at the source.
     struct TableName {
         std::string schema;
         std::string relation;
     };
     TableName table_name(Oid table);
 
-    // The names of the columns' types at the source, with their modifiers.
+    // Returns the type names of the columns at the source, with modifiers.
     std::vector<std::string> type_names(const std::vector<SourceColumn> &columns);
 
-    // Is the source this very database of this very server?
+    // Returns whether the source is the current database of this server.
     bool is_this_database() const { return is_this_database_; }
 
-    // Ends the transaction, without waiting for the answer. Nothing is left to cancel then.
+    // Ends the transaction without waiting for the answer. After that, there is nothing to cancel.
     void send_commit();
     void receive_commit();
 

@@ -18,7 +18,7 @@ std::string list_names(const std::vector<SourceColumn> &columns) {
 
 std::string shown(const std::string &name) { return "window_column \"" + shorten(name) + "\""; }
 
-// The form to write in the query for a column that has no day of its own.
+// Returns the condition that the hint suggests for a column whose type has no day.
 std::string form_to_write(const SourceColumn &column) {
     const std::string name = shorten(quote_identifier(column.name));
     const auto window = [&](const std::string &start, const std::string &end) {
@@ -44,8 +44,8 @@ std::string form_to_write(const SourceColumn &column) {
     }
 }
 
-// One row, or none for what is no table: may the column be NULL, the share of NULLs that ANALYZE found, and does an index
-// begin with the column?
+// Returns one row, or none if this is not a table: whether the column may be NULL, the fraction of NULLs according to
+// ANALYZE, and whether an index starts with the column.
 constexpr const char *inquiry =
     "SELECT CASE WHEN a.attnotnull THEN 0 ELSE 1 END, pg_catalog.round((100 OPERATOR(pg_catalog.*) coalesce((SELECT "
     "pg_catalog.max(s.null_frac) FROM pg_catalog.pg_stats AS s WHERE s.schemaname OPERATOR(pg_catalog.=) n.nspname AND "

@@ -18,7 +18,7 @@ struct LocalTime {
     fsec_t fraction = 0;
 };
 
-// What the zone's clocks show at an instant.
+// Returns the local time of the zone at an instant.
 LocalTime clock_at(TimestampTz instant, const TimeZone &zone) {
     LocalTime local;
     int offset = 0;
@@ -32,14 +32,14 @@ Timestamp to_timestamp(LocalTime local) {
     return timestamp;
 }
 
-// As AT TIME ZONE converts a local time: one that clocks show twice is the later, one that they skip is by the offset
-// before.
+// Converts a local time as AT TIME ZONE does. A local time that occurs twice is the later one; one that is skipped uses
+// the offset before the change.
 TimestampTz to_instant(LocalTime local, const TimeZone &zone) {
     const int offset = DetermineTimeZoneOffset(&local.tm, zone.get());
     return to_timestamp(local) + std::int64_t{offset} * USECS_PER_SEC;
 }
 
-// The next change of the zone's offset after a second: when it is, and the local times at which clocks stop and go on.
+// The next change of the zone's offset after an instant: when it occurs, and the local times before and after it.
 struct ClockChange {
     TimestampTz instant;
     Timestamp stop;
@@ -62,13 +62,13 @@ std::optional<ClockChange> next_change(TimestampTz instant, const TimeZone &zone
     return ClockChange{at, at + offset_before * USECS_PER_SEC, at + offset_after * USECS_PER_SEC};
 }
 
-// The first local time that AT TIME ZONE converts to this instant or to a later one, as do all that follow.
+// Returns the first local time such that AT TIME ZONE converts it and all later ones to this instant or later.
 Timestamp first_local_time(TimestampTz instant, const TimeZone &zone) {
     const LocalTime local = clock_at(instant, zone);
-    // Clocks are about to show this time again, and the conversion takes it for the second time.
+    // The local time occurs again later, and the conversion returns the later instant.
     if (to_instant(local, zone) > instant)
         if (const std::optional<ClockChange> change = next_change(instant, zone)) return change->resume;
-    // At this instant they go forward. A local time that they skip converts to a later instant.
+    // Clocks go forward at this instant. A local time that they skip converts to a later instant.
     const std::optional<ClockChange> change = next_change(instant - USECS_PER_SEC, zone);
     if (change && change->instant == instant) return std::min(change->stop, change->resume);
     return to_timestamp(local);

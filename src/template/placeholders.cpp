@@ -31,7 +31,7 @@ constexpr const char *escape_hint =
 
 [[noreturn]] void refuse_unknown(std::string_view what, std::string_view name) {
     constexpr std::size_t longest_shown = 40;
-    // A long name is no name but the braces of a regular expression or of JSON; its text is not repeated.
+    // A long text in braces is not a name but a part of a regular expression or of JSON. Do not repeat it.
     if (name.size() > longest_shown)
         throw Error(sqlstate::invalid_parameter, std::string(what) + " has braces that hold no known placeholder",
                     escape_hint);
@@ -85,7 +85,7 @@ FormattedTemplate format_placeholders(std::string_view text, const WindowText *w
 
 std::string_view find_named_placeholder(std::string_view text) {
     for (std::size_t open = text.find('{'); open != std::string_view::npos;) {
-        // No name has a brace in it, so that no part of the text is read twice.
+        // A name contains no brace, so the scan does not read any text twice.
         const std::size_t next = text.find_first_of("{}", open + 1);
         if (next == std::string_view::npos) break;
         const std::string_view name = text.substr(open + 1, next - open - 1);

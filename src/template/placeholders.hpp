@@ -6,8 +6,8 @@
 
 namespace pgci {
 
-// What the placeholders stand for: dates and timestamps in ISO form, so nothing can be injected.
-// Of a window that is no day, day and next_day are empty.
+// The values of the placeholders: dates and timestamps in ISO format, which cannot inject SQL. For a window that is not
+// a day, day and next_day are empty.
 struct WindowText {
     std::string day;      // {} and {day}: 2013-01-31
     std::string next_day; // {next_day}
@@ -17,15 +17,15 @@ struct WindowText {
 
 struct FormattedTemplate {
     std::string text;
-    int placeholders = 0; // how many were replaced
+    int placeholders = 0; // number of replaced placeholders
 };
 
-// Replaces {}, {day}, {next_day}, {start} and {end}; {{ and }} become single braces. With `window` null there is
-// nothing to put in, so a placeholder is an error. Throws Error 22023 for that, an unknown name or a lone brace.
-// Messages call the text `what`.
+// Replaces {}, {day}, {next_day}, {start} and {end}; {{ and }} become single braces. Throws Error 22023 for a
+// placeholder if `window` is null, for an unknown name and for a single brace. `what` is the name of the text in
+// messages.
 FormattedTemplate format_placeholders(std::string_view text, const WindowText *window, std::string_view what);
 
-// The first of {day}, {next_day}, {start}, {end} in the text, or an empty string.
+// Returns the first of {day}, {next_day}, {start}, {end} in the text, or an empty string.
 std::string_view find_named_placeholder(std::string_view text);
 
 } // namespace pgci

@@ -9,12 +9,12 @@ namespace pgci {
 
 namespace {
 
-// Constants of unknown type, whose type the condition itself decides, as it does for a parameter at the source.
+// Uses constants of unknown type. As for a parameter at the source, the condition determines the type.
 std::string put_in_constants(const std::string &text, const TemplateTokens &tokens, const WindowText &window) {
     return replace_parameters(text, tokens, {quote_literal(window.start), quote_literal(window.end)});
 }
 
-// Is the text one expression, and nothing that could end the parenthesis it is put into?
+// Raises 42601 unless the text is one expression that does not close the parenthesis around it.
 void check_expression(const std::string &text) {
     const char *const sql = text.c_str();
     auto check = [=] {

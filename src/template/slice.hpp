@@ -1,4 +1,4 @@
-// The part of the target that mode replace renews: a condition with the window put in.
+// The part of the target that mode replace replaces: a condition that contains the window.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace pgci {
 
-// The text of replace_where as an SQL condition, by the rules of a query template: placeholders, or $1 and $2, which
-// become constants. `window` is null when no day was given. Raises 42601 for what is not one expression, 22023 for a
-// condition without the window when there is one.
+// Returns the text of replace_where as an SQL condition. The rules are those of a query template: placeholders, or $1
+// and $2, which become constants. `window` is null if no day was given. Raises 42601 if the text is not one expression,
+// 22023 if there is a window and the condition does not use it.
 std::string slice_condition(const std::string &replace_where, const WindowText *window);
 
-// A checked query with constants in place of $1 and $2.
+// Replaces $1 and $2 in a checked query by constants.
 std::string put_in_window(const std::string &text, const WindowText &window);
 
 } // namespace pgci

@@ -45,7 +45,7 @@ SourceQuery::SourceQuery(const std::string &query_template, const WindowText *wi
     facts_ = check_statement(text_);
 }
 
-// The line break ends a comment that the query may end in.
+// The line break ends a comment at the end of the query.
 SourceQuery SourceQuery::within(const ColumnWindow &window, const std::string &column) const {
     SourceQuery query(*this);
     query.text_ =

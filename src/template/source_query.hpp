@@ -1,4 +1,4 @@
-// The query that goes to the source: a template with its window put in, checked as far as this server can.
+// The query for the source: a template with its window, checked as far as this server can.
 #pragma once
 
 #include <optional>
@@ -11,33 +11,33 @@
 
 namespace pgci {
 
-// Where the day is: in the query, or in a condition on one of its columns.
+// Where the window is used: in the query, or in a condition on one of its columns.
 enum class DayStyle { in_query, by_column };
 
 class SourceQuery {
   public:
-    // Puts the window into a template, by placeholders or bound parameters; `window` is null when no day was given.
-    // Raises 22023 for a template that breaks the rules of design (no day, two styles, $3, $2 alone), 42601 for more
-    // than one statement or one that is not a query, 25006 for one that writes.
+    // Inserts the window into a template, by placeholders or bound parameters; `window` is null if no day was given.
+    // Raises 22023 for a template that breaks the rules (no day, both styles, $3, $2 alone), 42601 for several
+    // statements or one that is not a query, 25006 for one that writes.
     SourceQuery(const std::string &query_template, const WindowText *window, DayStyle style);
 
-    // The rows of the query whose column is in the window. The name must be that of exactly one column of the result.
+    // Returns the query restricted to rows whose column is in the window. Exactly one result column must have the name.
     SourceQuery within(const ColumnWindow &window, const std::string &column) const;
 
     // The text for the source, without a trailing semicolon.
     const std::string &text() const { return text_; }
-    // The values of $1 and $2, as many as the text has.
+    // The values of $1 and $2, as many as the text uses.
     const std::vector<std::string> &parameters() const { return parameters_; }
-    // Braces stand in a template with parameters, where they mean nothing.
+    // The template has parameters and also braces, which are not placeholders then.
     bool has_literal_braces() const { return has_literal_braces_; }
 
-    // Is it SELECT of columns by their own names FROM ... WHERE ..., and nothing else? False where that is not known.
+    // Returns whether the query is only SELECT of columns by their own names FROM ... WHERE .... False if unknown.
     bool selects_plainly() const { return facts_.only_relation && pgci::selects_plainly(text_); }
 
-    // Does LIMIT or OFFSET choose from the result? False where that is not known.
+    // Returns whether LIMIT or OFFSET restricts the result. False if unknown.
     bool is_limited() const { return facts_.is_limited; }
 
-    // The relation of the top-level FROM clause, if this server's parser finds exactly one and nothing else in it.
+    // The relation of the top-level FROM clause, if the parser of this server finds exactly one item, a relation.
     const std::optional<WrittenName> &only_relation() const { return facts_.only_relation; }
 
   private:

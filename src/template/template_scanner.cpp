@@ -7,8 +7,7 @@ namespace pgci {
 
 namespace {
 
-// The scanner's codes of some tokens, which parser/scanner.h promises to users of the scanner. Those of keywords differ
-// between versions.
+// Token codes that parser/scanner.h guarantees to users of the scanner. The codes of keywords differ between versions.
 constexpr int identifier_token = 258;
 constexpr int unicode_identifier_token = 259;
 constexpr int string_token = 261;
@@ -23,8 +22,9 @@ struct Scan {
     List *parameters = NIL; // number, place, number, place
 };
 
-// The scanner reads all of "/*/*/*" to find the first "/*", and again for the next one: a run of a MB would take minutes,
-// in which it looks at no interrupts. It is harmless within a string, but nobody needs it there.
+// The scanner reads all of "/*/*/*" for the first "/*", and again for each one after it. A sequence of 1 MB would take
+// minutes, during which interrupts are not processed. The check also refuses it in a string, where it is harmless but
+// useless.
 void check_comments(const std::string &text, const char *what) {
     std::size_t end_of_run = 0;
     int opened = 0;
@@ -39,16 +39,16 @@ void check_comments(const std::string &text, const char *what) {
     }
 }
 
-// The scanner reads a run of signs to its end to find that the first of them is an operator of its own, and again for the
-// next one: a run of a MB would take hours. The limit is the scanner's own for all other operators.
+// The scanner reads a sequence of signs to its end to find that the first is an operator, and again for each one after
+// it. A sequence of 1 MB would take hours. The limit is the one that the scanner has for other operators.
 void check_signs(const char *at, core_yyscan_t scanner) {
     int signs = 0;
-    // "--" begins a comment.
+    // "--" starts a comment.
     while (at[signs] == '+' || (at[signs] == '-' && at[signs + 1] != '-'))
         if (++signs == NAMEDATALEN) scanner_yyerror("operator too long", scanner);
 }
 
-// Hands each token to `take`: its code, value, text and place. Looks at interrupts between them.
+// Calls `take` for each token, with its code, value, text and position. Processes interrupts between tokens.
 template <class Take> void scan_tokens(const char *text, Take take) {
     const int settings = begin_reading();
     core_yy_extra_type extra{};
@@ -81,8 +81,8 @@ Scan scan(const char *text) {
     return result;
 }
 
-// What a token means: a letter for its kind, and its value or, for numbers and operators, its text. The scanner has put
-// the end of the string behind the token.
+// Appends the meaning of a token: a letter for its kind, and its value or, for numbers and operators, its text. The
+// scanner has written the end of the string after the token.
 void append_token(StringInfo canon, int token, const core_YYSTYPE &value, const char *text) {
     char kind = 'o';
     const char *meaning = text;
@@ -96,7 +96,7 @@ void append_token(StringInfo canon, int token, const core_YYSTYPE &value, const 
         kind = text[0] == '"' ? 'q' : 'w';
         meaning = value.str;
     } else if (token > parameter_token && (isalpha(static_cast<unsigned char>(text[0])) != 0 || text[0] == '_')) {
-        // A keyword looks as an identifier does: a later version may have more keywords.
+        // A keyword is written like an identifier, because a later version may have more keywords.
         kind = 'w';
         meaning = value.keyword;
     }
@@ -151,7 +151,7 @@ std::string replace_parameters(const std::string &text, const TemplateTokens &to
     for (const TemplateParameter &parameter : tokens.parameters) {
         result.append(text, copied, parameter.at - copied);
         result.append(" ").append(expressions.at(static_cast<std::size_t>(parameter.number - 1))).append(" ");
-        // Leading zeros are a part of it, too.
+        // Leading zeros belong to the parameter.
         copied = text.find_first_not_of("0123456789", parameter.at + 1);
         if (copied == std::string::npos) return result;
     }

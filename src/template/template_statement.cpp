@@ -26,14 +26,14 @@ StatementKind kind_of(const Node *statement) {
     return StatementKind::query;
 }
 
-// Does WITH define a query of this name?
+// Returns whether WITH defines a query of this name.
 bool defines(const WithClause *with, const char *name) {
     for (int i = 0; with != nullptr && i < list_length(with->ctes); ++i)
         if (std::strcmp(static_cast<const CommonTableExpr *>(list_nth(with->ctes, i))->ctename, name) == 0) return true;
     return false;
 }
 
-// The relation that FROM consists of; null for a join, a subquery, a function, a query of WITH, VALUES and UNION.
+// Returns the relation if FROM consists of one; null for a join, subquery, function, query of WITH, VALUES or UNION.
 const RangeVar *only_relation_of(const SelectStmt *select) {
     if (list_length(select->fromClause) != 1) return nullptr;
     const auto *item = static_cast<const Node *>(linitial(select->fromClause));
@@ -44,7 +44,7 @@ const RangeVar *only_relation_of(const SelectStmt *select) {
     return relation;
 }
 
-// Parses as the source does.
+// Parses with standard_conforming_strings as at the source.
 List *parse(const char *sql) {
     const int settings = begin_reading();
     List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
@@ -52,7 +52,7 @@ List *parse(const char *sql) {
     return statements;
 }
 
-// A column or *, without another name.
+// Returns whether the item is a column or *, without an alias.
 bool is_own_name(const ResTarget *item) {
     if (!IsA(item->val, ColumnRef) || item->indirection != NIL) return false;
     if (item->name == nullptr) return true;
@@ -99,7 +99,7 @@ QueryFacts check_statement(const std::string &text) {
             statements = parse(sql);
         });
     };
-    // A source that is newer may know more than this server's parser.
+    // A newer source may accept syntax that this server's parser does not know.
     const auto is_of_syntax = [](int code) {
         return ERRCODE_TO_CATEGORY(code) == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR);
     };

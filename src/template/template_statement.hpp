@@ -1,4 +1,4 @@
-// What kind of statement a query is, as far as this server's parser can read it.
+// The kind of a statement, as far as the parser of this server can read it.
 #pragma once
 
 #include <optional>
@@ -7,33 +7,32 @@
 
 namespace pgci {
 
-// A relation of a FROM clause as it was written; the schema is empty if the query did not name one.
+// A relation of a FROM clause as written; the schema is empty if the query does not name one.
 struct WrittenName {
     std::string schema;
     std::string relation;
 };
 
-// Is it SELECT, VALUES or TABLE, or does it write, or is it another command?
+// SELECT, VALUES or TABLE; a statement that writes; another command.
 enum class StatementKind { query, writes, other };
 
-// The kind of a text that scan_template has passed, so that it is one statement. Raises 42601 for a syntax error, with
-// its place in the text.
+// Returns the kind of a text that scan_template has accepted, so that it is one statement. Raises 42601 for a syntax
+// error, with its position in the text.
 StatementKind kind_of_statement(const std::string &text);
 
-// What the parse tree of a query says.
+// Facts from the parse tree of a query.
 struct QueryFacts {
-    // The relation of the top-level FROM clause; nothing where the clause has a join, a subquery or a function, or where
-    // there is none.
+    // The relation of the top-level FROM clause; nothing for a join, a subquery, a function or no FROM.
     std::optional<WrittenName> only_relation{};
-    bool is_limited = false; // by a LIMIT or OFFSET of the whole query
+    bool is_limited = false; // the query has a top-level LIMIT or OFFSET
 };
 
-// Raises 25006 for a statement that writes, 42601 for one that is no query. Returns no facts for a text that is not SQL
-// that this server knows: the source may be newer.
+// Raises 25006 for a statement that writes, 42601 for one that is not a query. Returns no facts for SQL that this
+// server cannot parse, because the source may be newer.
 QueryFacts check_statement(const std::string &text);
 
-// Is a text that check_statement has parsed a selection of columns by their own names from one relation, perhaps with
-// WHERE and ORDER BY, and nothing else?
+// Returns whether a text that check_statement has parsed only selects columns by their own names from one relation,
+// with or without WHERE and ORDER BY.
 bool selects_plainly(const std::string &text);
 
 } // namespace pgci

@@ -18,7 +18,7 @@ const char *TimeZone::name() const { return pg_get_timezone_name(zone_); }
 
 namespace {
 
-// The calendar's first day after Christ.
+// The first day that the calendar counts as AD.
 DateADT day_one() { return date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE; }
 
 [[noreturn]] void raise_out_of_range() {
@@ -26,16 +26,15 @@ DateADT day_one() { return date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE; }
           "Pass a day from 0001-01-01 to the last one that timestamptz holds, in the year 294276.");
 }
 
-// Local midnight.
+// Returns local midnight.
 std::int64_t midnight(DateADT day) { return static_cast<std::int64_t>(day) * USECS_PER_DAY; }
 
 } // namespace
 
-// The local time may not exist (clocks go forward over it: then it is the transition) or be there twice (clocks go back over
-// it: then it is the first of them).
+// A local time that clocks skip has the instant of the change. One that occurs twice has the first of its instants.
 TimestampTz first_instant(std::int64_t local, const TimeZone &zone) {
     constexpr std::int64_t epoch_shift = std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
-    // Look for a change of the offset from a day before; two in two days have never been.
+    // Search for a change of the offset from one day before. No zone has had two changes within two days.
     const pg_time_t before = local / USECS_PER_SEC + epoch_shift - SECS_PER_DAY;
     long offset_before = 0;
     long offset_after = 0;
@@ -74,7 +73,7 @@ std::string date_text(DateADT day) {
     return buffer;
 }
 
-// Local time with offset: reads right as date, as timestamp and as timestamptz.
+// Local time with the offset: input as date, timestamp and timestamptz reads it correctly.
 std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
     struct pg_tm tm {};
     fsec_t fraction = 0;
@@ -90,7 +89,7 @@ std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
 
 Window Window::of_day(DateADT day, const TimeZone &zone) {
     if (DATE_NOT_FINITE(day)) raise(sqlstate::datetime_overflow, "day must be a finite date", "Use one call per day.");
-    // A day less than timestamptz itself holds, because the next day is formed too, in any zone.
+    // One day less than the limit of timestamptz, because the start of the next day is computed too, in any zone.
     const DateADT last = date2j(294276, 12, 29) - POSTGRES_EPOCH_JDATE;
     if (day < day_one())
         raise(sqlstate::datetime_overflow, "day must not be in a year BC", "Pass a day from 0001-01-01 on.");
@@ -106,7 +105,7 @@ Window Window::of_day(DateADT day, const TimeZone &zone) {
     return window;
 }
 
-// So many calendar days earlier, at the same time of day; where that does not exist, at the next that does.
+// Returns the same time of day some calendar days earlier. If it does not exist there, returns the end of the gap.
 static TimestampTz days_before(TimestampTz instant, int days, const TimeZone &zone) {
     struct pg_tm tm {};
     fsec_t fraction = 0;
@@ -154,11 +153,11 @@ TimeSpan read_span(const RangeType *range) {
     return span;
 }
 
-// The calendar day of the zone that a span is, if it is one.
+// Returns the calendar day of the zone that the span covers exactly, if any.
 static std::optional<DateADT> day_of(TimeSpan span, const TimeZone &zone) {
     constexpr std::int64_t longest_day = 2 * USECS_PER_DAY;
     if (span.end - span.start > longest_day) return std::nullopt;
-    // Noon is in the day, whatever the clocks do at its begin.
+    // Noon is in the day, even if its start is moved by a change of the clocks.
     const std::int64_t noon = local_time(span.start + USECS_PER_DAY / 2, zone);
     const std::int64_t day = noon / USECS_PER_DAY - (noon % USECS_PER_DAY < 0 ? 1 : 0);
     const bool is_day = first_instant(day * USECS_PER_DAY, zone) == span.start &&

@@ -1,4 +1,4 @@
-// A half-open window of time: a day in a time zone, or any range.
+// A half-open window of time: a day in a time zone, or a range.
 #pragma once
 
 #include <vector>
@@ -8,10 +8,10 @@
 
 namespace pgci {
 
-// A time zone of PostgreSQL's database, by a name that the source understands too.
+// A time zone of PostgreSQL's database, with a name that the source knows too.
 class TimeZone {
   public:
-    // The zone called `name`, or the session's TimeZone for a null pointer. Raises 22023 for an unknown name.
+    // Returns the zone `name`, or the session's TimeZone for a null pointer. Raises 22023 for an unknown name.
     static TimeZone resolve(const char *name);
 
     const char *name() const;
@@ -22,7 +22,7 @@ class TimeZone {
     pg_tz *zone_;
 };
 
-// From its start, which is part of it, to its end, which is not.
+// Start inclusive, end exclusive.
 struct TimeSpan {
     TimestampTz start = 0;
     TimestampTz end = 0;
@@ -30,33 +30,34 @@ struct TimeSpan {
     bool operator==(const TimeSpan &) const = default;
 };
 
-// The first instant at which the clocks of the zone show a local time, in microseconds since 2000-01-01 00:00. Where clocks go
-// forward over it, that is the moment at which they do. Raises 22008 for what timestamptz does not hold.
+// Returns the first instant at which the clocks of the zone show a local time, which is in microseconds since
+// 2000-01-01 00:00. For a local time that is skipped, returns the instant of the change. Raises 22008 if timestamptz
+// cannot represent it.
 TimestampTz first_instant(std::int64_t local_time, const TimeZone &zone);
 
-// What the clocks of the zone show at an instant. Raises 22008 for what timestamptz does not hold.
+// Returns the local time of the zone at an instant. Raises 22008 if timestamp cannot represent it.
 std::int64_t local_time(TimestampTz instant, const TimeZone &zone);
 
-// A value of tstzrange. Raises 22023 unless it is half-open with two finite bounds.
+// Returns a value of tstzrange. Raises 22023 unless it is half-open with two finite bounds.
 TimeSpan read_span(const RangeType *range);
 
 class Window {
   public:
-    // One calendar day: from its first instant in the zone to the next day's first instant, exclusive.
-    // Raises 22008 for infinity, for years before Christ and for days beyond timestamptz.
+    // A calendar day: from its first instant in the zone to the first instant of the next day, exclusive. Raises 22008
+    // for infinity, years BC and days outside the range of timestamptz.
     static Window of_day(DateADT day, const TimeZone &zone);
 
-    // Any span; one that is a calendar day of the zone is the window of that day. Raises 22008 for years before Christ.
+    // A span. If it is a calendar day of the zone, the window is that of the day. Raises 22008 for years BC.
     static Window of_span(TimeSpan span, const TimeZone &zone);
 
-    // The same window, begun so many calendar days earlier. It is no day any more.
+    // Returns the window with its start some calendar days earlier. The result is not a day.
     Window grown_back(int days, const TimeZone &zone) const;
 
     TimeSpan span() const { return {start_, end_}; }
     TimestampTz start() const { return start_; }
     TimestampTz end() const { return end_; }
     const WindowText &text() const { return text_; }
-    // For messages: the date of a day, [start, end) of a range.
+    // The name in messages: the date of a day, or [start, end) of a range.
     const std::string &name() const { return name_; }
 
   private:
@@ -66,16 +67,16 @@ class Window {
     std::string name_;
 };
 
-// The days of a backfill, from the first to the last one, both included.
+// The days of a backfill, from the first to the last, inclusive.
 class DayRange {
   public:
-    // Raises 22023 when the last day is before the first or there are more than a hundred thousand, 22008 for a day that
-    // is no window (infinity, before Christ).
+    // Raises 22023 if the last day is before the first or there are more than 100,000 days, 22008 for a day that cannot
+    // be a window (infinity, BC).
     DayRange(DateADT first, DateADT last);
 
     DateADT day(std::size_t place) const { return first_ + static_cast<DateADT>(place); }
     std::size_t size() const { return size_; }
-    // The windows of all the days, in their order.
+    // Returns the windows of all days, in order.
     std::vector<Window> windows(const TimeZone &zone) const;
 
   private:

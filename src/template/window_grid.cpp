@@ -23,9 +23,9 @@ std::int64_t floor_divide(std::int64_t number, std::int64_t by) {
 
 WindowGrid::WindowGrid(DateADT first_day, const Interval &window_size, const TimeZone &zone)
     : zone_(zone), first_day_(first_day) {
-    // Raises what is wrong with the day.
+    // Raises the error if the day cannot be a window.
     (void)Window::of_day(first_day, zone);
-    // Microseconds that make days are days: a grid counts in local time.
+    // Whole days in the time part count as days: a grid uses local time.
     std::int64_t microseconds = window_size.time;
     std::int64_t days = window_size.day;
     if (microseconds != 0 && microseconds % USECS_PER_DAY == 0) {
@@ -49,7 +49,7 @@ TimestampTz WindowGrid::start_of(std::int64_t number) const {
     const std::int64_t first = static_cast<std::int64_t>(first_day_) * USECS_PER_DAY;
     if (microseconds_ != 0) return first_instant(first + number * microseconds_, zone_);
     if (days_ != 0) return first_instant(first + number * days_ * USECS_PER_DAY, zone_);
-    // The last day of a month that is too short.
+    // Use the last day of a month that is too short.
     int year = 0;
     int month = 0;
     int day = 0;
@@ -70,7 +70,8 @@ std::int64_t WindowGrid::number_at(TimestampTz instant) const {
     const std::int64_t passed = local_time(instant, zone_) - static_cast<std::int64_t>(first_day_) * USECS_PER_DAY;
     std::int64_t number = floor_divide(passed, size);
     if (months_ != 0) {
-        // At most as many months as 28 days go into the time: come down to it.
+        // No more months than this fit into the time, because each has at least 28 days. The search goes down from
+        // there.
         std::int64_t low = std::min<std::int64_t>(number, 0) * 2 - 1;
         std::int64_t high = std::max<std::int64_t>(number, 0) + 1;
         while (high - low > 1) {
@@ -79,7 +80,7 @@ std::int64_t WindowGrid::number_at(TimestampTz instant) const {
         }
         return low;
     }
-    // Where clocks went back, an hour of local time is there twice.
+    // If clocks went back, a local hour occurs twice.
     while (start_of(number) > instant) --number;
     while (start_of(number + 1) <= instant) ++number;
     return number;
@@ -98,7 +99,7 @@ std::int64_t WindowGrid::count(TimeSpan span) const {
     const std::int64_t first = number_at(span.start);
     const std::int64_t last = number_at(span.end - 1);
     if (microseconds_ == 0) return last - first + 1;
-    // Windows of less than a day may be empty, but none is on a day of 24 hours.
+    // Windows of less than a day can be empty, but none on a day of 24 hours.
     const std::int64_t of_day = USECS_PER_DAY / microseconds_;
     std::int64_t found = 0;
     for (std::int64_t number = first; number <= last;) {
