@@ -11,7 +11,7 @@ namespace pgci {
 
 namespace {
 
-// PostgreSQL code: walkers, which end at the first thing that they find.
+// PostgreSQL code. The walkers stop at the first match.
 
 struct Search {
     const Target &target;
@@ -23,7 +23,7 @@ bool found(void *context, const char *what, const char *why = "is not built in")
     return true;
 }
 
-// Made by initdb, so that every server has it and only a superuser can have changed it.
+// Returns whether initdb created the object: every server has it, and only a superuser can change it.
 bool is_built_in(Oid object) { return object < FirstNormalObjectId; }
 
 Oid element_or_itself(Oid type) {
@@ -31,7 +31,7 @@ Oid element_or_itself(Oid type) {
     return OidIsValid(element) ? element : type;
 }
 
-// --- the names as they are written, before the analysis, which calls the input functions of types
+// --- names as written, checked before the analysis, which calls the input functions of types
 
 bool is_type_of_column(Oid type, const Target &target) {
     return std::any_of(target.columns().begin(), target.columns().end(),
@@ -44,7 +44,7 @@ bool may_run_code(Oid written, const Target &target) {
     return !is_built_in(type) && kind != TYPTYPE_BASE && kind != TYPTYPE_ENUM && !is_type_of_column(type, target);
 }
 
-// A function's name can be that of a type, too, which is then a cast.
+// A function name can also be the name of a type; the call is a cast then.
 bool is_of_other_schema(List *name) {
     return list_length(name) > 1 && (list_length(name) > 2 || std::strcmp(strVal(linitial(name)), "pg_catalog") != 0);
 }
@@ -62,9 +62,9 @@ bool names_outside(Node *node, void *context) {
     return raw_expression_tree_walker(node, compat::tree_walker(names_outside), context);
 }
 
-// --- what the analysis has found
+// --- the result of the analysis
 
-// They run the text that they are given, or read the relation of that name.
+// Returns whether a function executes SQL in its argument, or reads a relation that the argument names.
 bool runs_its_argument(Oid function) {
     const char *const name = get_func_name(function);
     return name != nullptr && (std::strstr(name, "_to_xml") != nullptr || std::strcmp(name, "ts_stat") == 0 ||
@@ -91,8 +91,8 @@ bool collation_is_outside(Oid collation, void *context) {
     return is_outside;
 }
 
-// An implicit cast of a type that is not built in, but not of a domain to what it is made of, takes another operator or
-// function than the type's own, which the source may have found.
+// Returns whether an implicit cast leaves the built-in types, except from a domain to its base type. With such a cast,
+// the analysis finds another operator or function than that of the type itself, which the source may have.
 bool cast_is_outside(const Expr *argument, Oid result, CoercionForm form, void *context) {
     const Oid type = getBaseType(exprType(reinterpret_cast<const Node *>(argument)));
     return form == COERCE_IMPLICIT_CAST && !is_built_in(type) && type != getBaseType(result) &&
@@ -108,7 +108,7 @@ Oid owner_of(Oid relation) {
     return owner;
 }
 
-// Reading a relation can run what its owner wrote: a view's functions, an index's expressions.
+// Reading a relation can execute code of its owner: functions in a view or in expressions of an index.
 bool relation_is_outside(const RangeTblEntry *entry, void *context) {
     if (entry->rtekind != RTE_RELATION || is_built_in(entry->relid)) return false;
     const Oid owner = owner_of(entry->relid);
@@ -127,7 +127,7 @@ bool node_is_outside(Node *node, void *context) {
         const auto *const relabel = reinterpret_cast<const RelabelType *>(node);
         return cast_is_outside(relabel->arg, relabel->resulttype, relabel->relabelformat, context);
     }
-    case T_CoerceViaIO: { // by functions of types
+    case T_CoerceViaIO: { // uses the functions of types
         const auto *const coerce = reinterpret_cast<const CoerceViaIO *>(node);
         return cast_is_outside(coerce->arg, coerce->resulttype, coerce->coerceformat, context);
     }
@@ -147,8 +147,8 @@ bool node_is_outside(Node *node, void *context) {
     return check_functions_in_node(node, function_is_outside, context);
 }
 
-// Not looked at: operators that sort and group, and functions of TABLESAMPLE and subscripts, because they are of operator
-// classes or handlers that only a superuser can create.
+// Does not check operators that sort and group, nor functions of TABLESAMPLE and subscripts: they belong to operator
+// classes or handlers, which only a superuser can create.
 bool uses_outside(Node *node, void *context) {
     if (node == nullptr) return false;
     if (IsA(node, RangeTblEntry)) return relation_is_outside(reinterpret_cast<const RangeTblEntry *>(node), context);
@@ -165,7 +165,7 @@ void search(const char *sql, const char *zone, Search *context) {
     auto *const statement = static_cast<RawStmt *>(linitial(raw_parser(sql, RAW_PARSE_DEFAULT)));
     if (!names_outside(statement->stmt, context))
         uses_outside(reinterpret_cast<Node *>(compat::analyze(statement, sql)), context);
-    AtEOXact_GUC(true, settings); // with the levels in it
+    AtEOXact_GUC(true, settings); // and nested levels
 }
 
 } // namespace
@@ -173,7 +173,7 @@ void search(const char *sql, const char *zone, Search *context) {
 std::optional<std::string> find_not_built_in(const std::string &query, const Target &target, const char *zone) {
     const char *const sql = query.c_str();
     Search result{target};
-    // What the source has and pg_catalog does not is an error of the analysis.
+    // The analysis raises these errors for objects that the source has and pg_catalog does not.
     const auto is_unknown_here = [](int code) {
         return ERRCODE_TO_CATEGORY(code) == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR) &&
                code != ERRCODE_INSUFFICIENT_PRIVILEGE;

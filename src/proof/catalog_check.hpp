@@ -1,4 +1,4 @@
-// Does a query that was written for the source use nothing here but what every server has?
+// Checks whether a query that was written for the source uses only built-in objects on this server.
 #pragma once
 
 #include <optional>
@@ -8,14 +8,14 @@
 
 namespace pgci {
 
-// What the query uses that is not built in, as a sentence; nothing if all is. The query, a SELECT from the target, is
-// analyzed under the settings of a comparison with NameSearch::catalog. It is neither planned nor run, so none of its
-// functions is called.
+// Returns a sentence about an object in the query that is not built in; nothing if all are. Analyzes the query, a
+// SELECT from the target, under the settings of a comparison with NameSearch::catalog. Does not plan or execute it, so
+// none of its functions is called.
 //
-// Built in are functions, operators and collations of pg_catalog. Types may be others, because only a superuser can create a
-// type whose input and output run new code; but the input of a domain, and of what can contain one, runs its CHECK
-// constraints, so these must be types of the target's columns. Relations may be others of whom the caller must trust
-// already: the target's owner, superusers, the caller.
+// Functions, operators and collations of pg_catalog are built in. Types can be others, because only a superuser can
+// create a type with new input and output functions. However, the input of a domain, or of a type that contains one,
+// evaluates CHECK constraints, so these types must be types of the target's columns. Relations can be those whose
+// owners the caller already trusts: the target's owner, superusers and the caller.
 std::optional<std::string> find_not_built_in(const std::string &query, const Target &target, const char *zone);
 
 } // namespace pgci

@@ -27,14 +27,14 @@ bool is_integer(Oid type) { return type == INT2OID || type == INT4OID || type ==
 bool is_float(Oid type) { return type == FLOAT4OID || type == FLOAT8OID; }
 bool is_known_to_both(Oid type) { return type < FirstGenbkiObjectId; }
 
-// Without the spaces at the end that an assignment cuts off; what it would refuse stays as long as it is.
+// Removes trailing spaces as an assignment does. A value that an assignment would refuse keeps its length.
 std::string fit_varchar(const std::string &text, int typmod) {
     const std::string length = std::to_string(typmod - VARHDRSZ);
     return "CASE WHEN pg_catalog.rtrim(pg_catalog.substr(" + text + ", " + length + " OPERATOR(pg_catalog.+) 1)) " +
            "OPERATOR(pg_catalog.=) '' THEN pg_catalog.substr(" + text + ", 1, " + length + ") ELSE " + text + " END";
 }
 
-// Rounded, but never refused for its size.
+// Rounds, but does not check the precision.
 std::string fit_numeric(const std::string &number, int typmod) {
     if (typmod < VARHDRSZ) return number;
     const int scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
@@ -49,7 +49,7 @@ std::string integer_text(const std::string &value, Oid from, const StoredType &i
            "::pg_catalog.int8::pg_catalog.text ELSE " + value + as_text + " END";
 }
 
-// The source's side of a value that goes into another type, or into another length or precision.
+// Converts a value of the source to another type, length or precision.
 std::string convert(const std::string &value, Oid from, const StoredType &into) {
     switch (into.type) {
     case INT2OID:

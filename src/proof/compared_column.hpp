@@ -1,4 +1,4 @@
-// A column as it is compared across servers: by what is the same on both when the run stored the source's value.
+// The form in which a column is compared between the servers. It is equal on both if the run stored the source's value.
 #pragma once
 
 #include <string>
@@ -8,16 +8,16 @@
 
 namespace pgci {
 
-// SQL expressions over a relation called q, the source's after the conversion into the target's type. They raise no
-// error for a value that the target could not have taken, as far as types go that lengths and digits bound.
+// SQL expressions on a relation named q; that of the source includes the conversion to the target's type. They raise no
+// error for a value that the target would refuse because of its length or precision.
 struct ComparedColumn {
     std::string name;
     std::string at_source;
     std::string at_target;
-    Oid type = InvalidOid; // of both expressions, where it is the very same; 0: only their texts are
+    Oid type = InvalidOid; // type of both expressions if it is the same; 0: compare only their text
 };
 
-// The columns of a map, which carries columns of the source to the target.
+// Returns the columns of a map from source columns to the target.
 std::vector<ComparedColumn> compare_columns(const ColumnMap &map, const std::vector<SourceColumn> &columns,
                                             const Target &target);
 

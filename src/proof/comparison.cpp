@@ -6,8 +6,8 @@ namespace pgci {
 
 namespace {
 
-constexpr std::int64_t most_rows = std::int64_t{1} << 50; // more than any table has
-constexpr std::size_t most_digits = 40;                   // of a sum of so many hashes
+constexpr std::int64_t most_rows = std::int64_t{1} << 50; // more than a table can have
+constexpr std::size_t most_digits = 40;                   // of a sum of that many hashes
 
 std::string bucket_list(const std::vector<int> &buckets) {
     std::string list;
@@ -16,13 +16,13 @@ std::string bucket_list(const std::vector<int> &buckets) {
 }
 
 constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
-// The rows fall into buckets by the hash of their key.
+// The hash of the key decides the bucket of a row.
 constexpr int bucket_mask = 4095;
 constexpr const char *bucket_of_row = "(k OPERATOR(pg_catalog.&) 4095)";
 
 Checksum to_checksum(const TextRow &row) { return {*row[0], *row[1]}; }
 
-// From a column of the answer on.
+// Reads a checksum from two columns of an answer, starting at `column`.
 Checksum to_checksum(const Answer &answer, std::size_t row, std::size_t column) {
     return {std::to_string(answer.integer(row, column, 0, most_rows)), answer.digits(row, column + 1, most_digits)};
 }

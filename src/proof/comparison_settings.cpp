@@ -4,7 +4,8 @@
 
 namespace pgci {
 
-// Our settings for texts are those of the source's session. Row security hides no row silently.
+// The parameters for text have the same values as in the session at the source. With row_security off, a hidden row is
+// an error.
 int begin_comparison_settings(const char *zone, NameSearch names) {
     const int level = NewGUCNestLevel();
     for (const auto &[name, value] :

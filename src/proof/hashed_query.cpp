@@ -10,8 +10,8 @@ namespace {
 
 constexpr int first_with_record_hash = 140000;
 
-// A value whose hash differs, in a record, when its text would: for most types it is the text. The hash of a numeric is
-// that of all equal ones, 1.0 and 1.00; that of a text is by its collation.
+// Returns an expression whose hash, in a record, differs if the text of the value differs. For most types this is the
+// text. A hash of numeric is equal for 1.0 and 1.00, and a hash of text depends on its collation.
 std::string hashable(Oid type, const std::string &value) {
     switch (type) {
     case BOOLOID:
@@ -58,7 +58,7 @@ std::string HashedQuery::text_hash(const std::string &text, int seed) const {
     return "pg_catalog.hashtextextended(" + common + " COLLATE pg_catalog.\"C\", " + std::to_string(seed) + ")";
 }
 
-// A record's hash is a sum over its columns, so it is hashed once more: values that change places between rows count.
+// The hash of a record is a sum over its columns. Hashing the sum again detects values exchanged between rows.
 std::string HashedQuery::row_hash(Side side) const {
     std::string row;
     for (const ComparedColumn &column : columns_) {
@@ -80,7 +80,7 @@ std::string HashedQuery::select(Side side, bool with_key) const {
     return "SELECT " + row_hash(side) + " AS h" + key_hash + parts + " FROM (";
 }
 
-// An array, because a chain of operators is as deep as it is long.
+// Uses an array: the nesting of a chain of operators grows with its length.
 std::string HashedQuery::key_as_json() const {
     std::string members;
     for (std::size_t i = 0; i < key_.size(); ++i)

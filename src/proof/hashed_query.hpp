@@ -1,4 +1,4 @@
-// The rows of a query as hashes, which both servers compute alike.
+// Builds a query that returns the rows of another query as hashes, computed in the same way by both servers.
 #pragma once
 
 #include <string>
@@ -13,13 +13,14 @@ enum class Side { source, target };
 
 class HashedQuery {
   public:
-    // `key` are the columns that tell rows apart; empty for all. What both servers can compute depends on the source.
+    // `key` are the columns that identify a row; empty for all columns. The session at the source determines what both
+    // servers can compute.
     HashedQuery(SourceSession &source, std::vector<ComparedColumn> columns, const std::vector<std::string> &key);
 
-    // SELECT of h and, if asked for, k (the hash of the key) and the key's parts c0, c1, ..., for all rows of a relation q
-    // that follows.
+    // Returns a SELECT of h and, if requested, k (the hash of the key) and c0, c1, ... (the columns of the key) for all
+    // rows of a relation q, which the caller appends.
     std::string select(Side side, bool with_key) const;
-    // The key as a JSON object, of the texts c0, c1, ...
+    // Returns the key as a JSON object of the texts c0, c1, ....
     std::string key_as_json() const;
 
   private:
@@ -30,7 +31,7 @@ class HashedQuery {
     std::vector<ComparedColumn> columns_;
     std::vector<ComparedColumn> key_{};
     bool encodings_differ_;
-    bool hashes_records_; // else texts
+    bool hashes_records_; // else their text
 };
 
 } // namespace pgci

@@ -66,7 +66,7 @@ TargetRows::TargetRows(const std::string &sql, const UsedRelation &must_read) {
         TupleDescInitEntry(columns, 3, "key", TEXTOID, -1, 0);
         slot_ = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
         MemoryContextSwitchTo(previous);
-        // Not by a cursor, for which a query has no parallel workers.
+        // Not with a cursor, whose query cannot use parallel workers.
         spi_connect();
         const SPIPlanPtr plan = spi_prepare(sql.c_str(), 0, nullptr, CURSOR_OPT_PARALLEL_OK);
         check_uses(plan, must_read);
@@ -76,7 +76,7 @@ TargetRows::TargetRows(const std::string &sql, const UsedRelation &must_read) {
         SetTuplestoreDestReceiverParams(options.dest, store_, rows_memory, false, nullptr, nullptr);
         if (const int code = SPI_execute_plan_extended(plan, &options); code != SPI_OK_SELECT)
             raise_spi("SPI_execute_plan", code);
-        check_uses(plan, must_read); // the execution may have analyzed the query again
+        check_uses(plan, must_read); // SPI may have analyzed the query again
         spi_finish();
     });
 }

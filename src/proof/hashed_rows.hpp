@@ -1,4 +1,4 @@
-// The rows of one side of a comparison, one after the other: as many as there are, in the memory of a few.
+// Reads the rows of one side of a comparison one by one, so that only a few are in memory.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 
 namespace pgci {
 
-// A row of a query that selects these three columns: bigint, bigint, text.
+// A row of a query that selects three columns: bigint, bigint, text.
 struct HashedRow {
     std::int64_t key_hash = 0;
     std::int64_t hash = 0; // of the whole row
@@ -20,13 +20,13 @@ struct HashedRow {
     }
 };
 
-// Of the source, whose connection is theirs until the last row.
+// Rows of the source. Its connection cannot be used for anything else before the last row.
 class SourceRows {
   public:
-    // Sends the query, whose result has this number of rows.
+    // Sends the query, whose result has `rows` rows.
     SourceRows(RemoteConnection &connection, RemoteConnection::Statement statement, std::int64_t rows);
 
-    // Nothing after the last row. Raises 08P01 for another number of rows, or for rows that are not in their order.
+    // Returns nothing after the last row. Raises 08P01 for another number of rows, or for rows in the wrong order.
     std::optional<HashedRow> next();
 
   private:
@@ -37,11 +37,11 @@ class SourceRows {
     bool has_begun_ = false;
 };
 
-// Of a query here, with the calling user's privileges, which sees what the calling statement sees. Its rows are in a file
-// where they need more than work_mem.
+// Rows of a local query, executed with the privileges of the current user and the snapshot of the calling statement.
+// Rows that exceed work_mem are stored in a temporary file.
 class TargetRows {
   public:
-    // The query must read the relation: raises 42P01 if it reads another.
+    // The query must read the relation. Raises 42P01 if it reads another.
     TargetRows(const std::string &sql, const UsedRelation &must_read);
     TargetRows(const TargetRows &) = delete;
     TargetRows &operator=(const TargetRows &) = delete;
@@ -58,7 +58,7 @@ class TargetRows {
 
     static constexpr std::size_t rows_at_once = 500;
     MemoryContext memory_ = nullptr;   // the rows fetched last
-    Tuplestorestate *store_ = nullptr; // until the last row
+    Tuplestorestate *store_ = nullptr; // freed after the last row
     TupleTableSlot *slot_ = nullptr;
     Row *rows_ = nullptr;
     std::size_t count_ = 0;

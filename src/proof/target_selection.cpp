@@ -32,7 +32,7 @@ bool has_name(const List *names, const char *name) {
     return false;
 }
 
-// Where the text needs a schema, and which.
+// A position in the text where a schema must be inserted.
 struct Place {
     int position;
     const char *schema;
@@ -41,10 +41,11 @@ struct Place {
 struct Places {
     Place *places;
     std::size_t count;
-    bool has_expressions; // beside columns
+    bool has_expressions; // other than columns
 };
 
-// What WITH defines stays as it is, and so does what this server does not have: the analysis refuses it.
+// Ignores names that WITH defines, and relations that this server does not have; the analysis raises an error for
+// those.
 Places find_places(const char *sql, Oid target) {
     const int settings = begin_reading();
     auto *const statement = static_cast<const RawStmt *>(linitial(raw_parser(sql, RAW_PARSE_DEFAULT)))->stmt;

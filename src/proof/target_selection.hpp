@@ -1,4 +1,4 @@
-// A query that selects rows of the target here.
+// A query that selects the rows of the target to compare.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ struct TargetSelection {
     NameSearch names = NameSearch::session;
 };
 
-// A plain selection from the target that was written for the source, as it may run here: each relation is named with its
-// schema, and the names in its conditions are found in pg_catalog.
+// Returns a plain selection from the target that was written for the source, so that it can be executed here: each
+// relation is qualified with its schema, and names in the conditions are resolved in pg_catalog.
 TargetSelection select_by_query(const std::string &query, const Target &target);
 
 } // namespace pgci

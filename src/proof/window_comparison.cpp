@@ -10,7 +10,7 @@ namespace pgci {
 
 namespace {
 
-// Does the query read nothing but the target, so that it finds the same rows here?
+// Returns whether the query reads only the target, so that it finds the same rows here.
 bool reads_target(const SourceQuery &query, const Target &target) {
     if (!query.selects_plainly()) return false;
     const WrittenName &name = *query.only_relation();
@@ -48,7 +48,7 @@ bool is_named_by_search_path(Oid type) {
     }
 }
 
-// The rows that the query itself finds here, where its condition runs with the caller's privileges.
+// Returns the rows that the query itself finds here. Its condition is evaluated with the privileges of the caller.
 TargetSelection rows_of_query(const SourceQuery &query, const std::vector<ComparedColumn> &columns,
                               const Target &target, const WindowText *window, const TimeZone &zone) {
     TargetSelection rows =

@@ -2,7 +2,7 @@
 
 namespace pgci {
 
-// The same rows in a tuplestore of their own, which the executor may free.
+// Copies the rows to another tuplestore, which the executor may free.
 static Tuplestorestate *copy_rows(Tuplestorestate *rows, TupleDesc description) {
     Tuplestorestate *const copy = tuplestore_begin_heap(false, false, work_mem);
     TupleTableSlot *const slot = MakeSingleTupleTableSlot(description, &TTSOpsMinimalTuple);

@@ -1,21 +1,22 @@
-// Rows on their way from the wire to the INSERT, as a relation that SQL can read.
+// The rows of a batch, as a relation that SQL can read.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// Plain data, because PostgreSQL code holds it: the executor takes the rows over when the statement reads them.
+// Plain data, because PostgreSQL code uses it. When the statement reads the batch, the executor becomes the owner of
+// the rows.
 struct Batch {
     Tuplestorestate *rows = nullptr;
     TupleDesc description = nullptr;
-    // Rules of the target made several statements of the INSERT, each of which reads all rows.
+    // Rules of the target have turned the INSERT into several statements, each of which reads all rows.
     bool read_often = false;
 };
 
-// For as long as it lives, the batch is the one that copy_incremental_batch_rows() returns, once unless it is read
-// often. The function has no argument to name the batch by: PostgreSQL lets no statement call a function of type
-// internal, and a number that is an address could be made up.
+// During its lifetime, copy_incremental_batch_rows() returns this batch: once, or each time if it is read often. The
+// function cannot take the batch as an argument: no SQL statement may call a function with arguments of type internal,
+// and a user could pass any number as an address.
 class BatchInHand {
   public:
     explicit BatchInHand(Batch &batch) noexcept : previous_(current_) { current_ = &batch; }
@@ -23,7 +24,7 @@ class BatchInHand {
     BatchInHand(const BatchInHand &) = delete;
     BatchInHand &operator=(const BatchInHand &) = delete;
 
-    // Hands the rows over to the executor, which called the function.
+    // Returns the rows to the executor, which called the function.
     static void return_rows(FunctionCallInfo fcinfo);
 
   private:

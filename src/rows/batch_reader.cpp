@@ -11,7 +11,7 @@ int max_batch_bytes = 16 * 1024 * 1024;
 
 namespace {
 
-// Receive functions convert text from this session's client encoding, but the source sends the database's.
+// Receive functions convert text from client_encoding, but the source sends text in the encoding of this database.
 class DatabaseEncodingScope {
   public:
     DatabaseEncodingScope() : client_encoding_(pg_get_client_encoding()) { SetClientEncoding(GetDatabaseEncoding()); }

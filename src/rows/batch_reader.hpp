@@ -1,4 +1,4 @@
-// From the cursor's rows to a batch: as many as the batch may have, or as fit its bound in bytes.
+// Reads a batch from the cursor, limited by the number of rows and by bytes.
 #pragma once
 
 #include "ledger/rejects.hpp"
@@ -7,26 +7,27 @@
 
 namespace pgci {
 
-// GUC copy_incremental.max_batch_bytes: a batch takes no further row once it has so many bytes, and what is on its way
-// from the source stays within it too.
+// Parameter copy_incremental.max_batch_bytes: the limit in bytes of a batch, and of the data in transit from the
+// source.
 extern int max_batch_bytes;
 
 class BatchReader {
   public:
-    // A batch has `rows` rows at most, and no further row where one as large as the last would bring it over `bound` bytes.
+    // A batch has at most `rows` rows. It ends earlier if another row of the size of the last one would exceed `bound`
+    // bytes.
     BatchReader(SourceCursor &cursor, RowDecoder &decoder, int rows, std::int64_t bound)
         : cursor_(cursor), decoder_(decoder), most_rows_(rows), bound_(bound) {}
 
-    // From now on rows that cannot be decoded are put aside.
+    // From now on, rows that cannot be decoded are recorded as rejects.
     void put_aside(Rejects &rejects) noexcept { rejects_ = &rejects; }
 
-    // Reads the next rows into the writer's batch; more of them are on their way when it returns. Raises what the
-    // cursor and the decoder raise.
+    // Reads the next rows into the writer's batch and requests more before it returns. Raises the errors of the cursor
+    // and the decoder.
     void read(RowWriter &writer);
 
-    // Of the batch read last.
+    // Rows of the last batch.
     int rows() const { return rows_; }
-    std::int64_t bytes() const { return bytes_; } // of values
+    std::int64_t bytes() const { return bytes_; } // bytes of its values
 
   private:
     bool is_full() const { return rows_ >= most_rows_ || (rows_ > 0 && size_ + last_size_ > bound_); }
@@ -40,8 +41,8 @@ class BatchReader {
     std::int64_t bound_;
     int rows_ = 0;
     std::int64_t bytes_ = 0;
-    std::int64_t size_ = 0;      // in memory, with what a row costs beside its values
-    std::int64_t last_size_ = 0; // of the last row
+    std::int64_t size_ = 0;      // bytes in memory, including the overhead of each row
+    std::int64_t last_size_ = 0; // bytes of the last row
 };
 
 } // namespace pgci

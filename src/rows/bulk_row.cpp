@@ -7,7 +7,7 @@ namespace pgci {
 
 namespace {
 
-// The INSERT as rewritten: one statement, because the target has no rules.
+// Returns the rewritten INSERT: one statement, because the target has no rules.
 Query *analyze_insert(const char *insert, const UsedRelation &target, MemoryContext memory) {
     spi_connect();
     const SPIPlanPtr plan = spi_prepare(insert, target);
@@ -19,8 +19,8 @@ Query *analyze_insert(const char *insert, const UsedRelation &target, MemoryCont
     return query;
 }
 
-// What the planner makes of a column that has neither a value nor a default: NULL, which a domain may refuse. Null where
-// there is nothing to refuse.
+// Returns the expression that the planner uses for a column without a value or default: NULL, which a domain may
+// refuse. Returns null if the type is not a domain.
 Expr *null_of_domain(Form_pg_attribute column) {
     if (column->attisdropped || column->attgenerated != '\0' || get_typtype(column->atttypid) != TYPTYPE_DOMAIN)
         return nullptr;

@@ -89,7 +89,7 @@ void BulkWriter::flush() {
     if (row_.is_volatile()) CommandCounterIncrement();
 }
 
-// They are queued for finish().
+// Queues the triggers for finish().
 void BulkWriter::fire_row_triggers(TupleTableSlot *row) {
     List *rechecked = NIL; // indexes whose uniqueness is checked later
     if (result_->ri_NumIndices > 0) rechecked = compat::insert_index_tuples(result_, row, state_);
@@ -103,7 +103,7 @@ void BulkWriter::fire_row_triggers(TupleTableSlot *row) {
 std::int64_t BulkWriter::write() {
     return pg_call([this] {
         flush();
-        // What comes next, a trigger's function say, sees the batch.
+        // Make the batch visible to what follows, such as a trigger function.
         CommandCounterIncrement();
         if (outside_ > 0) raise_outside_slice(outside_);
         const std::int64_t written = batch_rows_;

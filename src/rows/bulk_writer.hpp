@@ -1,4 +1,4 @@
-// Batches into a plain table as COPY writes them: many rows at once, without a plan to execute.
+// Writes batches to a table as COPY does: many rows at once, without executing a plan.
 #pragma once
 
 #include "target/load_plan.hpp"
@@ -7,11 +7,11 @@
 
 namespace pgci {
 
-// Indexes, constraints, generated columns and AFTER triggers are served by the executor's own functions, in the order
-// in which COPY calls them.
+// Functions of the executor handle indexes, constraints, generated columns and AFTER triggers, called in the same order
+// as in COPY.
 class BulkWriter final : public RowWriter {
   public:
-    // As for SpiWriter. The plan must be for method bulk.
+    // Arguments as for SpiWriter. The plan must be for method bulk.
     BulkWriter(const LoadPlan &plan, const Target &target, const TimeZone &zone, TupleDesc description,
                MemoryContext memory);
 
@@ -27,7 +27,7 @@ class BulkWriter final : public RowWriter {
     void flush();
     void fire_row_triggers(TupleTableSlot *row);
 
-    static constexpr int most_rows = 1000; // of one flush
+    static constexpr int most_rows = 1000; // rows of one flush
     static constexpr std::int64_t most_bytes = 65535;
 
     const LoadPlan &plan_;
@@ -35,7 +35,7 @@ class BulkWriter final : public RowWriter {
     StatementScope statement_{};
     BulkRow row_{};
     MemoryContext memory_;
-    MemoryContext row_memory_ = nullptr; // the values of the rows that are not flushed
+    MemoryContext row_memory_ = nullptr; // values of the rows that are not flushed
     Relation relation_ = nullptr;
     EState *state_ = nullptr;
     ResultRelInfo *result_ = nullptr;
@@ -43,14 +43,14 @@ class BulkWriter final : public RowWriter {
     BulkInsertState bulk_ = nullptr;
     ExprState *slice_ = nullptr;
     TupleTableSlot **slots_ = nullptr;
-    int rows_ = 0; // not flushed
+    int rows_ = 0; // rows that are not flushed
     std::int64_t bytes_ = 0;
     std::int64_t batch_rows_ = 0;
-    std::int64_t outside_ = 0; // rows of the batch outside of the slice
+    std::int64_t outside_ = 0; // rows of the batch outside the slice
 };
 
-// Raises 0A000, with the hint to use method cursor, for a target that is no plain table, or that has BEFORE triggers,
-// rules, or row security for the user, or whose INSERTs an extension carries out.
+// Raises 0A000, with the hint to use method cursor, if the target is not a plain table, has BEFORE triggers, rules, or
+// row-level security for the user, or if an extension's planner handles its INSERTs.
 void check_bulk(const Target &target, const LoadPlan &load);
 
 } // namespace pgci

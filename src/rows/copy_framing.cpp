@@ -14,7 +14,7 @@ void CopyFraming::walk(const char *data, std::size_t size) noexcept {
     }
 }
 
-// A row that is here as a whole, as it mostly is, in one go; null for any other.
+// Skips a complete row at once, which is the usual case. Returns null if the row is not complete.
 const char *CopyFraming::walk_row(const char *data, const char *end) noexcept {
     const auto byte = [&](int i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(data[i])); };
     if (end - data < 2) return nullptr;
@@ -42,7 +42,7 @@ void CopyFraming::begin(Part part, std::size_t needed) noexcept {
     number_ = 0;
 }
 
-// Takes what is here of a part, and goes on to the next one behind its last byte.
+// Consumes the available bytes of a part. After the last one, continues with the next part.
 const char *CopyFraming::walk_binary(const char *data, const char *end) noexcept {
     if (part_ == Part::end) {
         begin(Part::malformed, 0);

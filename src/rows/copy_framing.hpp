@@ -1,4 +1,4 @@
-// The framing of COPY's data, walked over as the pieces pass by: where rows and values begin and end. Pure C++.
+// Follows the framing of COPY data while the pieces arrive: where rows and values begin and end. Pure C++.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,14 @@ class CopyFraming {
     explicit CopyFraming(bool is_binary) noexcept
         : part_(is_binary ? Part::header : Part::line), needed_(is_binary ? header_size : 0) {}
 
-    // Walks over the next bytes, wherever they are cut. What is malformed ends the walk, and the data is not complete then.
+    // Consumes the next bytes, cut at any position. After invalid data it consumes no more, and is_complete() returns
+    // false.
     void walk(const char *data, std::size_t size) noexcept;
 
-    // Is this the end of the data: behind the trailer of the binary format, or behind a line of text?
+    // Returns whether this is the end of the data: after the trailer in binary format, after a complete line in text
+    // format.
     bool is_complete() const noexcept { return part_ == Part::end || (part_ == Part::line && !is_in_line_); }
-    // Rows that have begun (binary) or ended (text).
+    // Number of rows that have begun (binary) or ended (text).
     std::int64_t rows() const noexcept { return rows_; }
     // Bytes of the values (binary) or of the lines (text).
     std::int64_t bytes() const noexcept { return bytes_; }
@@ -33,9 +35,9 @@ class CopyFraming {
     void end_part() noexcept;
 
     Part part_;
-    std::size_t needed_;       // bytes that the part still lacks
+    std::size_t needed_;       // missing bytes of the part
     std::uint32_t number_ = 0; // the last four bytes of a part, big-endian
-    int fields_ = 0;           // of the row, still to come
+    int fields_ = 0;           // remaining fields of the row
     bool is_in_line_ = false;
     std::int64_t rows_ = 0;
     std::int64_t bytes_ = 0;

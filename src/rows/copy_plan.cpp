@@ -10,7 +10,7 @@ namespace {
 
 bool is_string(Oid type) { return type == TEXTOID || type == VARCHAROID || type == BPCHAROID; }
 
-// A cast that somebody made here need not be the source's.
+// Returns whether a user has created the cast on this server; the source may have a different one.
 bool is_of_user(Oid from, Oid into) {
     const HeapTuple tuple = SearchSysCache2(CASTSOURCETARGET, ObjectIdGetDatum(from), ObjectIdGetDatum(into));
     if (!HeapTupleIsValid(tuple)) return false;
@@ -19,7 +19,7 @@ bool is_of_user(Oid from, Oid into) {
     return cast >= FirstNormalObjectId;
 }
 
-// Do values look the same as text here and in the session at the source?
+// Returns whether values have the same text here and in the session at the source.
 bool prints_as_source(Oid type) {
     const Oid element = get_element_type(type);
     const auto setting = [](const char *name) { return GetConfigOption(name, false, false); };
@@ -30,7 +30,7 @@ bool prints_as_source(Oid type) {
            (!has_money || std::strcmp(setting("lc_monetary"), "C") == 0);
 }
 
-// May the source do a cast of types that both servers have?
+// Returns whether the source may perform a cast between types that both servers have.
 bool can_cast_at_source(Oid from, Oid into) {
     Oid function = InvalidOid;
     const CoercionPathType kind = find_coercion_pathway(into, from, COERCION_ASSIGNMENT, &function);
@@ -49,7 +49,7 @@ Passage find_passage(const MappedColumn &column, Oid base) {
     return Passage::by_cast;
 }
 
-// Receive functions convert text from the client's encoding, but the source sends the database's.
+// Receive functions convert text from client_encoding, but the source sends text in the encoding of this database.
 bool receives_database_encoding() {
     const int client = pg_get_client_encoding();
     return client == GetDatabaseEncoding() || client == PG_SQL_ASCII;

@@ -1,40 +1,40 @@
-// How the columns travel by COPY: in binary as the very types of the target, after casts at the source, or all as text.
+// Decides how COPY transfers the columns: in binary, cast to the target's types at the source, or all as text.
 #pragma once
 
 #include "target/column_map.hpp"
 
 namespace pgci {
 
-// How a column gets into the target by COPY.
+// How COPY transfers a column to the target.
 enum class Passage {
     as_it_is,
-    by_cast, // at the source, to the target's type
-    by_text, // as text, which is of the target's binary form
-    in_text, // the whole COPY must be text
+    by_cast, // cast to the target's type at the source
+    by_text, // sent as text, which has the binary format of the target's text type
+    in_text, // requires text format for the whole COPY
     not_possible,
 };
 
 struct CopyColumn {
     std::string name;
     Passage passage = Passage::as_it_is;
-    Oid cast = InvalidOid; // what the source casts the column to; 0 where it is sent as it is
+    Oid cast = InvalidOid; // type of the cast at the source; 0: none
 };
 
 struct CopyPlan {
     std::vector<CopyColumn> columns{};
-    bool is_binary = true;      // else text
-    bool is_whole_query = true; // the query's columns, in its order, as they are
+    bool is_binary = true;      // else text format
+    bool is_whole_query = true; // the query's columns unchanged and in their order
 };
 
-// The word for COPY's option FORMAT.
+// Returns the word for COPY's option FORMAT.
 inline const char *format_name(const CopyPlan &plan) { return plan.is_binary ? "binary" : "text"; }
 
-// Finds how columns would travel into those of the target, also those that cannot.
+// Finds how COPY would transfer the columns, including those that it cannot.
 CopyPlan find_copy_plan(const ColumnMap &map, const Target &target);
 
-// Plans the COPY of columns into those of the target. `insert` is the statement of method cursor, which is analyzed:
-// raises what the analyzer refuses (42804 where there is no assignment cast), and 0A000 for a column whose cast the
-// source could not do as this server would.
+// Plans the COPY of columns into the target. `insert` is the statement of method cursor, which is analyzed. Raises the
+// errors of the analyzer (42804 if there is no assignment cast), and 0A000 for a column whose cast could have a
+// different result at the source.
 CopyPlan plan_copy(const ColumnMap &map, const Target &target, const std::string &insert);
 
 } // namespace pgci

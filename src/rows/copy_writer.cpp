@@ -12,8 +12,8 @@ namespace pgci {
 
 namespace {
 
-// What COPY FROM reads. It holds rows back until they are 1,000, or until their lines have 64 kB; binary rows have no
-// line, so that any number of bytes would be held. They are given lengths here by which it holds max_batch_bytes.
+// The input of COPY FROM. COPY FROM buffers up to 1,000 rows or 64 kB of lines. Binary rows have no lines, so their
+// size would not be limited. This class sets line lengths so that the buffer stays within max_batch_bytes.
 class DataOfRun {
   public:
     explicit DataOfRun(SourceCopy &data) : data_(data) { current = this; }
@@ -21,13 +21,13 @@ class DataOfRun {
     DataOfRun(const DataOfRun &) = delete;
     DataOfRun &operator=(const DataOfRun &) = delete;
 
-    // COPY FROM's callback has no argument of its own. A run inside of a run is refused before it comes here.
+    // The callback of COPY FROM has no user argument, hence the static pointer. A nested run has been refused before.
     static int read_data(void *buffer, int, int size) {
         return DatumGetInt32(
             sql_boundary([=] { return Int32GetDatum(current->read(static_cast<char *>(buffer), size)); }));
     }
 
-    // From now on, rows come in binary.
+    // Enables the limit for binary rows.
     void weigh_rows(CopyFromState copy) {
         if (copy->opts.binary) copy_ = copy;
     }
@@ -37,11 +37,11 @@ class DataOfRun {
         const std::int64_t before = data_.rows();
         const int bytes = data_.read(buffer, size);
         if (copy_ == nullptr) return bytes;
-        // Of the rows that end with these bytes.
+        // Adds the bytes to the rows that end with them.
         bytes_ += bytes;
         const std::int64_t rows = data_.rows() - before;
         constexpr std::int64_t held_by_copy = 65536;
-        constexpr std::int64_t copies = 2; // as values, and as a tuple
+        constexpr std::int64_t copies = 2; // as values and as a tuple
         const std::int64_t length = bytes_ / std::max<std::int64_t>(rows, 1) * copies * held_by_copy / max_batch_bytes;
         copy_->line_buf.len = static_cast<int>(std::min(length, held_by_copy));
         if (rows > 0) bytes_ = 0;
@@ -52,7 +52,7 @@ class DataOfRun {
 
     SourceCopy &data_;
     CopyFromState copy_ = nullptr;
-    std::int64_t bytes_ = 0; // since a row began
+    std::int64_t bytes_ = 0; // bytes since the row began
 };
 
 [[noreturn]] void refuse(Relation relation, const char *detail) {
@@ -78,7 +78,7 @@ void check_kind(Relation relation) {
     check_rules(relation);
 }
 
-// To find the rows that are outside of the slice, those that the COPY wrote must be known by xmin and cmin.
+// Finding rows outside the slice requires that xmin and cmin identify the rows that this COPY wrote.
 void check_rows_tell_writer(Relation relation) {
     const List *const relations = find_all_inheritors(RelationGetRelid(relation), AccessShareLock, nullptr);
     for (int i = 0; i < list_length(relations); ++i) {
@@ -94,7 +94,7 @@ void check_rows_tell_writer(Relation relation) {
     }
 }
 
-// Enters the target into a parse state, and checks the right to insert.
+// Adds the target to a parse state and checks the INSERT privilege.
 void add_target(ParseState *state, Relation relation, const List *names) {
     ParseNamespaceItem *const item =
         addRangeTableEntryForRelation(state, relation, RowExclusiveLock, nullptr, false, false);
@@ -111,7 +111,7 @@ List *column_names(const CopyPlan &plan) {
     return names;
 }
 
-// COPY stores a NULL in a column that it is not sent and that has no default, whatever its domain says.
+// COPY stores NULL in a column that is not sent and has no default, even if its domain is NOT NULL.
 void check_unsent_columns(Relation relation, const List *sent) {
     const TupleDesc description = RelationGetDescr(relation);
     for (int i = 0; i < description->natts; ++i) {
@@ -193,14 +193,14 @@ std::int64_t CopyWriter::write(SourceCopy &data, const RunProgress &progress) {
         relation_close(relation_, NoLock);
         return count;
     });
-    // The slice's index finds those inside. Where some are missing, triggers may have taken them away.
+    // The index of the slice finds the rows inside. If some are missing, triggers may have changed or removed them.
     if (load_.statements.counts_outside && count_written(true) < written)
         if (const std::int64_t outside = count_written(false); outside > 0)
             pg_call([=] { raise_outside_slice(outside); });
     return written;
 }
 
-// The rows of the COPY that are inside of the slice, or those that are not, as they are stored.
+// Counts the rows of this COPY that are inside or outside the slice, as they are stored.
 std::int64_t CopyWriter::count_written(bool inside) const {
     const std::string sql = "SELECT pg_catalog.count(*) FROM " + target_.name() + " WHERE (" + load_.slice + "\n)" +
                             (inside ? "" : " IS NOT TRUE") + " AND xmin OPERATOR(pg_catalog.=) '" +

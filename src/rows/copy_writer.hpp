@@ -1,4 +1,4 @@
-// The data of a COPY into the target, by the server's own COPY FROM.
+// Writes COPY data to the target with the server's COPY FROM.
 #pragma once
 
 #include "ledger/progress.hpp"
@@ -8,23 +8,23 @@
 
 namespace pgci {
 
-// Raises 0A000 for a target that COPY cannot write to, or not as an INSERT would: where row security applies, for rules,
-// views without INSTEAD OF trigger, columns that get no value although their domain may want one, and with a slice for
-// targets whose rows do not tell who wrote them.
+// Raises 0A000 for a target that COPY cannot write to, or not as an INSERT would: if row-level security applies, for
+// rules, views without an INSTEAD OF trigger, columns that get no value although their domain may require one, and,
+// with a slice, for targets that do not record which transaction wrote a row.
 void check_copy_target(const Target &target, const LoadPlan &load, const CopyPlan &copy);
 
 class CopyWriter {
   public:
-    // Makes the checks of COPY that the server's function for it leaves to its callers: the one above, and 42501 without
-    // the right to insert into every column. The arguments must live as long as the writer.
+    // Makes the checks that the server's function leaves to its callers: check_copy_target(), and 42501 without INSERT
+    // privilege on every column. The arguments must outlive the writer.
     CopyWriter(const Target &target, const LoadPlan &load, const CopyPlan &copy, const TimeZone &zone);
 
-    // Deletes the slice and returns how many rows that were.
+    // Deletes the slice and returns the number of deleted rows.
     std::int64_t remove();
-    // Writes all rows, as one COPY, and returns how many were written. Raises 44000 where some are outside of the slice.
-    // The progress of COPY, which begins here, is made that of the run.
+    // Writes all rows in one COPY and returns their number. Raises 44000 if some are outside the slice. Reports COPY's
+    // progress, which starts here, as the progress of the run.
     std::int64_t write(SourceCopy &data, const RunProgress &progress);
-    // Fires what remove() has triggered.
+    // Fires the triggers that remove() has queued.
     void finish();
 
   private:
@@ -35,8 +35,8 @@ class CopyWriter {
     const LoadPlan &load_;
     const CopyPlan &copy_;
     StatementScope scope_{};
-    Relation relation_ = nullptr;                      // while the COPY runs
-    TransactionId transaction_ = InvalidTransactionId; // those of the COPY
+    Relation relation_ = nullptr;                      // set while the COPY is running
+    TransactionId transaction_ = InvalidTransactionId; // of the COPY
     CommandId command_ = InvalidCommandId;
 };
 

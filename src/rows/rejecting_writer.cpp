@@ -53,7 +53,7 @@ std::int64_t RejectingWriter::write() {
     return written;
 }
 
-// Where the rows are known to fail together, they are not tried together.
+// If the rows are known to fail together, tries only parts of them.
 std::int64_t RejectingWriter::write_range(std::size_t begin, std::size_t end, bool is_known_to_fail) {
     if (!is_known_to_fail || end - begin == 1) {
         const std::optional<std::int64_t> written = try_range(begin, end);
@@ -66,7 +66,7 @@ std::int64_t RejectingWriter::write_range(std::size_t begin, std::size_t end, bo
     return first + write_range(middle, end, rejects_.count() == rejected_before);
 }
 
-// Nothing where the rows fail; a single one is then put aside.
+// Returns nothing if the rows fail. A single row is then recorded as a reject.
 std::optional<std::int64_t> RejectingWriter::try_range(std::size_t begin, std::size_t end) {
     std::int64_t written = 0;
     std::optional<RunFailure> failure = in_subtransaction([&] { written = write_at_once(begin, end); }, is_row_error);
@@ -76,7 +76,7 @@ std::optional<std::int64_t> RejectingWriter::try_range(std::size_t begin, std::s
 }
 
 std::int64_t RejectingWriter::write_at_once(std::size_t begin, std::size_t end) {
-    // What is left in the memory of a subtransaction that is kept, stays until the transaction ends.
+    // Memory of a released subtransaction is freed only at the end of the transaction.
     const TemporaryMemory memory(CurTransactionContext);
     SpiWriter writer(whole_, CurrentMemoryContext);
     pg_call([&] {

@@ -1,4 +1,4 @@
-// on_error => 'reject': batches into the target, without the rows that it refuses.
+// on_error => 'reject': writes batches without the rows that the target refuses.
 #pragma once
 
 #include <limits>
@@ -8,12 +8,12 @@
 
 namespace pgci {
 
-// Each batch is a statement of its own in a subtransaction, with its triggers and foreign keys. Where it fails for a row's
-// own reason, its halves are tried, down to the row. A batch of good rows costs one subtransaction. After a batch with many
-// bad rows the next one is tried in portions from the start.
+// Each batch is one statement in a subtransaction, including its triggers and foreign keys. If it fails because of a
+// row, its halves are tried, down to a single row. A batch of valid rows costs one subtransaction. After a batch with
+// many invalid rows, the next batch is split from the start.
 class RejectingWriter final : public RowWriter {
   public:
-    // As for SpiWriter.
+    // Arguments as for SpiWriter.
     RejectingWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, TupleDesc description,
                     std::int64_t bound, MemoryContext memory, Rejects &rejects);
 
@@ -33,15 +33,16 @@ class RejectingWriter final : public RowWriter {
 
     TupleDesc description_;
     Rejects &rejects_;
-    // The statement around all of them: what mode replace deletes is checked when the new rows are there.
+    // The statement that contains all batches. Constraints on rows that mode replace deletes are checked after the new
+    // rows are written.
     SpiWriter whole_;
-    MemoryContext row_memory_ = nullptr;   // the values of the rows added last
-    MemoryContext batch_memory_ = nullptr; // the rows of the batch
-    // Plain memory, because add() must not throw.
+    MemoryContext row_memory_ = nullptr;   // values of the rows added last
+    MemoryContext batch_memory_ = nullptr; // rows of the batch
+    // Allocated with palloc, because add() must not throw.
     HeapTuple *rows_ = nullptr;
     std::size_t count_ = 0;
     std::size_t room_ = 0;
-    // Rows to try together: fewer after a batch with many bad rows.
+    // Number of rows to try together: smaller after a batch with many invalid rows.
     static constexpr std::size_t whole_batch = std::numeric_limits<std::size_t>::max();
     std::size_t portion_ = whole_batch;
 };

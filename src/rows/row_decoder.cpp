@@ -24,7 +24,7 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
             if (column.as_text) depends_on_settings_ = true;
         }
         column_ = description_->natts;
-        // A pointer, the allocator's header and the tuple's, which has a bit for each column, and alignment.
+        // A pointer, the headers of the allocation and the tuple, the null bitmap, and alignment.
         row_overhead_ = 48 + BITMAPLEN(description_->natts);
         MemoryContextSwitchTo(previous);
     });
@@ -65,7 +65,7 @@ std::string RowDecoder::show_row() {
         const bool is_null = PQgetisnull(source_row_, 0, i) != 0;
         std::string text = sanitize(value, static_cast<std::size_t>(length));
         if (!is_null && !decoders_[i].as_text && i != failed) {
-            // In a subtransaction of its own: what follows the failed value may fail as well.
+            // In a separate subtransaction, because values after the failed one may fail too.
             const std::optional<RunFailure> failure = in_subtransaction([&] {
                 const char *const shown = pg_call([&] {
                     Oid output = InvalidOid;
@@ -95,7 +95,7 @@ std::string RowDecoder::show_row() {
     return json + "}";
 }
 
-// Settings that the source has too are the same there.
+// The source uses the same values of the parameters that it has too.
 void RowDecoder::begin() {
     if (!depends_on_settings_) return;
     settings_ = pg_call([] {
@@ -111,8 +111,8 @@ void RowDecoder::end() {
 
 void RowDecoder::show_position() const {
     if (!is_decoding()) return;
-    // So the receive functions call a value that is too short, but one that is too long they call bad binary data. Here the
-    // value is what is wrong in either case, and not the protocol, whose frames libpq has checked.
+    // Receive functions report a value that is too short as a protocol violation, but one that is too long as invalid
+    // binary data. In both cases the value is invalid and not the protocol: libpq has checked the message lengths.
     if (geterrcode() == ERRCODE_PROTOCOL_VIOLATION) errcode(ERRCODE_INVALID_BINARY_REPRESENTATION);
     errcontext("column \"%s\" of row " INT64_FORMAT " of the source",
                NameStr(TupleDescAttr(description_, column_)->attname), row_);

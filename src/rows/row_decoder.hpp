@@ -1,4 +1,4 @@
-// Wire bytes of the source to rows of a batch.
+// Decodes values of the source into rows of a batch.
 #pragma once
 
 #include <libpq-fe.h>
@@ -11,31 +11,31 @@ namespace pgci {
 
 class RowDecoder {
   public:
-    // Looks up how the columns are decoded; what that needs lives in `memory`.
+    // Looks up how to decode the columns. Allocates in `memory`.
     RowDecoder(const ColumnMap &map, MemoryContext memory);
 
-    // What the columns of a batch are. It lives as long as `memory`.
+    // The columns of a batch. Valid as long as `memory`.
     TupleDesc description() const { return description_; }
 
-    // Sets by what settings text is read, until end(); an error takes them back by itself.
+    // Sets the parameters for text input until end() or an error.
     void begin();
     void end();
 
-    // Decodes the one row of a result into the writer's batch and returns the size of its values in bytes. PostgreSQL
-    // code, for use where the client encoding is the database's. Raises what decode_value raises.
+    // Decodes the row of a result into the writer's batch and returns the size of its values in bytes. PostgreSQL code;
+    // client_encoding must be the encoding of the database. Raises the errors of decode_value.
     std::int64_t decode(const PGresult *row, RowWriter &writer);
-    // About the memory that the row decoded last takes in a batch.
+    // Approximate memory in bytes of the last decoded row in a batch.
     std::int64_t row_size() const { return row_size_; }
 
-    // Of a row whose decoding failed: the column at fault, and the row as a JSON object of texts, where what cannot be
-    // decoded is shown as it came. After that the row is done with.
+    // For a row whose decoding failed: the column of the error, and the row as a JSON object of texts. A value that
+    // cannot be decoded is shown as it was sent. This ends the decoding of the row.
     bool is_decoding() const { return column_ < description_->natts; }
     std::string column_name() const { return NameStr(TupleDescAttr(description_, column_)->attname); }
     std::string show_row();
     void give_up_row() { column_ = description_->natts; }
 
-    // A line of error context: the column of the value that is being decoded, and the number of its row at the source.
-    // PostgreSQL code.
+    // Adds a line of error context: the column of the current value and the number of its row at the source. PostgreSQL
+    // code.
     void show_position() const;
 
   private:
@@ -46,7 +46,7 @@ class RowDecoder {
     bool *nulls_ = nullptr;
     std::int64_t row_ = 0;
     std::int64_t row_size_ = 0;
-    std::int64_t row_overhead_ = 0; // of each row beside its values
+    std::int64_t row_overhead_ = 0; // bytes for each row besides its values
     int column_ = 0;
     bool depends_on_settings_ = false;
     int settings_ = 0;

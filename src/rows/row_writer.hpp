@@ -1,14 +1,14 @@
-// What takes the rows of a run into the target, and makes one statement of all that it writes.
+// Writes the rows of a run to the target, as one statement for triggers and constraints.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// The values of rows that were added are freed when they take so many bytes.
+// The values of added rows are freed when they exceed this number of bytes.
 inline constexpr Size most_row_memory = 64 * 1024;
 
-// The interface of the writers that take rows one by one.
+// Interface of the writers that receive rows one by one.
 class RowWriter {
   public:
     RowWriter() = default;
@@ -16,36 +16,36 @@ class RowWriter {
     RowWriter &operator=(const RowWriter &) = delete;
     virtual ~RowWriter() = default;
 
-    // Deletes the slice and returns how many rows that were; 0 for a mode that deletes nothing. Raises 40001 where the
+    // Deletes the slice and returns the number of deleted rows; 0 for a mode that does not delete. Raises 40001 if the
     // slice has rows that a REPEATABLE READ transaction cannot see.
     virtual std::int64_t remove() = 0;
 
-    // Where the values of a row are to be allocated, which is the writer's to free.
+    // The memory context for the values of a row. The writer frees it.
     virtual MemoryContext row_memory() const = 0;
-    // Adds a row of the batch's columns to the batch; `bytes` is about the size of its values. PostgreSQL code, for use
+    // Adds a row with the columns of the batch; `bytes` is the approximate size of its values. PostgreSQL code, for use
     // inside pg_call.
     virtual void add(Datum *values, bool *nulls, std::int64_t bytes) = 0;
-    // A row is given up before it was added, after some of its values were allocated.
+    // Abandons a row before add(), after some of its values were allocated.
     virtual void give_up_row() {}
-    // Writes the batch and returns how many rows were written. Raises 44000 for a row that is outside of the slice.
+    // Writes the batch and returns the number of written rows. Raises 44000 for a row outside the slice.
     virtual std::int64_t write() = 0;
 
-    // Fires what the rows have triggered. To be called once, after the last batch.
+    // Fires the queued triggers. Call it once, after the last batch.
     virtual void finish() = 0;
 };
 
-// All that a run writes in a transaction, as one statement to triggers and constraints.
-// Between begin() and end() AFTER triggers, foreign keys and statement triggers wait, so that nothing depends on the
-// size of a batch, and the session's TimeZone is the run's, so that a timestamp means the same moment on both sides.
-// Both are PostgreSQL code; an error needs no end().
+// All writes of a run in a transaction, as one statement for triggers and constraints. Between begin() and end(), AFTER
+// triggers, foreign keys and statement triggers are deferred, so that nothing depends on the batch size. TimeZone is
+// that of the run, so that a timestamp means the same instant on both servers. Both functions are PostgreSQL code;
+// after an error, end() is not needed.
 class StatementScope {
   public:
     void begin(const char *time_zone);
-    // Fires what the rows have triggered.
+    // Fires the queued triggers.
     void end();
 
   private:
-    int settings_ = 0; // the level of settings to go back to
+    int settings_ = 0; // nest level of the changed parameters
 };
 
 } // namespace pgci

@@ -9,7 +9,7 @@ namespace pgci {
 
 namespace {
 
-// COPY has no parameters, so that they become constants of the types that the source has found for them.
+// COPY has no parameters, so they become constants of the types that the source has determined.
 std::string with_constants(const SourceQuery &query, const std::vector<Oid> &types) {
     if (query.parameters().empty()) return query.text();
     std::vector<std::string> constants;
@@ -27,7 +27,7 @@ std::string with_constants(const SourceQuery &query, const std::vector<Oid> &typ
 
 } // namespace
 
-// The line break ends a comment that the query may end in.
+// The line break ends a comment at the end of the query.
 RemoteConnection::Statement copied_query(const SourceQuery &query, const std::vector<Oid> &parameter_types,
                                          const CopyPlan &plan) {
     std::string head;
@@ -59,7 +59,7 @@ RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::
 
 SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan)
     : source_(source), statement_(copy_statement(query, source.parameter_types(), plan)), framing_(plan.is_binary) {
-    // Not PQsendQuery: the extended protocol takes one statement only.
+    // COPY uses the extended protocol, which accepts only one statement.
     if (connection().is_in_pipeline()) connection().leave_pipeline();
     const Result begin = connection().begin_copy(statement_);
     if (PQnfields(begin.get()) != static_cast<int>(plan.columns.size()) ||
@@ -67,10 +67,10 @@ SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const Co
         connection().raise_protocol_violation("another number or format of columns than asked for");
 }
 
-// Is there another piece? Without waiting, there is none where none has arrived.
+// Returns whether there is another piece. If it may not wait, returns false if none has arrived.
 bool SourceCopy::next_piece(bool may_wait) {
     given_ = 0;
-    // The end was seen behind data that had to go out first, so that COPY judges it first.
+    // The end has been seen after data that COPY must process first.
     if (piece_.size < 0) {
         end();
         return false;

@@ -1,4 +1,4 @@
-// The rows of a query as the data of COPY, as it arrives.
+// Receives the rows of a query as COPY data.
 #pragma once
 
 #include "rows/copy_framing.hpp"
@@ -6,29 +6,29 @@
 
 namespace pgci {
 
-// The query with its columns as COPY sends them. `parameter_types` are those that the source has found for it; raises
-// 0A000 for a type that has no name common to both servers.
+// Returns the query with its columns as COPY sends them. `parameter_types` are those that the source has determined.
+// Raises 0A000 for a type without a name common to both servers.
 RemoteConnection::Statement copied_query(const SourceQuery &query, const std::vector<Oid> &parameter_types,
                                          const CopyPlan &plan);
 
-// COPY of that query TO STDOUT.
+// Returns COPY (query) TO STDOUT for this query.
 RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::vector<Oid> &parameter_types,
                                            const CopyPlan &plan);
 
 class SourceCopy {
   public:
-    // Sends the statement and waits for its beginning. Raises the source's errors.
+    // Sends the statement and waits for the start of its data. Raises the source's errors.
     SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan);
 
-    // Fills the buffer with the next bytes, 1 to `size` of them, or 0 at the end: then the source has said that it has
-    // sent all, and that these were as many rows as came. Raises the source's errors, 08006, and 08P01 for data that is
-    // cut or of another number of rows.
+    // Fills the buffer with the next 1 to `size` bytes. Returns 0 at the end: the source has reported the end, and its
+    // number of rows is the number received. Raises the source's errors, 08006, and 08P01 for truncated data or another
+    // number of rows.
     int read(char *buffer, int size);
-    // Receives the end of the source's transaction. Raises 08P01 when read() has not come to the end.
+    // Receives the end of the transaction at the source. Raises 08P01 if read() has not reached the end.
     void finish();
 
     std::int64_t rows() const { return framing_.rows(); }
-    // Of the values; in text format of the lines.
+    // Bytes of the values; in text format, of the lines.
     std::int64_t bytes() const { return framing_.bytes(); }
 
   private:
@@ -40,7 +40,7 @@ class SourceCopy {
     RemoteConnection::Statement statement_;
     CopyFraming framing_;
     RemoteConnection::CopyPiece piece_{};
-    int given_ = 0; // bytes of the piece that were given out
+    int given_ = 0; // bytes of the piece that were returned
     bool at_end_ = false;
 };
 

@@ -7,8 +7,8 @@
 
 namespace pgci {
 
-// The query itself where every column comes in binary as it is; else a selection out of it. The line break ends a
-// comment that the query may end in.
+// Returns the query itself if every column is sent in binary and unchanged, else a SELECT from it. The line break ends
+// a comment at the end of the query.
 RemoteConnection::Statement declare_statement(const SourceQuery &query, const ColumnMap &map) {
     std::string head = "DECLARE copy_incremental NO SCROLL CURSOR FOR ";
     std::string tail;
@@ -35,7 +35,7 @@ SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, cons
     : source_(source), map_(map), ahead_(batch, bound, source.connection().is_in_pipeline()) {
     const RemoteConnection::Statement declare = declare_statement(query, map);
     connection().send(declare);
-    // Without a pipeline nothing can be sent before the answer.
+    // Without a pipeline, nothing can be sent before the answer.
     if (connection().is_in_pipeline()) send_fetches();
     connection().receive_command(declare);
     send_fetches();
@@ -86,7 +86,7 @@ void SourceCursor::ask_ahead() {
 }
 
 void SourceCursor::end_fetch(const PGresult *end) {
-    // The source says how many rows it sent: "FETCH 2000".
+    // The command tag has the number of sent rows: "FETCH 2000".
     const std::string_view tag = PQcmdTuples(const_cast<PGresult *>(end));
     int announced = -1;
     std::from_chars(tag.data(), tag.data() + tag.size(), announced);
@@ -103,7 +103,7 @@ void SourceCursor::end_fetch(const PGresult *end) {
         begin_fetch();
         return;
     }
-    // What else is in flight finds no rows any more.
+    // Pending FETCHes return no more rows.
     at_end_ = true;
     source_.send_commit();
 }

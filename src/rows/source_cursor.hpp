@@ -1,4 +1,4 @@
-// The rows of a query, one by one as they arrive; as many FETCHes are on their way as the network asks for.
+// Receives the rows of a query one by one, with as many FETCHes in flight as the network needs.
 #pragma once
 
 #include <algorithm>
@@ -10,23 +10,24 @@
 
 namespace pgci {
 
-// How many rows a FETCH asks for, and how many FETCHes are asked for ahead of the rows. Rows that are wide make a FETCH
-// smaller, and narrow ones let it grow again. One FETCH in flight caps the rate at its rows a round trip, so as long as
-// rows have to be waited for, more FETCHes are asked for ahead, as far as what is in flight stays within the bound, and is
-// no more than twice what has arrived: the rows may be about to end.
+// Decides the number of rows of a FETCH, and the number of FETCHes in flight. Wide rows make a FETCH smaller, and
+// narrow rows let it grow again. With one FETCH in flight, each round trip returns the rows of one FETCH at most.
+// Therefore, as long as rows have to be waited for, more FETCHes are sent ahead. The data in flight stays within the
+// limit in bytes, and within twice the number of FETCHes received so far, because the result may end soon.
 class FetchAhead {
   public:
-    // `batch` rows at most, and about `bound` bytes at most, for one FETCH as for all that are in flight.
+    // At most `batch` rows in a FETCH, and about `bound` bytes both in a FETCH and in flight.
     FetchAhead(int batch, std::int64_t bound, bool in_pipeline)
         : batch_(batch), bound_(bound), rows_(batch), depth_(in_pipeline ? least_depth : 1), in_pipeline_(in_pipeline) {
     }
 
-    // Rows to ask for in the next FETCH.
+    // The number of rows of the next FETCH.
     int rows() const { return rows_; }
-    // How many FETCHes to have in flight, the one that is being received included.
+    // The number of FETCHes in flight, including the one that is being received.
     int depth() const { return depth_; }
 
-    // A FETCH has brought all its rows, of so many bytes; `had_to_wait`: they were not there when they were wanted.
+    // A FETCH has returned all its rows, of `bytes` bytes. `had_to_wait`: the rows had not arrived when they were
+    // needed.
     void learn(int rows, std::int64_t bytes, bool had_to_wait) {
         if (rows == 0) return;
         const std::int64_t width = std::max<std::int64_t>(bytes / rows, 1);
@@ -48,33 +49,33 @@ class FetchAhead {
     int rows_;
     int depth_;
     bool in_pipeline_;
-    std::int64_t arrived_ = 0; // FETCHes
+    std::int64_t arrived_ = 0; // number of FETCHes
 };
 
-// The DECLARE of the cursor, which selects what the source sends.
+// Returns the DECLARE of the cursor, which selects the columns in the format of the map.
 RemoteConnection::Statement declare_statement(const SourceQuery &query, const ColumnMap &map);
 
 class SourceCursor {
   public:
-    // Declares the cursor and asks for the first rows, in binary format: `batch` of a FETCH at most, and about
+    // Declares the cursor and requests the first rows, in binary format: at most `batch` rows in a FETCH, and about
     // `bound` bytes.
     SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch, std::int64_t bound);
 
-    // The next row if it is here, else null: PostgreSQL code, which neither waits nor throws. It lives until the next
-    // call of any function.
+    // Returns the next row if it has arrived, else null. PostgreSQL code: it neither waits nor throws. The row is valid
+    // until the next call of any function.
     const PGresult *row_at_hand() noexcept;
-    // Waits until a row is at hand, and asks for more; false when all rows were received. Then the source's
-    // transaction is already being ended. Raises 08P01 when the source sends other columns than described or another
-    // number of rows than it says.
+    // Waits until a row has arrived, and requests more. Returns false if all rows were received; the source has then
+    // been told to end the transaction. Raises 08P01 if the source sends other columns than described, or another
+    // number of rows than it reports.
     bool await_row();
-    // Asks for more rows now, if a FETCH has brought all that it asked for.
+    // Requests more rows now, if a FETCH has returned all its rows.
     void ask_ahead();
-    // Frees the row given out last.
+    // Frees the last returned row.
     void release_row() noexcept { connection().release_row(); }
-    // The row given out last had values of so many bytes.
+    // Reports the size in bytes of the last returned row's values.
     void add_bytes(std::int64_t bytes) noexcept { bytes_ += bytes; }
     bool at_end() const { return at_end_; }
-    // Receives the end of the source's transaction, when all rows were received.
+    // Receives the end of the transaction at the source, after all rows.
     void finish();
 
   private:
@@ -89,11 +90,11 @@ class SourceCursor {
     FetchAhead ahead_;
     RemoteConnection::Statement fetch_{.sql = "", .binary_result = true};
     std::deque<int> asked_{}; // rows of each FETCH in flight
-    // Of the FETCH that is being received.
+    // Of the FETCH that is being received:
     int rows_ = 0;
     std::int64_t bytes_ = 0;
     std::int64_t waits_before_ = 0;
-    bool is_checked_ = false; // its columns
+    bool is_checked_ = false; // its columns were checked
     bool at_end_ = false;
 };
 

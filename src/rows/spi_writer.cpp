@@ -9,7 +9,7 @@ namespace pgci {
 
 namespace {
 
-// How many statements the rules of the target made of the INSERT.
+// Returns the number of statements into which rules of the target have rewritten the INSERT.
 int count_statements(SPIPlanPtr plan) {
     int count = 0;
     const List *const sources = SPI_plan_get_plan_sources(plan);
@@ -18,7 +18,8 @@ int count_statements(SPIPlanPtr plan) {
     return count;
 }
 
-// The statement counts the rows that it wrote, and those of them outside of the slice.
+// Returns the number of written rows. The statement returns it and the number of rows outside the slice; raises 44000
+// for the latter.
 std::int64_t written_inside() {
     bool is_null = false;
     const HeapTuple counts = SPI_tuptable->vals[0];
@@ -59,7 +60,7 @@ void SpiWriter::begin(MemoryContext memory, SPIPlanPtr prepared) {
 
 void SpiWriter::begin_batch() {
     const MemoryContext previous = MemoryContextSwitchTo(MemoryContextGetParent(row_memory_));
-    // Only a row that is larger than the bound itself is worth a file.
+    // Use a temporary file only for a row larger than the limit.
     batch_.rows = tuplestore_begin_heap(false, false, static_cast<int>(2 * bound_ / 1024));
     MemoryContextSwitchTo(previous);
 }
@@ -72,7 +73,7 @@ void SpiWriter::add(Datum *values, bool *nulls, std::int64_t) {
 }
 
 std::int64_t SpiWriter::write() {
-    // The statement reads from a function of ours.
+    // The statement reads from a function of the extension.
     check_extension();
     const BatchInHand in_hand(batch_);
     return pg_call([this] {
@@ -80,7 +81,7 @@ std::int64_t SpiWriter::write() {
         spi_execute(insert_, target_.used_for(ACL_INSERT));
         const std::int64_t written =
             statements_.counts_outside ? written_inside() : static_cast<std::int64_t>(SPI_processed);
-        // Rules may have kept the statement from reading it, or have copies read.
+        // Because of rules, the statement may not have read the batch, or has read copies.
         if (batch_.rows != nullptr) tuplestore_end(batch_.rows);
         begin_batch();
         return written;

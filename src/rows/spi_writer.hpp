@@ -1,4 +1,4 @@
-// Batches into the target by one prepared statement, through SPI.
+// Writes batches to the target with one prepared statement, through SPI.
 #pragma once
 
 #include "template/window.hpp"
@@ -8,15 +8,16 @@
 
 namespace pgci {
 
-// From its construction to finish() everything is one statement to triggers and constraints, see StatementScope.
+// From the constructor to finish(), all writes are one statement for triggers and constraints; see StatementScope.
 class SpiWriter final : public RowWriter {
   public:
-    // Prepares the statements. Raises what PostgreSQL's analyzer refuses: 42804 where there is no assignment cast,
-    // 428C9, 55000, 42P01 where they no longer name the target. Both must live as long as the writer. A batch is meant to have `bound` bytes
-    // at most, and goes to a temporary file where it is twice as large; `description` is that of its rows, which `memory` keeps.
+    // Prepares the statements. Raises the errors of the analyzer: 42804 if there is no assignment cast, 428C9, 55000,
+    // and 42P01 if the statements no longer refer to the target. The statements and the target must outlive the writer.
+    // A batch is written to a temporary file if it exceeds twice `bound` bytes. `description` describes its rows and is
+    // allocated in `memory`.
     SpiWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, TupleDesc description,
               std::int64_t bound, MemoryContext memory);
-    // A statement within that of `outer`, which must last longer and has prepared it already.
+    // A statement inside the one of `outer`, which must live longer and has prepared it.
     SpiWriter(const SpiWriter &outer, MemoryContext memory);
 
     std::int64_t remove() override;
@@ -36,7 +37,7 @@ class SpiWriter final : public RowWriter {
     SPIPlanPtr insert_ = nullptr;
     Batch batch_{};
     std::int64_t bound_;
-    MemoryContext row_memory_ = nullptr; // the values of the rows added last
+    MemoryContext row_memory_ = nullptr; // values of the rows added last
 };
 
 } // namespace pgci

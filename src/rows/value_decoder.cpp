@@ -40,7 +40,7 @@ Kind binary_kind(Oid type) {
     }
 }
 
-// Numbers travel in network byte order.
+// Integers are sent in network byte order.
 std::uint16_t read_16(const char *value) {
     std::uint16_t number = 0;
     std::memcpy(&number, value, sizeof number);
@@ -67,7 +67,7 @@ Datum make_varlena(const char *bytes, int length) {
 }
 
 Datum call_function(ValueDecoder &decoder, char *value, int length) {
-    // libpq ends every value with a zero byte, as receive functions expect.
+    // Receive functions need a zero byte after the value; libpq adds one.
     StringInfoData buffer{};
     buffer.data = value;
     buffer.len = length;
@@ -78,9 +78,9 @@ Datum call_function(ValueDecoder &decoder, char *value, int length) {
     return datum;
 }
 
-// A numeric as it is stored, out of what numeric_send wrote: base-10000 digits behind weight, sign and scale. The
-// layout is that of numeric.c, which pg_upgrade keeps from version to version. False for what only the receive function
-// can judge: special values, digits that are not normalized, and all that no server sends.
+// Builds the stored form of a numeric from the output of numeric_send: base-10000 digits after weight, sign and scale.
+// The layout is that of numeric.c, which pg_upgrade requires to be stable. Returns false for input that only the
+// receive function can check: special values, digits that are not normalized, and anything that a server does not send.
 bool decode_numeric(const char *value, int length, Datum &result) {
     constexpr int header = 8;
     constexpr int most_digits = 1000;
@@ -98,7 +98,7 @@ bool decode_numeric(const char *value, int length, Datum &result) {
     if (sign != 0 && sign != negative) return false;
     if (weight < -64 || weight > 63 || scale > 63) return false;
     if (read_16(value + header) == 0 || read_16(value + length - 2) == 0) return false;
-    // Digits beyond the scale would have to be cut off.
+    // Digits beyond the scale would have to be removed.
     constexpr std::array<int, 4> beyond_scale{1, 1000, 100, 10};
     const int groups_behind_point = digits - weight - 1;
     if (groups_behind_point > (scale + 3) / 4) return false;
@@ -133,8 +133,7 @@ void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_t
     decoder.kind = as_text || typmod >= 0 ? Kind::function : binary_kind(type);
 }
 
-// A value that is not of the form or in the range that its kind takes here goes to the type's own function, so that
-// the error is the same as without this file.
+// A value that is not in the format or range of its kind is passed to the type's own function, which raises the error.
 Datum decode_value(ValueDecoder &decoder, char *value, int length) {
     switch (decoder.kind) {
     case Kind::boolean:
@@ -147,7 +146,7 @@ Datum decode_value(ValueDecoder &decoder, char *value, int length) {
         if (length == 4) return Int32GetDatum(static_cast<std::int32_t>(read_32(value)));
         break;
     case Kind::oid:
-        // Not as a negative number, whose upper half of the Datum would have its bits set.
+        // Unsigned: a negative number would set the upper half of the Datum.
         if (length == 4) return ObjectIdGetDatum(read_32(value));
         break;
     case Kind::int64:

@@ -12,7 +12,8 @@ namespace pgci {
 
 namespace {
 
-// The caller executes the function, so its owner must not have replaced it. Only a superuser makes functions in C.
+// Checks that the batch function is still a C function: the caller executes it, its owner could have replaced it, and
+// only a superuser can create a C function.
 void check_batch_function(Oid schema) {
     check_extension();
     const bool is_ours = pg_call([=] {
@@ -29,8 +30,8 @@ void check_batch_function(Oid schema) {
               "Its owner has replaced or dropped it. Create the extension again.");
 }
 
-// The batch comes out of a function in FROM, not out of an ephemeral named relation: a distributing planner (Citus)
-// can carry the first, but not the second.
+// Reads the batch from a function in FROM instead of an ephemeral named relation, because a distributing planner
+// (Citus) supports only the function.
 std::string batch_function(const ColumnMap &map, Oid schema) {
     check_batch_function(schema);
     const std::string schema_name = pg_call([=] { return get_namespace_name(schema); });
@@ -45,7 +46,7 @@ std::string batch_function(const ColumnMap &map, Oid schema) {
 
 void add_column(BatchRelation &relation, const Target &target, const std::string &name) {
     relation.columns.push_back(name);
-    // The columns of the tables behind a view are not known here, and the clause does no harm.
+    // The columns of the tables behind a view are unknown here. The clause has no effect without an identity column.
     if (target.find_column(name)->is_identity_always || target.is_view()) relation.overrides_identity = true;
 }
 
@@ -56,8 +57,8 @@ std::string unused_name(const std::vector<std::string> &names) {
     return name;
 }
 
-// Analyzes a query and returns the columns of its result. Where the error points into `query` behind `offset`
-// characters, it is made to point into `shown`.
+// Analyzes a query and returns its result columns. An error position in `query` after `offset` characters is moved into
+// `shown`.
 std::vector<SourceColumn> describe_query(const std::string &query, int offset, const std::string &shown) {
     const char *const sql = query.c_str();
     TupleDesc result = nullptr;

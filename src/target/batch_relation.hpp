@@ -1,4 +1,4 @@
-// How the rows of a batch are read in SQL: the batch itself, or a transformation of it.
+// The SQL that reads the rows of a batch: the batch itself, or a transformation of it.
 #pragma once
 
 #include <string>
@@ -9,32 +9,32 @@
 
 namespace pgci {
 
-// Texts to build statements from.
+// Parts of SQL statements.
 struct BatchRelation {
-    std::vector<std::string> columns{}; // those that go into the target
+    std::vector<std::string> columns{}; // the columns to insert into the target
     std::string with{};                 // "batch AS (...)", or empty
-    std::string from{};                 // the FROM item, with its alias
+    std::string from{};                 // the FROM item with its alias
     std::string alias{};
-    std::string ordinal{}; // a column name that none of them has
+    std::string ordinal{}; // a column name that none of the columns has
     bool overrides_identity = false;
 
-    // alias.column, ...
+    // Returns "alias.column, ...".
     std::string select_list() const;
-    // The WITH clause before a statement, or its beginning where another entry follows.
+    // Returns the WITH clause, or only its beginning if another entry follows.
     std::string with_list(bool more_follow) const;
 };
 
-// The batch as it comes from the source. `schema` is the extension's.
+// Returns the batch as it comes from the source. `schema` is the schema of the extension.
 BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema);
 
-// Raises 42601 for a transform that is anything but one SELECT.
+// Raises 42601 unless the transform is one SELECT.
 void check_transform(const std::string &transform);
 
-// The result columns of a checked transform.
+// Returns the result columns of a checked transform.
 std::vector<SourceColumn> describe_transform(const std::string &transform, const ColumnMap &batch_columns, Oid schema);
 
-// The result of `transform`, a checked SELECT that reads the relation "batch", mapped to the target by name. Errors of
-// its analysis point into its text.
+// Returns the result of `transform`, a checked SELECT from the relation "batch", mapped to the target by column name.
+// Error positions refer to the text of the transform.
 BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
                                 Oid schema);
 

@@ -8,7 +8,7 @@ namespace pgci {
 
 namespace {
 
-// These hold OIDs of objects of the source's database, which mean something else here; their text is the name.
+// Values of these types contain OIDs of the source's database, which are different here. Their text contains the name.
 bool holds_local_oids(Oid type) {
     switch (type) {
     case REGPROCOID:
@@ -28,8 +28,8 @@ bool holds_local_oids(Oid type) {
     }
 }
 
-// What the receive functions of these read is not what was sent: xml loses its declaration, empty vectors (and from
-// 18.6, empty queries of text search) are refused, and of the others every value.
+// The receive functions of these types do not return the sent value: xml loses its declaration, empty vectors (and,
+// from 18.6, empty text search queries) are refused, and the other types refuse every value.
 bool is_not_received_as_sent(Oid type) {
     switch (type) {
     case XMLOID:
@@ -69,8 +69,8 @@ struct BatchType {
     int typmod = -1;
 };
 
-// What text is read as: the target's type, but a domain is left to the INSERT, so that its checks run as they do
-// there for every other column.
+// Returns the type as which text is read: the target's type, or the base type of a domain. The INSERT checks the
+// domain, as it does for every other column.
 BatchType text_batch_type(const TargetColumn &into) {
     return pg_call([&] {
         int32 typmod = into.typmod;
@@ -79,7 +79,7 @@ BatchType text_batch_type(const TargetColumn &into) {
     });
 }
 
-// Types of the source that this server does not know by number are shown without one.
+// Lists the columns; the types that this server does not know by OID are left out.
 std::string list_source(const std::vector<SourceColumn> &columns) {
     std::vector<std::string> list;
     list.reserve(columns.size());
@@ -116,7 +116,7 @@ void check_duplicates(const std::vector<SourceColumn> &source, const char *what)
               "Columns map by name; give each one a name of its own with AS.");
 }
 
-// In binary where both servers have the type, else as text that is read as `text`.
+// Uses binary format if both servers have the type, else text that is read as type `text`.
 MappedColumn carry(const SourceColumn &column, BatchType text) {
     const Oid type = column.type;
     const bool binary = pg_call([=] { return has_common_binary_form(type); });

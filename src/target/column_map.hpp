@@ -1,4 +1,4 @@
-// Which source column goes into which target column, and how it travels.
+// Maps source columns to target columns and decides the format in which each is transferred.
 #pragma once
 
 #include <string>
@@ -8,18 +8,18 @@
 
 namespace pgci {
 
-// OIDs below this are assigned by hand in PostgreSQL's source and mean the same in every server.
+// Smaller OIDs are assigned manually in PostgreSQL's source code and have the same meaning in every server.
 constexpr Oid first_unstable_oid = FirstGenbkiObjectId;
 
-// Do both servers have this very type, with a binary form? PostgreSQL code.
+// Returns whether both servers have this type with the same binary format. PostgreSQL code.
 bool has_common_binary_form(Oid type);
 
-// A column of a batch: same name at the source, in the batch and in the target.
+// A column of a batch. It has the same name at the source, in the batch and in the target.
 struct MappedColumn {
     std::string name;
     Oid source_type = InvalidOid;
-    bool as_text = false;        // the source sends text, which the batch type's input function reads
-    Oid batch_type = InvalidOid; // the source's type, or the target's base type for a column that travels as text
+    bool as_text = false;        // transferred as text, for the batch type's input function
+    Oid batch_type = InvalidOid; // the source's type, or the target's base type for a text column
     int batch_typmod = -1;
 
     bool operator==(const MappedColumn &) const = default;
@@ -27,21 +27,21 @@ struct MappedColumn {
 
 struct ColumnMap {
     std::vector<MappedColumn> columns{};
-    bool all_binary_in_order = true; // the query's result can be fetched as it is
+    bool all_binary_in_order = true; // the query's result can be fetched unchanged
 
     bool operator==(const ColumnMap &) const = default;
 };
 
-// The columns that go into the target, by name, without those that the target generates; other target columns take
-// their defaults. `what` (the query, the transform) is what messages call the columns' origin. Raises 42701 for two
-// columns of one name, 42804 for one that the target lacks.
+// Returns the columns to insert into the target, by name, without those that the target generates. Other target columns
+// get their defaults. `what` (the query, the transform) is the origin of the columns in messages. Raises 42701 for two
+// columns with the same name, 42804 for one that the target does not have.
 std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, const Target &target, const char *what);
 
-// How the columns of the query travel into columns of the target.
+// Decides how the columns of the query are transferred into columns of the target.
 ColumnMap carry_to_target(const std::vector<SourceColumn> &columns, const Target &target);
 
-// How they travel into a batch that a transform reads: with the source's types, or as text where the servers have no
-// common one. Raises 42701 for two columns of one name.
+// Decides how the columns are transferred into the batch of a transform: with the source's types, or as text if the
+// servers have no common type. Raises 42701 for two columns with the same name.
 ColumnMap carry_to_transform(const std::vector<SourceColumn> &columns);
 
 } // namespace pgci

@@ -7,7 +7,7 @@ namespace pgci {
 
 namespace {
 
-// A unique index that ON CONFLICT can use: its columns in the index's order; none if it cannot.
+// A unique index that ON CONFLICT can use: its columns in index order.
 struct UniqueIndex {
     bool usable = false;
     bool is_primary = false;
@@ -39,7 +39,7 @@ UniqueIndex describe_index(Oid oid) {
     return result;
 }
 
-// The indexes of a table, in memory of the transaction.
+// Returns the indexes of a table, allocated in memory of the transaction.
 List *usable_indexes(Oid table) {
     List *result = NIL;
     const Relation relation = relation_open(table, NoLock);
@@ -70,7 +70,7 @@ void check_exist(const Target &target, const std::vector<std::string> &names) {
             raise(SqlState("42703"), "key column \"" + shorten(name) + "\" does not exist in target " + target.name());
 }
 
-// "::type COLLATE collation", with the type's modifier: numeric(10,2) knows 1.001 and 1.002 as one.
+// Returns "::type COLLATE collation" with the type's modifier: in numeric(10,2), 1.001 and 1.002 are equal.
 std::string conversion_to(const TargetColumn &column, Oid collation) {
     const Oid type = column.type;
     const int typmod = column.typmod;
@@ -82,7 +82,7 @@ std::string conversion_to(const TargetColumn &column, Oid collation) {
     return text;
 }
 
-// `collations` has those of the index, or is null.
+// `collations` are those of the index, or null.
 ConflictKey make_key(const Target &target, std::vector<std::string> names, bool nulls_conflict,
                      const Oid *collations = nullptr) {
     ConflictKey key{.columns = std::move(names), .nulls_conflict = nulls_conflict};
@@ -115,7 +115,7 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
         if (key_columns ? sorted == wanted : index.is_primary)
             return make_key(target, std::move(names), index.nulls_conflict, index.collations);
     }
-    // The table behind a view, or at another server, has indexes that are not known here.
+    // The indexes of the table behind a view, or at another server, are unknown here.
     if (key_columns && !target.has_indexes()) return make_key(target, *key_columns, false);
     if (!key_columns)
         raise(sqlstate::no_such_key, "target " + target.name() + " has no primary key to know rows again by",

@@ -1,4 +1,4 @@
-// The key by which modes skip and upsert know a row again.
+// The key by which modes skip and upsert identify existing rows.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,15 @@ namespace pgci {
 
 struct ConflictKey {
     std::vector<std::string> columns{};
-    // Of each, the text that behind a value makes it compare as the key does: the column's type, the index's collation.
+    // For each column, the suffix that makes a value compare as in the index: the column's type and the index's
+    // collation.
     std::vector<std::string> conversions{};
     bool has_nullable_columns = false;
     bool nulls_conflict = false; // UNIQUE NULLS NOT DISTINCT
 };
 
-// The primary key, or the given columns. Raises 42703 for a column that is not there, 42P10 where no unique index of
-// exactly these columns can tell a conflict, and names the key that was looked for.
+// Returns the primary key, or the given columns. Raises 42703 for a column that does not exist, and 42P10, with the
+// key, if no unique index on exactly these columns can detect a conflict.
 ConflictKey find_conflict_key(const Target &target, const std::optional<std::vector<std::string>> &key_columns);
 
 } // namespace pgci

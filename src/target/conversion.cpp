@@ -10,7 +10,7 @@ struct Pathway {
     CoercionPathType kind;
     const char *function;
     Oid base;
-    int32 typmod; // of the base type
+    int32 typmod; // modifier of the base type
 };
 
 Pathway find_pathway(Oid from, Oid to, int32 typmod) {

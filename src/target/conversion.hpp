@@ -1,4 +1,4 @@
-// What an INSERT does to a value so that it fits its column.
+// The conversion that an INSERT applies to the value of a column.
 #pragma once
 
 #include <optional>
@@ -9,17 +9,17 @@
 namespace pgci {
 
 struct Conversion {
-    bool exists = true;      // false: the INSERT is refused (42804)
-    std::string description; // empty where the value is stored as it is
+    bool exists = true;      // false: an INSERT fails (42804)
+    std::string description; // empty: stored unchanged
 };
 
-// From a value of type `from`, without a modifier, into a column, as an assignment.
+// Returns the assignment conversion from a value of type `from`, without a modifier, to a column.
 Conversion find_conversion(Oid from, const TargetColumn &into);
 
-// A type's name here, with its modifier.
+// Returns the name of a type on this server, with its modifier.
 std::string type_text(Oid type, int typmod);
 
-// The same as SQL that names the type whatever search_path is; without a modifier unless one is given.
+// Returns the same as SQL that does not depend on search_path, without a modifier unless one is given.
 std::string qualified_type_name(Oid type, int typmod = -1);
 
 } // namespace pgci

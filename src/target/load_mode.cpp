@@ -10,7 +10,7 @@ namespace pgci {
 
 namespace {
 
-// name, name, ... with something before each name.
+// Returns "name, name, ..." with a prefix before each name.
 std::string list_names(const std::vector<std::string> &names, const std::string &before = {}) {
     std::string list;
     for (const std::string &name : names) {
@@ -24,8 +24,8 @@ bool contains(const std::vector<std::string> &names, const std::string &name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Of several rows of one key the last one: INSERT ... ON CONFLICT takes no row twice. The rows are told apart as the
-// target's index tells them. A key with a NULL conflicts with nothing, unless the index says otherwise.
+// Selects the last row of each key, because INSERT ... ON CONFLICT must not affect a row twice. Keys are compared as in
+// the target's index. A key that contains NULL does not conflict, unless the index is NULLS NOT DISTINCT.
 std::string last_of_each_key(const BatchRelation &batch, const ConflictKey &key) {
     const std::string ordinal = "ordered." + quote_identifier(batch.ordinal);
     std::string distinct;
@@ -42,8 +42,9 @@ std::string last_of_each_key(const BatchRelation &batch, const ConflictKey &key)
            batch.from + ") AS ordered ORDER BY " + distinct + ", " + ordinal + " DESC";
 }
 
-// The rows are compared as they are stored: 1.0 and 1.00 differ, and no type needs an equality operator. A function, because
-// a distributing planner that writes the statement anew makes operators of the columns out of one between rows.
+// Compares the stored form of rows: 1.0 and 1.00 differ, and no type needs an equality operator. Calls a function,
+// because a distributing planner that deparses the statement turns an operator between rows into operators between
+// columns.
 std::string on_conflict_update(const BatchRelation &batch, const ConflictKey &key) {
     std::string set;
     std::vector<std::string> updated;
@@ -76,7 +77,7 @@ LoadStatements build_statements(Mode mode, const Target &target, const BatchRela
         statements.remove = "DELETE FROM " + target.name();
         if (!slice.empty()) {
             statements.remove += " WHERE (" + slice + "\n)";
-            // The row is judged as it was stored, after casts, defaults and triggers.
+            // Checks the stored row, after casts, defaults and triggers.
             statements.counts_outside = true;
             statements.insert = "WITH " + batch.with_list(true) + "inserted AS (" + insert + " RETURNING ((" + slice +
                                 "\n)) IS TRUE AS inside) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER "

@@ -1,4 +1,4 @@
-// The statements of each mode.
+// The SQL statements of each mode.
 #pragma once
 
 #include <optional>
@@ -12,11 +12,11 @@
 
 namespace pgci {
 
-// The statements of a run. Each batch is one execution of `insert`.
+// The statements of a run. `insert` is executed once for each batch.
 struct LoadStatements {
-    std::string remove; // DELETE of the slice; empty if the mode has none
+    std::string remove; // DELETE of the slice; empty if the mode does not delete
     std::string insert;
-    bool counts_outside = false; // `insert` is a query of two counts: rows written, rows outside of the slice
+    bool counts_outside = false; // `insert` returns two counts: rows written, and rows outside the slice
 };
 
 // Builds the statements. `key` is for skip and upsert, `slice` for replace (empty: the whole target).

@@ -7,7 +7,8 @@ namespace pgci {
 
 namespace {
 
-// Where row security hides rows from the user, a slice would be deleted in part and then doubled.
+// If row-level security hides rows from the user, DELETE would remove only a part of the slice, and the rest would be
+// duplicated.
 void check_sees_all_rows(const Target &target) {
     const Oid relation = target.oid();
     if (pg_call([=] { return check_enable_rls(relation, InvalidOid, true); }) != RLS_ENABLED) return;

@@ -50,7 +50,7 @@ bool is_catalog_schema(Oid schema) {
     pg_unreachable();
 }
 
-// Before anything is locked: who may not insert may not hold up others.
+// Check before locking: a user without the privilege must not block other sessions.
 void check_rights(Oid relation, TargetUse use) {
     const Oid schema = get_rel_namespace(relation);
     const char *const name = get_rel_name(relation);
@@ -61,7 +61,7 @@ void check_rights(Oid relation, TargetUse use) {
     if (use == TargetUse::look) return;
     const Oid user = GetUserId();
     const char kind = get_rel_relkind(relation);
-    // Only of these kinds are rights a matter; the others are refused for what they are.
+    // Check privileges only for these kinds. The others are refused because of their kind.
     if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE &&
         kind != RELKIND_VIEW)
         return;
@@ -74,7 +74,7 @@ LOCKMODE lock_of(TargetUse use) { return use == TargetUse::write ? RowExclusiveL
 
 Relation open_checked(Oid oid, TargetUse use) {
     check_rights(oid, use);
-    // An index is opened too, to be refused by name.
+    // Open an index too, so that the error shows its name.
     const Relation relation = try_relation_open(oid, lock_of(use));
     if (relation == nullptr) raise_gone(oid);
     check_kind(relation);
@@ -89,7 +89,7 @@ Relation open_checked(Oid oid, TargetUse use) {
           detail);
 }
 
-// By the schema that the query names, or else along search_path; temporary tables and catalogs are never meant.
+// Uses the schema of the query, or search_path. Ignores temporary tables and catalogs.
 Oid look_up(const char *schema, const char *relation) {
     if (schema[0] != '\0') {
         const Oid found = LookupExplicitNamespace(schema, true);
@@ -106,8 +106,8 @@ Oid look_up(const char *schema, const char *relation) {
     return InvalidOid;
 }
 
-// The relation that has the name under its lock, as RangeVarGetRelidExtended finds it: what was renamed, dropped or created while
-// this session waited for the lock counts.
+// Looks up and locks the relation as RangeVarGetRelidExtended does: if it was renamed, dropped or created while this
+// session waited for the lock, looks it up again.
 Oid look_up_and_lock(const char *schema, const char *relation, TargetUse use) {
     for (Oid locked = InvalidOid;;) {
         const uint64 invalidations = SharedInvalidMessageCounter;
@@ -122,7 +122,7 @@ Oid look_up_and_lock(const char *schema, const char *relation, TargetUse use) {
     }
 }
 
-// The one table that the result's columns come from.
+// Returns the only table that the result columns come from.
 Oid single_source_table(const std::vector<SourceColumn> &columns) {
     Oid table = InvalidOid;
     for (const SourceColumn &column : columns) {
@@ -134,7 +134,7 @@ Oid single_source_table(const std::vector<SourceColumn> &columns) {
     return table;
 }
 
-// The one relation of FROM, which the source must have found by that name.
+// Returns the only relation of FROM. The source must have resolved it to the same name.
 WrittenName written_name_of(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source) {
     const Oid table = single_source_table(columns);
     if (!query.only_relation()) raise_unclear("The query's FROM clause is not exactly one table.");

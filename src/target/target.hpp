@@ -1,4 +1,4 @@
-// The relation that the rows go into: found, locked, checked.
+// The target of a run: looked up, locked and checked.
 #pragma once
 
 #include <string>
@@ -16,41 +16,41 @@ struct TargetColumn {
     int typmod = -1;
     Oid collation = InvalidOid;
     bool is_not_null = false;
-    bool is_generated = false;       // GENERATED ALWAYS AS (...) STORED: computed here, never written
-    bool is_identity_always = false; // takes the source's value all the same
+    bool is_generated = false;       // GENERATED ALWAYS AS (...) STORED: never written
+    bool is_identity_always = false; // the source's value is inserted (OVERRIDING SYSTEM VALUE)
 };
 
-// The relation stays locked to the end of the transaction: ROW EXCLUSIVE to write, and then the current user must have the
-// right to insert into it; ACCESS SHARE, as by any query, to look at it, for which no right is asked.
+// The use of the relation, which stays locked until the end of the transaction. write: ROW EXCLUSIVE lock, requires the
+// INSERT privilege. look: ACCESS SHARE lock, requires no privilege.
 enum class TargetUse { write, look };
 
 class Target {
   public:
-    // Raises 42P01 for a relation that was dropped, 42809 for a sequence, index, materialized view or a view that takes no inserts, 42501 for catalogs
-    // and missing rights, 0A000 for another session's temporary table.
+    // Raises 42P01 for a relation that was dropped, 42809 for a sequence, index, materialized view or a view that
+    // cannot be inserted into, 42501 for catalogs and missing privileges, 0A000 for a temporary table of another
+    // session.
     static Target open(Oid relation, TargetUse use = TargetUse::write);
 
-    // Finds the relation that a query reads: the source's analysis must name one table, and the query's FROM clause
-    // must name it, and no other relation. It is looked up here by the name that the query uses; the relation that has
-    // the name when the lock is taken is the target. Raises 42P09 when that is not clear
-    // and 42P01 when this server has no such table.
+    // Finds the relation that a query reads. The source must have found exactly one table, and the FROM clause must
+    // consist of this table. The name is looked up on this server; the target is the relation that has this name when
+    // the lock is acquired. Raises 42P09 if the table is ambiguous, and 42P01 if this server does not have it.
     static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
                        TargetUse use = TargetUse::write);
 
-    // Opens it again in a later transaction of the run: locks it and reads its columns. Raises 42P01 where it was dropped, or
-    // where its name means another relation.
+    // Locks the relation again in a later transaction of the run and reads its columns. Raises 42P01 if it was dropped
+    // or its name refers to another relation.
     void open_again();
 
     Oid oid() const { return oid_; }
-    // What a statement must use that names the target. Valid as long as the object.
+    // Returns what a statement that names the target must use. Valid during the lifetime of the object.
     UsedRelation used_for(AclMode use) const { return {oid_, use, name_.c_str()}; }
-    // schema.relation, each quoted where needed.
+    // schema.relation, each quoted if necessary.
     const std::string &name() const { return name_; }
     const std::vector<TargetColumn> &columns() const { return columns_; }
-    // The column of a name, or null.
+    // Returns the column of this name, or null.
     const TargetColumn *find_column(const std::string &name) const;
     bool is_view() const { return kind_ == RELKIND_VIEW; }
-    // Views and foreign tables have no indexes of their own.
+    // Views and foreign tables have no indexes on this server.
     bool has_indexes() const { return kind_ == RELKIND_RELATION || kind_ == RELKIND_PARTITIONED_TABLE; }
 
   private:
@@ -60,7 +60,7 @@ class Target {
     std::vector<TargetColumn> columns_;
 };
 
-// Raises 42809 for a copy of a table onto itself: rows that are read from the table they are written to would be doubled.
+// Raises 42809 if a table is copied to itself, which would duplicate its rows.
 void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target);
 
 } // namespace pgci

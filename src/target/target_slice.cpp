@@ -12,7 +12,7 @@ std::int64_t delete_slice(const std::string &statement, const UsedRelation &targ
     return pg_call([=] {
         spi_connect();
         const SPIPlanPtr plan = spi_prepare(sql, target);
-        // As foreign keys do it: rows are found by the newest snapshot, and checked against the transaction's own.
+        // As for foreign keys, the newest snapshot finds the rows, and the transaction's snapshot checks them.
         const bool is_blind = IsolationUsesXactSnapshot();
         const Snapshot snapshot = is_blind ? GetLatestSnapshot() : InvalidSnapshot;
         const Snapshot crosscheck = is_blind ? GetTransactionSnapshot() : InvalidSnapshot;
