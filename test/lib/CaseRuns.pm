@@ -1,4 +1,4 @@
-# Runs of the cases of TargetCases.pm.
+# Runs the cases of TargetCases.pm.
 package CaseRuns;
 
 use strict;
@@ -9,7 +9,7 @@ use Test::More;
 use Exporter 'import';
 our @EXPORT = qw(create_target call_of modes_of run_steps);
 
-# The statements that make the target of a case, in a schema of its own.
+# The statements that create the target of a case, in its own schema.
 sub create_target
 {
 	my ($case) = @_;
@@ -17,7 +17,7 @@ sub create_target
 		CREATE TABLE log (n int GENERATED ALWAYS AS IDENTITY, what text); $case->{ddl}";
 }
 
-# The arguments of the call, for copy_sql() and sister_sql(). In mode replace all of the target is the slice.
+# The arguments of the call, for copy_sql() and sister_sql(). In mode replace the slice is the whole target.
 sub call_of
 {
 	my ($case, $method, $mode) = @_;
@@ -32,8 +32,8 @@ sub modes_of
 	return @{ $case->{modes} // [ 'append', 'replace' ] };
 }
 
-# Runs statements, each step after the other whatever comes; returns what each has printed, or its error as "ERROR
-# SQLSTATE: message", or "refused: ...".
+# Runs the statements, even after an error. Returns the output of each, or its error as "ERROR SQLSTATE: message" or
+# "refused: ...".
 sub run_steps
 {
 	my ($node, @steps) = @_;

@@ -1,4 +1,4 @@
-# Columns of every type, and values that are cast on their way: cases for TargetCases.pm.
+# Cases for TargetCases.pm: columns of every type, and values that are cast.
 package ColumnCases;
 
 use strict;
@@ -7,7 +7,7 @@ use warnings;
 use Exporter 'import';
 our @EXPORT = qw(column_cases);
 
-# The values of a type, and NULL; each with an array of it.
+# The values of a type, and NULL, each also as an array.
 sub of_type
 {
 	my ($type, @values) = @_;
@@ -17,7 +17,7 @@ sub of_type
 		  . " FROM unnest(ARRAY[$list, NULL]::text[]) WITH ORDINALITY AS u (v, i) ORDER BY i" };
 }
 
-# A value of the source's type in a column of the target's.
+# A value of the source's type in a column of the target's type.
 sub cast
 {
 	my ($value, $type) = @_;

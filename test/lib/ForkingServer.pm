@@ -1,4 +1,4 @@
-# A server of a test's own: a process on a port of 127.0.0.1, with a child for each connection, until the test ends.
+# A server of a test: a process on a port of 127.0.0.1 with a child for each connection, until the test ends.
 package ForkingServer;
 
 use strict;
@@ -7,7 +7,7 @@ use warnings;
 use IO::Socket::INET;
 use POSIX ();
 
-# $serve->($socket) runs in the child, whose end is that of the connection.
+# $serve->($socket) runs in the child. The connection ends with the child.
 sub new
 {
 	my ($class, $serve) = @_;
@@ -41,7 +41,7 @@ sub DESTROY
 	return;
 }
 
-# Sends bytes; the end of the connection ends the process, too.
+# Sends bytes. If the connection has ended, the process exits.
 sub put
 {
 	my ($socket, $bytes) = @_;

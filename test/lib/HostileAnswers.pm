@@ -1,4 +1,4 @@
-# Answers that no question of ours expects, made of the right one: functions for the attacks of HostileProxy.pm.
+# Unexpected answers, made from the right one: functions for the attacks of HostileProxy.pm.
 package HostileAnswers;
 
 use strict;
@@ -10,7 +10,7 @@ use ProtocolMessages;
 use Exporter 'import';
 our @EXPORT = qw(hostile_answers);
 
-# The parts of an answer: what comes before its columns, its columns [name, type, format] or undef, its rows (DataRow
+# The parts of an answer: the messages before its columns, its columns [name, type, format] or undef, its rows (DataRow
 # messages), its command tag, and its end.
 sub parts
 {
@@ -44,14 +44,14 @@ sub columns
 	return \@columns;
 }
 
-# A result of these columns and so many rows of these values, if it is not one of Describe, which is columns alone.
+# A result with these columns and this number of rows with these values. An answer to Describe has only the columns.
 sub result
 {
 	my ($part, $columns, $count, @values) = @_;
 	return (@{ $part->{head} }, description(@$columns), $part->{is_description} ? () : ((row(@values)) x $count, complete("$part->{tag} $count")), @{ $part->{end} });
 }
 
-# The right columns, all with this value; in a description it is their name.
+# The right columns, each with this value; in a description the value is their name.
 sub with_value
 {
 	my ($value) = @_;
@@ -63,7 +63,7 @@ sub with_value
 	};
 }
 
-# Sends a message so many times; ends with the connection.
+# Sends a message this number of times, until the connection ends.
 sub many_times
 {
 	my ($message, $times) = @_;
@@ -72,7 +72,7 @@ sub many_times
 	return sub { my ($session) = @_; for (my $i = 0; $i < $times; $i += $a_block) { $session->put($block); } };
 }
 
-# Sends a message of this type that begins so and is so many MB long.
+# Sends a message of this type and size in MB that begins with these bytes.
 sub long_message
 {
 	my ($type, $megabytes, $begin, $end) = @_;

@@ -1,12 +1,12 @@
-# A proxy before a real source that answers one statement of a connection otherwise than the source does. The
-# application_name of the connection names the attack, or is any other name: then all answers are the source's.
+# A proxy for a real source that replaces the answer to one statement of a connection. The application_name of the
+# connection selects the attack. With any other name, the proxy changes nothing.
 #
-# An attack is [kind, nth, answer]: the nth statement of that kind gets what answer->(messages of the right answer) returns,
-# whose elements are as in HostileSource.pm. The source has carried out the statement all the same, so that all others
-# get the right answers.
+# An attack is [kind, nth, answer]: the answer to the nth statement of that kind is what answer->(messages of the right
+# answer) returns, with the elements that HostileSource.pm describes. The source executes the statement nevertheless, so
+# that all other answers are right.
 #
-# Each statement that passes is a line "name<TAB>kind" of the file that seen() reads; that of the attack has "<TAB>attacked"
-# behind it.
+# For each statement the proxy writes a line "name<TAB>kind" to the file that seen() reads, with "<TAB>attacked" after
+# the attacked one.
 package HostileProxy;
 
 use strict;
@@ -23,7 +23,7 @@ use parent 'ForkingServer';
 use Exporter 'import';
 our @EXPORT = qw(start_hostile_proxy);
 
-# Starts it before a port of 127.0.0.1, for these attacks (name => attack); it listens until the test ends.
+# Starts the proxy for a port of 127.0.0.1 with these attacks (name => attack). It listens until the test ends.
 sub start_hostile_proxy
 {
 	my ($source_port, $attacks) = @_;
@@ -39,7 +39,7 @@ sub conninfo
 	return "host=127.0.0.1 port=$self->{port} user=etl_trusted dbname=postgres sslmode=disable application_name='$name'";
 }
 
-# The statements that have passed since the last time.
+# The statements since the last call.
 sub seen
 {
 	my ($self) = @_;
@@ -48,7 +48,7 @@ sub seen
 	return @lines;
 }
 
-# What kind of statement is it? By the text that each kind has and no other.
+# The kind of a statement, by text that only this kind contains.
 my @kinds = (
 	[ qr/^BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT [^;]+$/, 'begin' ],
 	[ qr/^DECLARE copy_incremental /, 'declare' ],
@@ -113,7 +113,7 @@ sub wait_for_end
 	POSIX::_exit(0);
 }
 
-# The client's messages: what ends in a Query or a Sync is one statement, with an answer that ends in ReadyForQuery.
+# The messages of the client. Each Query or Sync ends one statement, whose answer ends with ReadyForQuery.
 sub take_question
 {
 	my ($self, $bytes) = @_;
@@ -147,7 +147,7 @@ sub take_answer
 	return;
 }
 
-# All messages of an answer have come. The first is that of the startup.
+# All messages of an answer have arrived. The first answer is that of the startup.
 sub answer
 {
 	my ($self) = @_;

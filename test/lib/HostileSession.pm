@@ -1,4 +1,4 @@
-# A session of HostileSource.pm: what it answers to a run, unless its scenario has it otherwise.
+# A session of HostileSource.pm: its answers to a run, unless the scenario replaces them.
 package HostileSession;
 
 use strict;
@@ -9,12 +9,12 @@ use POSIX ();
 use ProtocolMessages;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
-# Serves a connection to its end; $file is there as long.
+# Serves a connection. $file exists until the connection ends.
 sub serve
 {
 	my ($socket, $scenarios, $file) = @_;
 	open(my $mark, '>', $file) or die $!;
-	# As PostgreSQL does it; what waits to be sent when a process ends with input unread is lost.
+	# Like PostgreSQL: output is lost if a process ends with unread input.
 	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);
 	my $self = bless { socket => $socket, in => '', unit => [], times => {}, place => 0, pid => $$ }, __PACKAGE__;
 	$SIG{PIPE} = 'IGNORE';
@@ -60,7 +60,7 @@ sub wait_for_end
 	POSIX::_exit(0);
 }
 
-# Sends the answer of a point, as the scenario has it.
+# Sends the answer for a point, as changed by the scenario.
 sub answer
 {
 	my ($self, $point, @messages) = @_;
@@ -86,7 +86,8 @@ sub end_unit
 	return;
 }
 
-# One message of the client. The answers to Parse, Bind, Describe and Execute go out with the next Sync or Flush.
+# Handles one message of the client. The answers to Parse, Bind, Describe and Execute are sent at the next Sync or
+# Flush.
 sub take
 {
 	my ($self, $type, $body) = @_;
@@ -131,7 +132,7 @@ sub take
 
 sub status { my ($self) = @_; return ready($self->{in_transaction} ? 'T' : 'I'); }
 
-# The format of the result columns that Bind asks for.
+# The result formats in Bind.
 sub result_format
 {
 	my ($body) = @_;
@@ -153,7 +154,7 @@ sub columns
 	return map { [ @$_, $format ] } @{ $self->{scenario}{columns} // [ [ 'id', 23 ], [ 'note', 25 ] ] };
 }
 
-# The columns that a statement returns.
+# The columns of a statement's result.
 sub shown
 {
 	my ($self, $format) = @_;
@@ -167,7 +168,7 @@ sub row_values
 	return $self->{scenario}{values} ? @{ $self->{scenario}{values} } : ($format ? pack('N', $id) : $id, "row $id");
 }
 
-# The answer to a statement; the simple protocol wants the row description, too.
+# The answer to a statement. The simple protocol also needs the row description.
 sub execute
 {
 	my ($self, $sql, $format, $describe) = @_;
@@ -179,7 +180,7 @@ sub execute
 	}
 	elsif ($sql =~ /pg_backend_pid/)
 	{
-		# One column of the settings' query is called by what it is, the others are of no interest.
+		# In the query of the settings, the name of one column matters.
 		my $more = () = $sql =~ /set_config\(/g;
 		$self->{in_transaction} = 1;
 		$self->{point} = 'begin';
@@ -208,7 +209,7 @@ sub execute
 		push @$unit, message('H', pack 'Cn*', 1, scalar @formats, @formats);
 		my @rows = map { tuple($self->row_values($_, 1)) } 1 .. $self->{rows};
 		my $header = "PGCOPY\n\377\r\n\0" . pack 'NN', 0, 0;
-		# As the server does it: the header comes with the first row.
+		# Like PostgreSQL: the header is sent with the first row.
 		push @$unit, map { copy_data($_) } $header . (shift(@rows) // ''), @rows, pack('n', 65535);
 		push @$unit, message('c'), complete("COPY $self->{rows}");
 	}

@@ -1,11 +1,12 @@
-# A server that speaks PostgreSQL's protocol as far as a run needs it, and breaks it on purpose: what it does wrong, and
-# where, is a scenario. The database of the connection names the scenario.
+# A server that implements PostgreSQL's protocol as far as a run needs it, and violates it as a scenario says. The
+# database of the connection names the scenario.
 #
 # A scenario is a hash. A key is a point of the session: startup, begin, describe, lookup, declare, fetch, copy, commit,
-# cancel, and select for a query of dblink's; or "fetch 2" for the second time a connection comes there. Its value is a function that gets the messages of
-# the right answer and returns those to send instead. An element that is a function is called when its turn comes.
-# The key rows is the number of rows of the table (id int4, note text) that the server has, 12 unless given; columns, a list
-# of [name, type oid], and values make it another table whose rows have these bytes.
+# cancel, or select for a query of dblink; or "fetch 2" for the second time that a connection reaches it. The value is a
+# function that receives the messages of the right answer and returns the messages to send. An element that is a
+# function is called when it is reached. The key rows is the number of rows of the table (id int4, note text) on the
+# server, by default 12. The keys columns, a list of [name, type oid], and values define another table, whose rows have
+# these bytes.
 package HostileSource;
 
 use strict;
@@ -21,7 +22,7 @@ use parent 'ForkingServer';
 use Exporter 'import';
 our @EXPORT = qw(start_hostile_source);
 
-# Starts it for these scenarios (name => scenario); it listens on a port of 127.0.0.1 until the test ends.
+# Starts the server for these scenarios (name => scenario). It listens on a port of 127.0.0.1 until the test ends.
 sub start_hostile_source
 {
 	my (%scenarios) = @_;
@@ -38,7 +39,7 @@ sub conninfo
 	return "host=127.0.0.1 port=$self->{port} user=etl_reader dbname='$scenario' sslmode=disable " . ($more // '');
 }
 
-# How many connections are open.
+# The number of open connections.
 sub connections
 {
 	my ($self) = @_;
@@ -51,7 +52,7 @@ sub connections
 	return $open;
 }
 
-# Waits until no connection is open; false after three minutes.
+# Waits until no connection is open. Returns false after three minutes.
 sub is_left_alone
 {
 	my ($self) = @_;
@@ -59,13 +60,13 @@ sub is_left_alone
 	return 0;
 }
 
-# Tests that a call which fails with this SQLSTATE leaves nothing behind in its session, whose process is $pid, nor here,
-# however often ($times) it is made.
+# Tests that a call that fails with this SQLSTATE, made $times times, leaves no resources in its session, whose process
+# is $pid, and no connection here.
 sub leaves_nothing
 {
 	my ($self, $session, $pid, $call, $sqlstate, $times, $name) = @_;
 	$call =~ s/'/''/g;
-	# In portions, each of which has its own time.
+	# In portions, each with its own timeout.
 	my $run = sub { return join '', map { (outcome_of($session, "SELECT '$call' FROM generate_series(1, 5) \\gexec"))[1] } 1 .. $_[0] / 5; };
 	$run->(5);
 	my @before = usage($pid);

@@ -1,5 +1,5 @@
-# Runs of one window that meet, for 051 and 052: start_meeting() makes two servers, where a trigger can hold a run up at a row
-# or make it fail; the others start and end such runs.
+# Concurrent runs of one window, for 051 and 052. start_meeting() starts two servers with a trigger that can block a run
+# at a row or make it fail. The other functions start and end such runs.
 package MeetingRuns;
 
 use strict;
@@ -48,7 +48,7 @@ sub start_meeting
 	return;
 }
 
-# The call of a mode; the target named, or found by the query's table.
+# The call of a mode. The target is named, or found from the query's table.
 our %target = (named => { target => q('rows') }, found => {});
 sub call
 {
@@ -64,7 +64,7 @@ sub batches
 	return by_batches(call($mode, target => q('keyed'), batch => 100, %argument));
 }
 
-# Nothing is loaded and nothing known; the source is as it was.
+# Resets the target, the ledger and the source.
 sub start_anew
 {
 	$destination->safe_psql('postgres', 'TRUNCATE rows, keyed; DELETE FROM pgci_runs');
@@ -79,7 +79,7 @@ sub start_anew
 our $waiting = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71 AND NOT granted);
 our $held = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71);
 
-# Starts a second run and returns once it waits for the first.
+# Starts a second run and returns when it waits for the first.
 sub start_second
 {
 	my ($name, @statements) = @_;

@@ -1,5 +1,5 @@
-# The messages of PostgreSQL's protocol that a server sends, as bytes, and how a scenario of HostileSource.pm changes a list of
-# them.
+# The messages that a PostgreSQL server sends, as bytes, and functions with which a scenario of HostileSource.pm changes
+# a list of messages.
 package ProtocolMessages;
 
 use strict;
@@ -23,7 +23,7 @@ sub ready { my ($status) = @_; return message('Z', $status); }
 sub copy_data { my ($bytes) = @_; return message('d', $bytes); }
 sub row { return message('D', tuple(@_)); }
 
-# The values of a row as DataRow and COPY's binary format have them; undef is NULL.
+# The values of a row in the format of DataRow and binary COPY; undef is NULL.
 sub tuple
 {
 	return pack('n', scalar @_) . join '', map { defined $_ ? pack('N', length $_) . $_ : pack('l>', -1) } @_;
@@ -39,9 +39,9 @@ sub description
 		} @columns);
 }
 
-# --- what a list of messages may hold besides: things to do
+# --- actions that a list of messages can contain
 
-# Says nothing more until the client has gone.
+# Sends nothing until the client disconnects.
 sub silence { return sub { $_[0]->wait_for_end } }
 sub hang_up { return sub { POSIX::_exit(0) } }
 sub reset_connection
@@ -53,14 +53,14 @@ sub reset_connection
 	}
 }
 
-# Sends the messages one by one, a second between them, for ever.
+# Sends the messages one by one, one per second, without end.
 sub trickle
 {
 	my (@messages) = @_;
 	return sub { my ($session) = @_; for (my $i = 0;; ++$i) { $session->put($messages[ $i % @messages ]); sleep 1; } };
 }
 
-# Sends what a function returns, for ever; or always the same bytes.
+# Sends the result of a function, or always the same bytes, without end.
 sub flood
 {
 	my ($what) = @_;
@@ -77,7 +77,7 @@ sub place_of
 	return @places ? $places[ ($nth // 1) - 1 ] // $places[-1] : scalar @$messages;
 }
 
-# Functions for a scenario: the first message of this type gives way to these; or they stand before or after it.
+# Functions for a scenario: they replace the first message of this type, or insert messages before or after it.
 sub replace_first { my ($type, @new) = @_; return sub { splice @_, place_of($type, \@_), 1, @new; return @_; } }
 sub insert_before { my ($type, @new) = @_; return sub { splice @_, place_of($type, \@_), 0, @new; return @_; } }
 sub insert_after { my ($type, @new) = @_; return sub { splice @_, place_of($type, \@_) + 1, 0, @new; return @_; } }

@@ -1,8 +1,8 @@
-# Runs that are hit at random moments, for 050: what a moment is, and what must hold after it.
+# Faults at random moments of runs, for 050: the moments, and the checks after a fault.
 #
-# A moment is a row, drawn at random: there the run is made to wait in a trigger of the target (before the row, after
-# it, or at commit) or in the query at the source, and is hit while it waits. Some runs do not wait and are hit after a
-# random time. SEED=number repeats the moments; ROUNDS=number makes more of them, ROWS=number longer runs.
+# A moment is a random row. The run waits there in a trigger of the target (before the row, after it, or at commit) or
+# in the query at the source, and the fault occurs during the wait. For some runs, which do not wait, it occurs after a
+# random time. SEED=number repeats the moments, ROUNDS=number makes more, ROWS=number makes the runs longer.
 package RandomMoments;
 
 use strict;
@@ -26,23 +26,23 @@ our $all = $ENV{ROWS} // 10_000;    # rows of the day; their id is their place i
 my $batch = 700;
 our @kinds = qw(before after commit source time);
 
-# The columns of the day before each run: those of other days, and what an earlier run would have left.
+# The columns of the day before each run: rows of other days and of an earlier run.
 my %before = (
 	append => "day <> '$day'",
 	skip => "day <> '$day' OR id % 5 = 0",
 	upsert => "day <> '$day' OR id % 5 <= 2",
 	replace => "day <> '$day' OR id % 3 = 0");
-# By copy_incremental_batches(), or by a method other than cursor, where the name says so.
+# Uses copy_incremental_batches(), or the method that the name contains.
 our @modes = ((sort keys %before), (map { "batches_$_" } qw(skip upsert replace)), qw(copy_append copy_replace bulk_append));
 sub plain { my ($mode) = @_; return $mode =~ s/^(batches|copy|bulk)_//r; }
 
 our ($source, $destination);
-# The day by count and checksum, and the whole table, at the source and as each mode must leave it.
+# The number and checksum of the day's rows, and the whole table, at the source and as each mode must leave it.
 my $checksum = 'SELECT count(*), sum(hashtextextended(r::text, 0)) FROM (%s) AS r';
 my $of_day = "SELECT * FROM %s WHERE day = '$day'";
 my ($source_day, %whole);
 
-# Makes the servers and, for each mode, a target and what it holds before each run.
+# Starts the servers and creates a target, with its rows before the run, for each mode.
 sub start_random_moments
 {
 	my $config = "restart_after_crash = on\nshared_buffers = 32MB\nmax_connections = 30\nautovacuum = off\n";
@@ -71,7 +71,7 @@ sub start_random_moments
 		my $plain = plain($mode);
 		my $is_before = $before{$plain};
 		my $stale = $plain eq 'skip' ? 'v' : "CASE WHEN day = '$day' THEN -v ELSE v END";
-		# Rows that the source no longer has; only replace takes them away.
+		# Rows that the source has deleted; only replace deletes them.
 		my $gone = 'SELECT id + 10000000, day, v, pad FROM truth WHERE ' . ($plain eq 'replace' ? 'id % 50 = 0' : 'false');
 		$destination->safe_psql('postgres', <<~SQL);
 			CREATE TABLE $mode (LIKE truth INCLUDING ALL);
@@ -92,7 +92,7 @@ sub start_random_moments
 	return;
 }
 
-# The call of a mode; always the same text, so that the second call is the first one again.
+# The call of a mode. The text is always the same, so that a second call repeats the first.
 sub call
 {
 	my ($mode) = @_;
@@ -104,7 +104,7 @@ sub call
 	return $mode =~ /^batches/ ? by_batches($sql) : $sql;
 }
 
-# The rows that the target must hold when this many of the source's rows were copied; undef: none, and nothing deleted.
+# The rows of the target after this number of the source's rows was copied; undef: none copied and none deleted.
 sub expected
 {
 	my ($mode, $copied) = @_;
@@ -116,7 +116,7 @@ sub expected
 
 our ($at_source, $at_destination);    # they hold what the runs wait for
 
-# Targets as before the first run, an empty ledger, and someone who holds the lock at which runs wait.
+# Resets the targets and the ledger. A session takes the lock for which runs wait.
 sub prepare
 {
 	$destination->safe_psql('postgres', join ';', 'TRUNCATE ' . join(',', @modes),
@@ -127,18 +127,18 @@ sub prepare
 	return;
 }
 
-# Lets the runs go on.
+# Lets the runs continue.
 sub let_go
 {
 	for my $holder ($at_source, $at_destination)
 	{
-		# A holder whose server crashed is gone already.
+		# After a crash of its server, the session that holds the lock no longer exists.
 		eval { $holder->quit };
 	}
 	return;
 }
 
-# A random moment of each mode: { kind, row }. Rows with id % 5 = 3 are written in every mode.
+# A random moment for each mode: { kind, row }. Rows with id % 5 = 3 are written in every mode.
 sub draw_moments
 {
 	my ($round, @of) = @_;
@@ -152,11 +152,11 @@ sub start_run
 {
 	my ($mode, $moment) = @_;
 	my ($kind, $row) = @{$moment}{qw(kind row)};
-	# At the source, a run waits for the slowest of the others.
+	# At the source, a run waits for the slowest other run.
 	return start_client($destination, "run $mode", "SET test.$kind = '$row'; SET lock_timeout = '1h'", call($mode));
 }
 
-# Starts a run for every mode and returns once each has come to its moment.
+# Starts a run for every mode and returns when each has reached its moment.
 sub start_runs
 {
 	my ($moments) = @_;
@@ -178,7 +178,7 @@ sub start_runs
 	return \%client;
 }
 
-# The processes of the runs, here or at the source.
+# The processes of the runs, on this server or at the source.
 sub backends
 {
 	my ($session, $which) = @_;
@@ -187,14 +187,14 @@ sub backends
 our $of_runs = "application_name LIKE 'run %'";
 our $of_reader = "usename = 'etl_reader'";
 
-# Terminates or cancels them; one that ends meanwhile is a warning.
+# Terminates or cancels them. A run that has already ended causes a warning.
 sub signal_backends
 {
 	my ($node, $action, $which) = @_;
 	return $node->safe_psql('postgres', "SELECT count(pg_${action}_backend(pid)) FROM pg_stat_activity WHERE $which");
 }
 
-# Kills processes of a server at once, and returns when it has begun to restart.
+# Kills processes of a server and returns when the server has begun to restart.
 sub crash
 {
 	my ($node, @pids) = @_;
@@ -204,7 +204,7 @@ sub crash
 	return;
 }
 
-# How many rows of the target are not as expected, or the other way round.
+# The number of rows that are in only one of the target and the expected rows.
 sub difference
 {
 	my ($mode, $copied) = @_;
@@ -222,7 +222,7 @@ sub rows_of_day
 
 our %moments;    # fault and mode => how many
 
-# What must hold after a fault, and after the same call again.
+# Checks the state after a fault, and after the same call is repeated.
 sub exact_after
 {
 	my ($fault, $moments, $client) = @_;

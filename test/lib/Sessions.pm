@@ -1,4 +1,4 @@
-# Sessions of a test that stay open: calls that another session watches, cancels or kills meanwhile.
+# Sessions that stay open during a test: calls that another session watches, cancels or kills.
 package Sessions;
 
 use strict;
@@ -12,18 +12,18 @@ use Time::HiRes qw(usleep);
 use Exporter 'import';
 our @EXPORT = qw(open_session start_call end_of_call outcome_of poll_session start_client end_of_client usage);
 
-# A psql that lives on after an error and prints SQLSTATEs, and the process id of its backend.
+# A psql that continues after an error and prints SQLSTATEs, and the process id of its backend.
 sub open_session
 {
 	my ($node) = @_;
 	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	$session->set_query_timer_restart;
-	# query_safe takes a warning for a failure.
+	# query_safe treats a warning as a failure.
 	$session->query_safe('SET client_min_messages = error');
 	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
 }
 
-# Sends SQL in such a session, and does not wait for its end.
+# Sends SQL in such a session and does not wait for it to end.
 sub start_call
 {
 	my ($session, $sql) = @_;
@@ -31,8 +31,8 @@ sub start_call
 	return;
 }
 
-# Waits for the error that ends the call; returns its SQLSTATE and all that psql wrote to stderr. After FATAL psql has
-# ended; else the session can be used again.
+# Waits for the error that ends the call. Returns its SQLSTATE and everything that psql wrote to stderr. After FATAL
+# psql has exited; otherwise the session can be used again.
 sub end_of_call
 {
 	my ($session) = @_;
@@ -45,9 +45,9 @@ sub end_of_call
 	return ($sqlstate // 'no error', $said);
 }
 
-# Number of open sockets, pipes and epoll descriptors of a process, and its private memory in kB. How many files of
-# tables are open is the server's affair, and Private_Dirty counts pages of shared memory that nobody else has touched. A
-# sanitizer and valgrind keep memory that was freed, so it is 0 there.
+# The number of open sockets, pipes and epoll descriptors of a process, and its private memory in kB. Open files of
+# tables are not counted, because the server manages them. Private_Dirty is not used, because it includes pages of
+# shared memory that only this process has used. Sanitizers and valgrind keep freed memory, so the memory is 0 there.
 sub usage
 {
 	my ($pid) = @_;
@@ -56,7 +56,7 @@ sub usage
 	return (scalar @files, $ENV{ASAN_OPTIONS} || $ENV{VALGRIND} ? 0 : $memory);
 }
 
-# Runs SQL in such a session; returns its SQLSTATE, 00000 for success, and all that psql wrote.
+# Runs SQL in such a session. Returns its SQLSTATE, 00000 for success, and everything that psql wrote.
 sub outcome_of
 {
 	my ($session, $sql) = @_;
@@ -67,8 +67,8 @@ sub outcome_of
 	return ($state // '00000', "$said$out");
 }
 
-# Starts a psql that runs these statements, each in a transaction of its own, until one fails. Its backend is found by
-# its application_name. To be given to end_of_client.
+# Starts a psql that runs these statements, each in its own transaction, until one fails. Its application_name
+# identifies its backend. Pass the result to end_of_client.
 sub start_client
 {
 	my ($node, $application_name, @statements) = @_;
@@ -81,8 +81,8 @@ sub start_client
 	return \%client;
 }
 
-# Waits for the end of such a psql; returns the SQLSTATE ('00000' for success, 'lost' without an answer), and what it
-# printed to stdout and to stderr.
+# Waits until such a psql exits. Returns the SQLSTATE ('00000' for success, 'lost' without an answer) and its output to
+# stdout and stderr.
 sub end_of_client
 {
 	my ($client) = @_;
@@ -92,7 +92,8 @@ sub end_of_client
 	return ($done ? '00000' : $sqlstate // 'lost', $out, $client->{err});
 }
 
-# Polls a query in an open session until it returns this value, much faster than wait_until; false after three minutes.
+# Polls a query in an open session until it returns this value, with a shorter interval than wait_until. Returns false
+# after three minutes.
 sub poll_session
 {
 	my ($session, $sql, $value) = @_;

@@ -1,5 +1,5 @@
-# To be used first in a test file: runs the rest of it where the only name servers are such as never answer, in network and
-# mount namespaces of its own. Where these cannot be made, the test is skipped.
+# Use this module first in a test file. It runs the rest of the file in network and mount namespaces in which no name
+# server answers. The test is skipped if namespaces cannot be created.
 package SilentNameServer;
 
 use strict;
@@ -23,12 +23,12 @@ sub import
 	  @ARGV;
 }
 
-# Inside, as root of these namespaces; goes on as the user before.
+# Runs as root of these namespaces, then continues as the previous user.
 sub enter
 {
 	my ($user, $group, @command) = @_;
 	my $file = File::Temp->new(UNLINK => 0);
-	# Longer than any test waits: 5 attempts of 30 s at each of three.
+	# Longer than any test waits: 5 attempts of 30 s with each of three servers.
 	my @addresses = map { "127.0.0.$_" } 1 .. 3;
 	print $file "nameserver $_\n" for @addresses;
 	print $file "options timeout:30 attempts:5\n";

@@ -1,4 +1,4 @@
-# A server that stalls whoever connects: a process on a port of 127.0.0.1 for each way to do so.
+# A server that never completes an exchange: for each way to stall, a process on a port of 127.0.0.1.
 package StallingSource;
 
 use strict;
@@ -10,8 +10,8 @@ use HostileSession;
 use IO::Socket::INET;
 use ProtocolMessages;
 
-# $stall->($socket) is given each connection, or, with only_cancels => 1, each second one: the one before is served as
-# far as a run's first FETCH, which is not answered.
+# $stall->($socket) is called for each connection or, with only_cancels => 1, for every second one. The connection
+# before it is served up to the first FETCH of a run, which is not answered.
 sub new
 {
 	my ($class, $stall, %option) = @_;
@@ -29,7 +29,7 @@ sub new
 	return bless { server => $server, port => $server->port, folder => $folder }, $class;
 }
 
-# A port where no connection is accepted: no answer comes to whoever connects.
+# A port at which no connection is accepted, so that the client gets no answer.
 sub full_port
 {
 	my ($class) = @_;
@@ -44,9 +44,9 @@ sub conninfo
 	return "host=127.0.0.1 port=$self->{port} user=etl_reader password=secret dbname=good connect_timeout=0 " . ($more // '');
 }
 
-# --- what a function for new() may do
+# --- functions for new()
 
-# Reads the startup packet, and answers a request for TLS before it by N, or where it is the answer wanted, by S.
+# Reads the startup packet. Answers a preceding request for TLS with N, or with S if that is requested.
 sub take_startup
 {
 	my ($socket, $tls) = @_;
@@ -67,13 +67,13 @@ sub read_bytes
 	return $bytes;
 }
 
-# Says nothing until the client has gone.
+# Sends nothing until the client disconnects.
 sub keep_silent { my ($socket) = @_; 1 while sysread $socket, my $bytes, 65536; return; }
 
-# Sends these bytes for ever, and does not read.
+# Sends these bytes without end and does not read.
 sub send_for_ever { my ($socket, $bytes) = @_; while (1) { ForkingServer::put($socket, $bytes); } }
 
-# Sends a byte a second: these, then zeros.
+# Sends one byte per second: these, then zeros.
 sub trickle_bytes
 {
 	my ($socket, $bytes) = @_;

@@ -1,4 +1,4 @@
-# Targets of every kind, and rows for them: what the methods, and what is said of a run beforehand, are tested with.
+# Targets of every kind and rows for them, to test the methods, and the functions that predict the result of a run.
 package TargetCases;
 
 use strict;
@@ -10,20 +10,21 @@ use TwoServers;
 use Exporter 'import';
 our @EXPORT = qw(target_cases create_case_objects);
 
-# Seven rows in three batches: id, and v as text.
+# Seven rows, in three batches: id, and v as text.
 my $rows = q[SELECT i AS id, 'v' || i AS v FROM generate_series(1, 7) AS i];
 my $table = 'CREATE TABLE t (id int, v text)';
 
-# A plain table, or what bulk is not for, with these rows.
+# A plain table, or one that bulk does not support, with these rows.
 sub plain { my ($ddl, $query, %more) = @_; return { plain => 1, ddl => $ddl, query => $query // $rows, %more }; }
 sub other { my ($ddl, $query, %more) = @_; return { ddl => $ddl, query => $query // $rows, %more }; }
 
-# What an INSERT does otherwise.
+# Targets where an INSERT behaves differently.
 my %unlike_insert = (differs => { insert => 'targets that cannot hold rows have an error of ours' });
 my %writes_over = (differs => { insert => 'a value that the target makes itself is not an error' });
 
-# Name => case. Of a case: ddl makes the target c.t, whose rows show prints; query gives the rows; plain is true for what
-# every method takes, unless it stands in refuses; differs says why a method, or a method and mode, does otherwise.
+# Name => case. In a case, ddl creates the target c.t, show prints its rows, and query returns the rows to copy. plain
+# is true if every method accepts the target, except those in refuses. differs is the reason why a method, or a method
+# and mode, behaves differently.
 sub target_cases
 {
 	return (

@@ -1,4 +1,4 @@
-# Two real servers for a test: a source that asks for passwords, and a destination with the extension.
+# Two real servers for a test: a source that requires passwords, and a destination with the extension.
 package TwoServers;
 
 use strict;
@@ -13,13 +13,13 @@ use Exporter 'import';
 our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches define_job job_sql fails_with
   copies no_session_left wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
-# The password of the role etl_reader at the source. No message or log may show it.
+# The password of the role etl_reader at the source. No message or log must contain it.
 our $password = 'S3CRET-marker';
 
 # start_servers(source => 'configuration lines', destination => '...', encoding => 'LATIN1' of the source,
-# wal_segment_size => MB of the destination): both servers, in database postgres. At the source: role etl_reader, which
-# may read all tables of the owner. At the destination: the extension, foreign server src and a user mapping for the
-# superuser.
+# wal_segment_size => MB of the destination): both servers, with database postgres. The source has role etl_reader,
+# which may read all tables of the owner. The destination has the extension, foreign server src and a user mapping for
+# the superuser.
 sub start_servers
 {
 	my %option = @_;
@@ -39,7 +39,8 @@ sub start_servers
 	return ($source, $destination);
 }
 
-# A server, not yet made, of the source's version: this one, or what stands in SOURCE_INSTALL_PATH (make check-versions).
+# A server that is not yet initialized, of the source's version: the installed one, or that in SOURCE_INSTALL_PATH (make
+# check-versions).
 sub new_source
 {
 	my ($name) = @_;
@@ -47,7 +48,7 @@ sub new_source
 	return PostgreSQL::Test::Cluster->new($name, $other_version ? (install_path => $other_version) : ());
 }
 
-# A server that listens on 127.0.0.1, where everybody needs a password but etl_trusted, and who comes by the socket.
+# A server that listens on 127.0.0.1. All users need a password, except etl_trusted and users of the Unix socket.
 sub start_source
 {
 	my %option = @_;
@@ -57,7 +58,7 @@ sub start_source
 		listen_addresses = '127.0.0.1'
 		password_encryption = 'scram-sha-256'    # 13 would say md5
 		CONF
-	# The lines that initdb writes would let everybody in.
+	# The lines that initdb writes would allow all connections.
 	unlink $source->data_dir . '/pg_hba.conf';
 	$source->append_conf('pg_hba.conf', <<~HBA);
 		local all         all                       trust
@@ -77,8 +78,8 @@ sub start_source
 	return $source;
 }
 
-# The text of a call: copy_sql($query, $day, name => 'SQL of the value', ...); $day undef is NULL. Unless the call says
-# otherwise, a window that was loaded before is loaded again, because tests empty their tables by TRUNCATE.
+# The text of a call: copy_sql($query, $day, name => 'SQL of the value', ...); $day undef is NULL. By default the call
+# loads a window again that was loaded before, because tests empty their tables with TRUNCATE.
 sub copy_sql
 {
 	my ($query, $day, %argument) = @_;
@@ -90,7 +91,7 @@ sub copy_sql
 		$source, $query, defined $day ? "'$day'" : 'NULL', $batch, $named);
 }
 
-# The text of a call by copy_sql() as one of copy_incremental_batches().
+# Converts a call by copy_sql() to one of copy_incremental_batches().
 sub by_batches { my ($call) = @_; return $call =~ s/^SELECT copy_incremental\(/CALL copy_incremental_batches(/r; }
 
 # The text that defines a job, or defines it again, and prints nothing. The arguments are those of copy_sql(), target as text;
@@ -118,7 +119,7 @@ sub job_sql
 	return define_job($name, $query, first_day => "'$day'", %argument) . "; $call";
 }
 
-# Runs SQL that must fail with this SQLSTATE and a message that matches; what psql printed (verbose) is returned.
+# Runs SQL that must fail with this SQLSTATE and a matching message. Returns the (verbose) output of psql.
 sub fails_with
 {
 	my ($node, $sql, $sqlstate, $message, $name) = @_;
@@ -128,7 +129,7 @@ sub fails_with
 	return $err;
 }
 
-# Runs statements and returns what they print, errors too, as one line; psql's verbosity is default or verbose.
+# Runs statements and returns their output, including errors, as one line. psql's verbosity is default or verbose.
 sub one_line
 {
 	my ($node, $verbosity, @statements) = @_;
@@ -136,7 +137,7 @@ sub one_line
 	return join ' ', split /\n/, $out . $err =~ s/psql:<stdin>:\d+: |LOCATION:.*//gr;
 }
 
-# Runs the same SQL on each of the servers.
+# Runs the same SQL on each server.
 sub on_both
 {
 	my ($sql, @nodes) = @_;
@@ -144,7 +145,7 @@ sub on_both
 	return;
 }
 
-# The columns that the last cursor or COPY asked the source for as text, sorted; needs log_statement = 'all' there.
+# The columns that the last cursor or COPY requested as text from the source, sorted. Needs log_statement = 'all' there.
 sub columns_as_text
 {
 	my ($source) = @_;
@@ -159,8 +160,8 @@ sub columns_as_text
 	return sort @columns;
 }
 
-# A table as { column => JSON array of the texts of its values }, in the order of its column id. Settings decide
-# what some values look like; both servers of a test have the same unless it changes them.
+# A table as { column => JSON array of the texts of its values }, ordered by column id. The texts depend on settings,
+# which are the same on both servers unless the test changes them.
 sub table_texts
 {
 	my ($node, $table) = @_;
@@ -175,7 +176,7 @@ sub table_texts
 	return { map { split /\x1f/, $_, 2 } split /\n/, $lines };
 }
 
-# Tests that a table has the same columns with the same values on both servers, a test for each column.
+# Tests that a table has the same columns and values on both servers, with one test for each column.
 sub same_rows
 {
 	my ($source, $destination, $table, $name) = @_;
@@ -185,7 +186,7 @@ sub same_rows
 	return;
 }
 
-# Runs a call that must return this number of rows and leave these rows in the target: the text of $check's result.
+# Runs a call that must return this number of rows. The result of $check must be this text.
 sub copies
 {
 	my ($node, $sql, $rows, $check, $want, $name) = @_;
@@ -196,15 +197,15 @@ sub copies
 	return;
 }
 
-# A test that etl_reader's sessions at the source end: a session that was closed is there for a moment more.
+# Tests that the sessions of etl_reader at the source end. A closed session remains for a moment.
 sub no_session_left
 {
 	my ($source, $name) = @_;
 	return ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader'"), $name);
 }
 
-# Polls a query until it returns this value; false after three minutes. A psql that a starting server turns away may be
-# gone before it has read the query, which IPC::Run takes for an error.
+# Polls a query until it returns this value. Returns false after three minutes. If a starting server refuses psql, psql
+# may exit before it has read the query, which IPC::Run reports as an error.
 sub wait_until
 {
 	my ($node, $sql, $value) = @_;
@@ -216,8 +217,8 @@ sub wait_until
 	return $found;
 }
 
-# After a test that killed server processes with signal 9: the server, which must be stopped, lost so many processes and
-# no other. Its log then says who killed them, because any other signal in a log is a crash.
+# For a test that has killed server processes with signal 9: the server, which must be stopped, lost this number of
+# processes and no other. Then adds to its log who killed them, because any other signal in a log is a crash.
 sub kills_were_ours
 {
 	my ($node, $kills, $name) = @_;
