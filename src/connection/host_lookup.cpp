@@ -147,8 +147,10 @@ struct Endpoint {
 
 std::vector<std::string> split(std::string_view list, char separator) {
     std::vector<std::string> parts;
-    for (std::size_t end; (end = list.find(separator)) != std::string_view::npos; list.remove_prefix(end + 1))
+    for (std::size_t end = list.find(separator); end != std::string_view::npos; end = list.find(separator)) {
         parts.emplace_back(list.substr(0, end));
+        list.remove_prefix(end + 1);
+    }
     parts.emplace_back(list);
     return parts;
 }

@@ -19,7 +19,7 @@ namespace pgci {
 namespace {
 
 Peek peek_socket(int socket, unsigned char *buffer, std::size_t size) {
-    ssize_t received;
+    ssize_t received = 0;
     do {
         received = recv(socket, buffer, size, MSG_PEEK | MSG_DONTWAIT);
     } while (received < 0 && errno == EINTR);

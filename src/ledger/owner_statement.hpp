@@ -29,8 +29,8 @@ class OwnTable {
 
 // An argument of a statement, or NULL.
 struct Parameter {
-    Oid type;
-    Datum value;
+    Oid type = InvalidOid;
+    Datum value = 0;
     bool is_null = false;
 };
 

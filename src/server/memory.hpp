@@ -34,7 +34,7 @@ class TemporaryMemory {
 template <class Resource> class ContextOwned {
   public:
     // The resource is released at the latest when `memory` is deleted.
-    explicit ContextOwned(MemoryContext memory) : resource_(new Resource), context_(nullptr) {
+    explicit ContextOwned(MemoryContext memory) : resource_(new Resource) {
         Resource *const resource = resource_;
         MemoryContext *const context = &context_;
         try {
@@ -65,7 +65,7 @@ template <class Resource> class ContextOwned {
     static void release(Resource *resource) noexcept { resource->release(); }
 
     Resource *resource_;
-    MemoryContext context_;
+    MemoryContext context_ = nullptr;
 };
 
 } // namespace pgci

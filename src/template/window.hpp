@@ -80,8 +80,8 @@ class DayRange {
     std::vector<Window> windows(const TimeZone &zone) const;
 
   private:
-    DateADT first_;
-    std::size_t size_;
+    DateADT first_ = 0;
+    std::size_t size_ = 0;
 };
 
 } // namespace pgci
