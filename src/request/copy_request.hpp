@@ -38,7 +38,7 @@ struct CopyRequest : RequestOptions {
     bool commit_batches = false;             // commit each batch
     std::int64_t job_id = 0;                 // 0: a call without a job
     std::string job{};                       // name of the job
-    bool refuses_unsettled = false;          // with settle => warn, raise an error for a window that is known not to be settled
+    bool refuses_unsettled = false;          // settle => warn raises an error if the window is known not to be settled
 
     bool has_window() const { return day || data_interval; }
     // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.
