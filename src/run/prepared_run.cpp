@@ -136,6 +136,8 @@ std::optional<bool> PreparedRun::settle() {
     const SettledState state =
         settle_window(*source_, zone_, *key_.window, request_.settle, request_.refuses_unsettled);
     if (state.has_restarted) describe();
+    // A transaction that ended just before the source was asked is not in the snapshot, and the job would never load its rows.
+    if (key_.job_id != 0 && state.is_settled.value_or(false) && !state.has_restarted) restart_source();
     return state.is_settled;
 }
 

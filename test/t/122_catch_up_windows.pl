@@ -85,6 +85,19 @@ results(q[DELETE FROM pgci_coverage], q[UPDATE pgci_runs SET settled = false]);
 like(results(q[CALL copy_incremental_catch_up('append')]), qr/ERROR:  1 of 1 window of job "append" failed DETAIL:  .* was loaded before it was settled/, 'append: a window that was loaded too early');
 like(results(q[CALL copy_incremental_catch_up('replace')]), qr/NOTICE:  job "replace": 1 window, 0 rows$/, 'replace: it is loaded again');
 
+# A transaction that ends after the snapshot was taken, and before the source is asked for open ones: the description of the query
+# waits for its lock.
+results(fresh(), define_job('j', $query, first_day => "'2018-07-01'", until_moment('2018-07-03 12:00+00')));
+my ($writer) = open_session($source);
+$writer->query_safe(q[BEGIN; LOCK TABLE rows; INSERT INTO rows VALUES (-1, '2018-07-01 12:30+00')]);
+my $client = start_client($destination, 'late', q[CALL copy_incremental_catch_up('j')]);
+ok(poll_session($writer, 'SELECT count(*) = 1 FROM pg_locks WHERE NOT granted'), 'a transaction that ends meanwhile: the run waits for it');
+$writer->query_safe('COMMIT');
+is((end_of_client($client))[0], '00000', 'a transaction that ends meanwhile: the run succeeds');
+is(results('SELECT count(*) FROM rows WHERE id = -1'), 1, 'a transaction that ends meanwhile: its row is not missed');
+$writer->quit;
+$source->safe_psql('postgres', 'DELETE FROM rows WHERE id = -1');
+
 # Whose jobs.
 results(fresh(), 'CREATE ROLE loader', 'CREATE ROLE etl LOGIN', 'GRANT loader TO etl', 'GRANT USAGE ON FOREIGN SERVER src TO loader', 'GRANT INSERT ON rows TO loader, etl',
 	"CREATE USER MAPPING FOR loader SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')",
