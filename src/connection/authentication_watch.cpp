@@ -58,7 +58,7 @@ AuthenticationWatch::Verdict AuthenticationWatch::judge(std::string_view receive
     const bool is_error = type == 'E' && length >= 8 && length <= longest_error && received[header_size] == 'S';
     const bool is_negotiation = type == 'v' && length >= 8 && length <= longest_request && received[header_size] == 0;
     if (!is_request && !is_error && !is_negotiation)
-        return refuse("The source sent something else than an authentication request.");
+        return refuse("The source sent a message that is not an authentication request.");
     if (is_request) {
         if (received.size() < 1 + length) return await_rest();
         return judge_request(received.substr(header_size, length - 4));
@@ -74,14 +74,15 @@ AuthenticationWatch::Verdict AuthenticationWatch::judge_request(std::string_view
     case gss_continue:
     case sspi:
         // libpq would contact a key distribution center and wait for it.
-        return password_only_ ? refuse("The source asks for another authentication than by password.") : Verdict::pass;
+        return password_only_ ? refuse("The source requests an authentication method other than a password.")
+                              : Verdict::pass;
     case sasl_continue:
         return judge_iterations(body.substr(4));
     case ok:
         is_over_ = true;
         return Verdict::pass;
     default:
-        return request <= sasl_final ? Verdict::pass : refuse("The source asks for an unknown authentication.");
+        return request <= sasl_final ? Verdict::pass : refuse("The source requests an unknown authentication method.");
     }
 }
 

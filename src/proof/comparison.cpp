@@ -95,7 +95,7 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
         sides.target.push_back({std::stoi(*row[0]), {*row[1], *row[2]}});
     const Answer answer = receive_answer(source_.connection(), question);
     for (std::size_t i = 0; i < answer.rows(); ++i)
-        sides.source.push_back({static_cast<int>(answer.integer(i, 0, 0, bucket_mask)), to_checksum(answer, i, 1)});
+        sides.source.emplace_back(static_cast<int>(answer.integer(i, 0, 0, bucket_mask)), to_checksum(answer, i, 1));
     return sides;
 }
 

@@ -67,7 +67,8 @@ TargetSelection target_rows(const SourceQuery &query, const std::vector<Compared
     if (!slice.empty()) return {"SELECT * FROM " + target.name() + " WHERE (" + slice + "\n)"};
     if (reads_target(query, target)) return rows_of_query(query, columns, target, window, zone);
     if (window == nullptr) return {"SELECT * FROM " + target.name()};
-    raise_unclear(target, "The query is not a plain selection from the target, so that it cannot find them here.");
+    raise_unclear(target,
+                  "The query is not a plain selection from the target, so it cannot be executed on this server.");
 }
 
 } // namespace
@@ -78,7 +79,7 @@ Comparison make_comparison(SourceSession &source, const SourceQuery &query, cons
     const ColumnMap map = carry_to_target(columns, target);
     std::vector<ComparedColumn> compared = compare_columns(map, columns, target);
     TargetSelection rows = target_rows(query, compared, target, slice, window, zone);
-    return Comparison(source, query, std::move(compared), std::move(rows), target, key, zone);
+    return {source, query, std::move(compared), std::move(rows), target, key, zone};
 }
 
 LoadCheck::LoadCheck(Comparison comparison, std::string target_name)

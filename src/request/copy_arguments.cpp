@@ -32,7 +32,8 @@ void check_rules(const CopyRequest &request) {
     if (request.reject_limit && request.on_error != OnError::reject)
         refuse("reject_limit has no meaning without on_error => 'reject'", "Pass both, or neither.");
     if (request.verify && request.transform)
-        refuse("verify cannot be used with transform", "What the transform should have written is not known.");
+        refuse("verify cannot be used with transform",
+               "The rows that the transform should have written are not known.");
     if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
         refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
     if (request.on_rerun != OnRerun::error && request.mode != Mode::append)

@@ -51,7 +51,7 @@ std::optional<std::vector<std::string>> read_names(const NamedValues &arguments,
     std::vector<std::string> names;
     for (int i = 0; i < count; ++i) {
         if (nulls[i])
-            raise(sqlstate::null_not_allowed, std::string(name) + " must not hold a null", "Pass column names.");
+            raise(sqlstate::null_not_allowed, std::string(name) + " must not contain nulls", "Pass column names.");
         const Datum element = elements[i];
         names.emplace_back(pg_call([=] { return TextDatumGetCString(element); }));
     }
@@ -73,7 +73,7 @@ Oid read_relation(const NamedValues &arguments, const char *name) {
     if (arguments.is_null(name)) return InvalidOid;
     const Oid relation = DatumGetObjectId(arguments.value(name));
     if (!OidIsValid(relation))
-        raise(sqlstate::undefined_table, std::string("argument \"") + name + "\" is no table",
+        raise(sqlstate::undefined_table, std::string("argument \"") + name + "\" is not a table",
               "Pass " + std::string(name) + " => 'schema.table', or leave it out.");
     return relation;
 }

@@ -66,13 +66,13 @@ void check_rules(Relation relation) {
     const RuleLock *const rules = relation->rd_rules;
     for (int i = 0; rules != nullptr && i < rules->numLocks; ++i)
         if (rules->rules[i]->event == CMD_INSERT && rules->rules[i]->enabled != RULE_DISABLED)
-            refuse(relation, "It has a rule for INSERT, which COPY would not see.");
+            refuse(relation, "It has a rule for INSERT, which COPY would not apply.");
 }
 
 void check_kind(Relation relation) {
     if (relation->rd_rel->relkind == RELKIND_VIEW &&
         (relation->trigdesc == nullptr || !relation->trigdesc->trig_insert_instead_row))
-        refuse(relation, "It is a view without INSTEAD OF INSERT trigger.");
+        refuse(relation, "It is a view without an INSTEAD OF INSERT trigger.");
     if (check_enable_rls(RelationGetRelid(relation), InvalidOid, false) == RLS_ENABLED)
         refuse(relation, "Its row-level security applies to you.");
     check_rules(relation);
@@ -89,8 +89,9 @@ void check_rows_tell_writer(Relation relation) {
                            (form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID);
         ReleaseSysCache(tuple);
         if (!tells)
-            refuse(relation, "With replace_where, rows outside of it are told only in tables, not in views or foreign "
-                             "tables.");
+            refuse(relation,
+                   "With replace_where, rows outside the slice can be detected only in tables, not in views or "
+                   "foreign tables.");
     }
 }
 
@@ -111,7 +112,7 @@ List *column_names(const CopyPlan &plan) {
     return names;
 }
 
-// COPY stores NULL in a column that is not sent and has no default, even if its domain is NOT NULL.
+// COPY stores NULL in a column that is not sent and has no default, even if its domain does not allow NULL.
 void check_unsent_columns(Relation relation, const List *sent) {
     const TupleDesc description = RelationGetDescr(relation);
     for (int i = 0; i < description->natts; ++i) {
@@ -123,7 +124,7 @@ void check_unsent_columns(Relation relation, const List *sent) {
             if (std::strcmp(strVal(list_nth(sent, j)), NameStr(column->attname)) == 0) is_sent = true;
         if (!is_sent)
             ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                            errmsg("method copy cannot leave out column \"%s\", whose domain may not take a NULL",
+                            errmsg("method copy cannot leave out column \"%s\", whose domain may not allow NULL",
                                    NameStr(column->attname)),
                             errhint("Use method => 'cursor', or select the column.")));
     }

@@ -14,7 +14,7 @@ struct LoadRun {
     LoadPlan &plan;
     const ProcedureScope &procedure;
     const Ledger &ledger;
-    std::int64_t run_id;
+    std::int64_t run_id = 0;
     const RunProgress &progress; // is told of every batch
     std::int64_t &batch_in_work; // for CONTEXT; 0 = none
     LoadCheck *check = nullptr;  // for verify; null for none

@@ -60,7 +60,7 @@ void raise_replaced(const char *name) {
             (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target %s was replaced while the run was under way", name),
              errdetail("The name no longer means the relation that the run began to write to: it, or its schema, was "
                        "renamed."),
-             errhint("Run it again when the name means the relation that it should.")));
+             errhint("Run it again when the name refers to the intended relation.")));
     pg_unreachable();
 }
 

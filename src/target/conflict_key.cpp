@@ -118,7 +118,7 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
     // The indexes of the table behind a view, or at another server, are unknown here.
     if (key_columns && !target.has_indexes()) return make_key(target, *key_columns, false);
     if (!key_columns)
-        raise(sqlstate::no_such_key, "target " + target.name() + " has no primary key to know rows again by",
+        raise(sqlstate::no_such_key, "target " + target.name() + " has no primary key",
               "Add one, or pass key_columns => ARRAY['...'] with the columns of a unique index.");
     raise(sqlstate::no_such_key,
           "target " + target.name() + " has no unique index on (" + shorten_list(*key_columns) + ")",

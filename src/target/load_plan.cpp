@@ -14,7 +14,7 @@ void check_sees_all_rows(const Target &target) {
     if (pg_call([=] { return check_enable_rls(relation, InvalidOid, true); }) != RLS_ENABLED) return;
     raise(sqlstate::feature_not_supported, "mode replace cannot be used where row-level security applies to you",
           "Use mode append, skip or upsert, or a role with BYPASSRLS.",
-          "Rows of " + target.name() + " that you may not see would stay and be doubled.");
+          "Rows of " + target.name() + " that you may not see would remain and be duplicated.");
 }
 
 void check_covers_key(const BatchRelation &batch, const ConflictKey &key, const Target &target) {
@@ -69,9 +69,10 @@ void check_inserts_are_local(const Target &target, const std::string &insert, Me
         return writes;
     });
     if (!is_local)
-        raise(sqlstate::feature_not_supported,
-              "method " + std::string(word_of(method)) + " cannot write to " + target.name(), "Use method => 'cursor'.",
-              "An extension carries out INSERTs into it, as where a table is distributed over several servers.");
+        raise(
+            sqlstate::feature_not_supported,
+            "method " + std::string(word_of(method)) + " cannot write to " + target.name(), "Use method => 'cursor'.",
+            "An extension handles INSERTs into it, for example because the table is distributed over several servers.");
 }
 
 } // namespace pgci

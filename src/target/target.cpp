@@ -178,7 +178,7 @@ void Target::open_again() {
         if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(oid_)))
             ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                             errmsg("target %s was dropped while the run was under way", name_.c_str()),
-                            errhint("Run it again when there is a target.")));
+                            errhint("Create the target and run it again.")));
     });
     Target now = open(oid_);
     if (now.name_ != name_) pg_call([this] { raise_replaced(name_.c_str()); });

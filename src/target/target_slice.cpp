@@ -24,13 +24,14 @@ std::int64_t delete_slice(const std::string &statement, const UsedRelation &targ
 }
 
 void raise_outside_slice(std::int64_t rows) {
-    ereport(ERROR, (errcode(ERRCODE_WITH_CHECK_OPTION_VIOLATION),
-                    errmsg_plural(INT64_FORMAT " row of the source is outside of replace_where",
-                                  INT64_FORMAT " rows of the source are outside of replace_where",
-                                  static_cast<unsigned long>(rows), rows),
-                    errdetail("Such rows would be doubled by the next run, which deletes only what is inside."),
-                    errhint("Make query_template and replace_where speak of the same rows. With window_column, "
-                            "the target must store the values of that column unchanged.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_WITH_CHECK_OPTION_VIOLATION),
+             errmsg_plural(INT64_FORMAT " row of the source is outside of replace_where",
+                           INT64_FORMAT " rows of the source are outside of replace_where",
+                           static_cast<unsigned long>(rows), rows),
+             errdetail("The next run would insert such rows again, because it deletes only rows inside the slice."),
+             errhint("Make query_template and replace_where speak of the same rows. With window_column, "
+                     "the target must store the values of that column unchanged.")));
     pg_unreachable();
 }
 

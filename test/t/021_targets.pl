@@ -144,7 +144,7 @@ for my $case (
 	[ "'pg_stat_activity'", '42501', qr/system catalog/, 'a system view' ],
 	[ "'information_schema.sql_features'", '42501', qr/system catalog/, 'information_schema' ],
 	[ "'$toast'", '42501', qr/system catalog/, 'a toast table' ],
-	[ '0', '42P01', qr/argument "target" is no table.*HINT:/s, 'no relation' ])
+	[ '0', '42P01', qr/argument "target" is not a table.*HINT:/s, 'no relation' ])
 {
 	my ($target, $sqlstate, $message, $name) = @$case;
 	fails_with($destination, 'SET allow_system_table_mods = on; ' . copy_sql('SELECT 1 AS id', undef, target => $target),
