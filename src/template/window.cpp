@@ -179,7 +179,7 @@ Window Window::of_span(TimeSpan span, const TimeZone &zone) {
     return window;
 }
 
-DayRange::DayRange(DateADT first, DateADT last) : first_(first), size_(0) {
+DayRange::DayRange(DateADT first, DateADT last) : first_(first) {
     constexpr std::int64_t most_days = 100000;
     if (DATE_NOT_FINITE(first) || DATE_NOT_FINITE(last))
         raise(sqlstate::datetime_overflow, "first_day and last_day must be finite dates", "Both days are included.");
