@@ -1,40 +1,43 @@
--- A nightly load with pg_cron, without another scheduler.
+-- Every night, load all that is due and missing, with pg_cron and without another scheduler.
 --
--- Set-up on Debian: run apt-get install postgresql-15-cron, and create /etc/postgresql/15/main/conf.d/pg_cron.conf with
+-- Debian 12 has pg_cron 1.4.2 (postgresql-15-cron), Debian 13 has 1.6.5 (postgresql-17-cron). Install it, and create
+-- /etc/postgresql/15/main/conf.d/pg_cron.conf (on Debian 13: 17) with
 --   shared_preload_libraries = 'pg_cron'
---   cron.use_background_workers = on    # jobs need no password for their own server
--- Restart (pg_ctlcluster 15 main restart). In database postgres, or that of cron.database_name, run as superuser:
+--   cron.database_name = 'dwh'                # the database that has the jobs of pg_copy_incremental
+--
+-- With pg_cron 1.5 or later, on Debian 13, add
+--   cron.use_background_workers = on          # pg_cron needs no password for its own server
+--   max_worker_processes = 16                 # workers of pg_cron, of pg_copy_incremental and of parallel queries
+--   cron.timezone = 'Europe/Berlin'           # of the times below; the default is GMT
+--
+-- With pg_cron 1.4.2, on Debian 12, leave these three out. Its background workers run one after another, so that a load of
+-- an hour would delay every other command by an hour. It has no cron.timezone; times are in GMT. Its launcher connects to the
+-- server as the role of each command. Let the operating system user postgres do so through the socket:
+--   cron.host = '/var/run/postgresql'
+-- as the first line of pg_hba.conf, before "local all all peer":
+--   local  dwh  etl  peer map=cron
+-- and in pg_ident.conf:
+--   cron  postgres  etl
+--
+-- Restart (pg_ctlcluster 15 main restart). Then, in database dwh, as superuser:
 --   CREATE EXTENSION pg_cron;
 --   GRANT USAGE ON SCHEMA cron TO etl;
---   GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO etl;
--- In database dwh, role etl needs the privileges of "Getting started" in README.md, and for the jobs below:
---   GRANT EXECUTE ON PROCEDURE copy_incremental_backfill TO etl;
---   GRANT SELECT, DELETE ON users TO etl;
+-- Role etl needs what "Getting started" in README.md gives it, and has defined its jobs by copy_incremental_create_job().
 --
--- Run this file as etl in the database of pg_cron: psql -h localhost -U etl -d postgres -f pg_cron.sql. The loads run as the
--- same role in the database of the fourth argument, here dwh.
---
--- The times of jobs are in cron.timezone, by default GMT. Compute the day from now() in the same zone; current_date is in
--- the zone of the session. pg_cron runs at most one instance of a job at a time. It does not retry failed jobs or runs that
--- were missed while the server was down; the second job below copies their days.
+-- Run this file as etl in database dwh: psql -h localhost -U etl -d dwh -f pg_cron.sql. If cron.database_name is another
+-- database, run it there, with SELECT cron.schedule_in_database('catch up', '15 1 * * *', 'CALL ...', 'dwh'); a superuser
+-- grants EXECUTE ON FUNCTION cron.schedule_in_database.
 
--- Every night at 01:15: copy yesterday. In mode replace, a second run is harmless.
-SELECT cron.schedule_in_database('users-nightly', '15 1 * * *', $job$
-  SELECT copy_incremental('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
-                          (now() AT TIME ZONE 'UTC')::date - 1, 2000, target => 'public.users', mode => 'replace',
-                          replace_where => 'created_at >= $1 AND created_at < $2', time_zone => 'UTC')
-$job$, 'dwh');
+-- Every night at 01:15. The call loads every window that is due and missing, of all jobs of etl. It commits, so it must be the
+-- only statement of its command. pg_cron does not repeat what failed or what was missed while the server was down; the next
+-- call of catch_up does.
+SELECT cron.schedule('catch up', '15 1 * * *', 'CALL copy_incremental_catch_up(workers => 4)');
 
--- Every hour: copy the missing days of the last week, each in its own transaction. The call commits, so it must be the only
--- statement of its job.
-SELECT cron.schedule_in_database('users-missing', '40 * * * *', $job$
-  CALL copy_incremental_backfill('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
-                                 (now() AT TIME ZONE 'UTC')::date - 7, (now() AT TIME ZONE 'UTC')::date - 1, 2000,
-                                 target => 'public.users', mode => 'replace', time_zone => 'UTC',
-                                 replace_where => 'created_at >= $1 AND created_at < $2')
-$job$, 'dwh');
+-- Jobs of hours need a call every hour. pg_cron runs at most one instance of a command at a time. With 1.5 or later, a
+-- schedule such as '30 seconds' works, too.
+SELECT cron.schedule('catch up visits', '5 * * * *', $$CALL copy_incremental_catch_up('visits')$$);
 
--- The results of the jobs and of the loads:
+-- In the morning: which job is behind, and what pg_cron says of its calls.
+SELECT job, behind, missing_windows, last_error FROM copy_incremental_jobs ORDER BY behind DESC;
 SELECT jobname, status, return_message, start_time, end_time
   FROM cron.job_run_details JOIN cron.job USING (jobid) ORDER BY runid DESC LIMIT 10;
--- In dwh: SELECT * FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 10;

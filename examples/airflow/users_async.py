@@ -1,4 +1,4 @@
-"""Copies the users of a day every night, without a worker slot during the load. For Airflow 2 and Airflow 3.
+"""Runs the job `users` for a day every night, without a worker slot during the load. For Airflow 2 and Airflow 3.
 
 `start` returns immediately, and the load runs in a background worker of the destination server. `wait` is a sensor in
 mode reschedule: it checks once a minute and needs no process between the checks. If the load fails, the sensor fails
@@ -33,12 +33,7 @@ with DAG(
         task_id="start",
         autocommit=True,
         retries=3,
-        sql="""
-            SELECT copy_incremental_start('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
-                                          %(day)s, 2000, target => 'public.users', mode => 'replace',
-                                          replace_where => 'created_at >= $1 AND created_at < $2',
-                                          time_zone => 'UTC')
-        """,
+        sql="SELECT copy_incremental_start('users', %(day)s)",
         parameters={"day": "{{ data_interval_start | ds }}"},
         handler=run_id,
     )

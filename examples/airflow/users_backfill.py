@@ -1,8 +1,8 @@
-"""Copies all days from `first_day` to `last_day`, both included, in one call. Trigger it with these two parameters.
+"""Runs the job `users` for all days from `first_day` to `last_day`, in one call. Trigger it with these parameters.
 
-Background workers of the destination server copy four days at a time, each day in its own transaction. Days that were
-copied before are skipped, so start the DAG again after a failure. Airflow's own backfill of users_daily does the same
-with one task for each day.
+Both days are included. Background workers of the destination server copy four days at a time, each day in its own
+transaction. Days that are loaded are left out, so start the DAG again after a failure. Airflow's own backfill of
+users_daily does the same with one task for each day.
 """
 
 from datetime import datetime
@@ -30,12 +30,7 @@ with DAG(
         task_id="users",
         conn_id="dwh",
         autocommit=True,
-        sql="""
-            CALL copy_incremental_backfill('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
-                                           %(first_day)s, %(last_day)s, 2000, target => 'public.users',
-                                           mode => 'replace', time_zone => 'UTC', jobs => 4,
-                                           replace_where => 'created_at >= $1 AND created_at < $2')
-        """,
+        sql="CALL copy_incremental_backfill('users', %(first_day)s, %(last_day)s, workers => 4)",
         parameters={"first_day": "{{ params.first_day }}", "last_day": "{{ params.last_day }}"},
         handler=None,
     )

@@ -1,7 +1,8 @@
-"""Copies the users of a day every night, in one SQL call. For Airflow 2 and Airflow 3.
+"""Runs the job `users` for a day every night, in one SQL call. For Airflow 2 and Airflow 3.
 
-The connection `dwh` is the destination database. The address and the password of the source are in its foreign server
-`src` and the user mapping, not in Airflow. The XCom of the task is the number of rows.
+The connection `dwh` is the destination database. The job is defined there, see define_jobs.py. The address and the
+password of the source are in its foreign server `src` and the user mapping, not in Airflow. The XCom of the task is the
+number of rows.
 
 The interval of one day is set explicitly. A cron string means an interval of one day on Airflow 2, but an interval
 without length on Airflow 3, where `{{ ds }}` is the day of the run and not the day before. To copy another day, trigger
@@ -33,17 +34,13 @@ with DAG(
     params={"day": Param(None, type=["null", "string"], description="another day, YYYY-MM-DD")},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
 ):
-    # In mode replace, retries and repeated runs are harmless.
+    # The job has mode replace, so retries and repeated runs are harmless.
     SQLExecuteQueryOperator(
         task_id="users",
         conn_id="dwh",
         # The server enforces this timeout. On Airflow 2, execution_timeout does not interrupt a call.
         hook_params={"options": "-c statement_timeout=2h"},
-        sql="""
-            SELECT copy_incremental('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
-                                    %(day)s, 2000, target => 'public.users', mode => 'replace',
-                                    replace_where => 'created_at >= $1 AND created_at < $2', time_zone => 'UTC')
-        """,
+        sql="SELECT copy_incremental_run('users', %(day)s)",
         parameters={"day": "{{ params.day or (data_interval_start | ds) }}"},
         handler=rows_copied,
     )

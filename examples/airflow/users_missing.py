@@ -1,7 +1,7 @@
-"""Copies each missing day of the last week in a task of its own, four at a time. For Airflow 2 and Airflow 3.
+"""Loads each missing day of the last week in a task of its own, four at a time. For Airflow 2 and Airflow 3.
 
-copy_incremental_missing() returns the missing days, and Airflow maps a task over them, so each day has its own log and
-its own retries. If no day is missing, nothing runs. `users_backfill` does the same in one task.
+copy_incremental_missing() returns the missing days of the job `users`, and Airflow maps a task over them, so each day
+has its own log and its own retries. If no day is missing, nothing runs. `catch_up` does the same in one task.
 """
 
 from datetime import datetime, timedelta
@@ -32,18 +32,13 @@ with DAG(
 ):
     missing = SQLExecuteQueryOperator(
         task_id="missing",
-        sql="SELECT day FROM copy_incremental_missing('public.users', %(last)s::date - 6, %(last)s::date) AS day",
+        sql="SELECT day FROM copy_incremental_missing('users', %(last)s::date - 6, %(last)s::date) AS day",
         parameters={"last": "{{ data_interval_start | ds }}"},
-        hook_params={"options": "-c TimeZone=UTC"},  # copy_incremental_missing() uses the session's zone
         handler=a_task_for_each,
     )
     SQLExecuteQueryOperator.partial(
         task_id="users",
         max_active_tis_per_dag=4,
-        sql="""
-            SELECT copy_incremental('src', 'SELECT * FROM users WHERE created_at >= $1 AND created_at < $2',
-                                    %(day)s, 2000, target => 'public.users', mode => 'replace',
-                                    replace_where => 'created_at >= $1 AND created_at < $2', time_zone => 'UTC')
-        """,
+        sql="SELECT copy_incremental_run('users', %(day)s)",
         handler=rows_copied,
     ).expand(parameters=missing.output)

@@ -32,7 +32,6 @@ start_destination() {
     DESTINATION_PORT=$CLUSTER_PORT
     at_destination postgres -q -c 'CREATE DATABASE dwh'
     at_destination dwh -q -c 'CREATE TABLE users (id int PRIMARY KEY, created_at timestamptz);
-        CREATE TABLE users_appended (LIKE users);
         CREATE TABLE orders (id int PRIMARY KEY, placed_at timestamptz)'
     # shellcheck disable=SC2016  # backquotes of Markdown
     sed -n '/^```sql/,/^```$/{/^```/!p}' "$CLONE/examples/airflow/README.md" |
