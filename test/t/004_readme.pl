@@ -1,54 +1,79 @@
-# The SQL of the README, run as it stands there, in its order, but for the address and password of the source.
+# The SQL of the README, run as it stands there, but for the address and password of the source and for the first day of jobs.
 use strict;
 use warnings;
 
 use FindBin;
+use PgCron;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TwoServers;
 
-my ($source, $destination) = start_servers();
+my ($source, $destination) = start_servers(destination => cron_config() . "timezone = 'UTC'\nmax_worker_processes = 20\n");
 my $port = $source->port;
 
-my @tables = (
-	'CREATE TABLE flights (id int, time_hour timestamptz)',
-	'CREATE TABLE users (id int, created_at timestamptz)',
-	'CREATE TABLE orders (id int, placed_at timestamptz, customer_id int, cents int, is_test boolean)');
-$source->safe_psql('postgres', join ';', @tables, <<~'SQL');
-	INSERT INTO flights SELECT g, timestamptz '2013-01-01' + g * interval '1 hour' FROM generate_series(0, 47) AS g;
-	INSERT INTO users SELECT g, timestamptz '2018-07-29' + g * interval '1 hour' FROM generate_series(0, 47) AS g;
-	INSERT INTO orders SELECT g, timestamptz '2018-07-29' + g * interval '1 hour', g % 3, g * 100, g % 4 = 0
-	  FROM generate_series(0, 47) AS g;
-	SQL
-$destination->safe_psql('postgres', join ';', @tables[ 0, 1 ], <<~'SQL');
+# 24 rows on each of five days: two of 2018, and the three before today
+my %day_column = (users => 'created_at', payments => 'paid_at', visits => 'began_at', orders => 'placed_at');
+while (my ($table, $column) = each %day_column)
+{
+	my $more = $table eq 'orders' ? ', customer_id int, cents int, is_test boolean' : '';
+	$source->safe_psql('postgres', <<~SQL);
+		CREATE TABLE $table AS
+		SELECT row_number() OVER () AS id, (day + g * interval '1 hour') AT TIME ZONE 'UTC' AS $column,
+		       g % 3 AS customer_id, g * 100 AS cents, g % 4 = 0 AS is_test
+		  FROM (SELECT unnest(ARRAY['2018-07-29', '2018-07-30', today - 3, today - 2, today - 1]::date[])::timestamp AS day
+		          FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t) AS days, generate_series(0, 23) AS g
+		SQL
+	next if $table eq 'orders';
+	$source->safe_psql('postgres', "ALTER TABLE $table DROP customer_id, DROP cents, DROP is_test");
+	$destination->safe_psql('postgres', "CREATE TABLE $table (id int PRIMARY KEY, $column timestamptz)");
+}
+$destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE orders (id int, placed_at timestamptz, region text, amount numeric);
 	CREATE TABLE customers (id int PRIMARY KEY, region text);
 	INSERT INTO customers VALUES (0, 'north'), (1, 'south'), (2, 'west');
 	SQL
 
 my @blocks = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 7, 'the blocks of SQL that this test knows');
-my ($first, $at_source, $set_up, @calls) = @blocks;
-
-is($destination->safe_psql('postgres', $first), 24, 'the first screen');
+is(scalar @blocks, 11, 'the blocks of SQL that this test knows');
+my ($call, $job, $nightly, $look, $at_source, $set_up, $python, $many, $again, $past, $transform) = @blocks;
 
 $destination->safe_psql('postgres', 'DROP SERVER src CASCADE');
-$set_up =~ s/db\.example\.com/127.0.0.1/;
-$set_up =~ s/'5432'/'$port'/;
-$set_up =~ s/'shop'/'postgres'/;
+is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
 $source->safe_psql('postgres', 'DROP OWNED BY etl_reader; DROP ROLE etl_reader');
-$source->safe_psql('postgres', "$at_source; GRANT SELECT ON orders TO etl_reader");
+$source->safe_psql('postgres', "$at_source; GRANT SELECT ON orders, payments, visits TO etl_reader");
 $destination->safe_psql('postgres', $set_up);
 $destination->safe_psql('postgres', <<~'SQL');
-	GRANT SELECT, DELETE ON users TO etl;
 	GRANT INSERT ON orders TO etl;
 	GRANT SELECT ON customers TO etl;
 	SQL
 pass('getting started: the set-up');
 
-my @rows = map { $destination->safe_psql('postgres', $_, extra_params => [ '-U', 'etl' ]) } @calls;
-is_deeply(\@rows, [ 24, 24, 24, 18 ], 'the calls of a role with no other rights, and the rows that they say');
-is($destination->safe_psql('postgres', 'SELECT count(*) FROM users'), 24, 'replace left the day once');
-is($destination->safe_psql('postgres', 'SELECT count(*) FROM orders WHERE region IS NOT NULL'), 18, 'the transform joined');
+sub etl { return $destination->safe_psql('postgres', $_[0], extra_params => [ '-U', 'etl' ]) }
+my $rows = 'SELECT count(*), count(DISTINCT id) FROM';
+# 2018 has more days than a test has time.
+my $recent = $destination->safe_psql('postgres', q[SELECT (now() AT TIME ZONE 'UTC')::date - 3]);
+my $from_recent = sub { my ($sql) = @_; return $sql =~ s/first_day => '2018-07-01'/first_day => '$recent'/r };
+
+is(etl($call), 24, 'the first screen: a call');
+etl($from_recent->($job));
+is(etl("$rows users"), '96|96', 'the second: a job loads all days that have ended');
+like(etl($look), qr/^users\|etl\|/, 'and is shown');
+is(etl($python), 24, 'the template of the Python task');
+SKIP:
+{
+	skip 'pg_cron is not installed (on Debian: postgresql-15-cron)', 1 unless cron_minor();
+	create_cron($destination);
+	etl($nightly);
+	is(etl('SELECT jobname, username FROM cron.job'), 'catch up|etl', 'pg_cron knows it');
+}
+
+$destination->safe_psql('postgres', 'GRANT SELECT, INSERT, DELETE ON payments, visits TO etl');
+etl($from_recent->($many)) for 1, 2;
+is(etl("$rows payments") . ' ' . etl("$rows visits") . ' ' . etl("$rows users"), '72|72 72|72 120|120', 'many jobs, defined twice');
+is(etl($again), 24, 'a day again');
+etl($past);
+is(etl("$rows users"), '120|120', 'the past, whose days were loaded before without the job');
+is(etl($transform), 18, 'a transform');
+is($destination->safe_psql('postgres', 'SELECT count(*) FROM orders WHERE region IS NOT NULL'), 18, 'and its join');
 
 done_testing();
