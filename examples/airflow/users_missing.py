@@ -32,7 +32,7 @@ with DAG(
 ):
     missing = SQLExecuteQueryOperator(
         task_id="missing",
-        sql="SELECT day FROM copy_incremental_missing('users', %(last)s::date - 6, %(last)s::date) AS day",
+        sql="SELECT day FROM copy_incremental_missing('users', %(last)s::date - 6, %(last)s::date)",
         parameters={"last": "{{ data_interval_start | ds }}"},
         handler=a_task_for_each,
     )
