@@ -76,12 +76,16 @@ def measure_verify(servers, options, shape, shuffle):
     servers.create_table(table, SHAPES[shape], SHAPES[shape].fill(table, options.rows[shape]))
     timer = Timer(servers)
     full = f"SELECT count(*) = {options.rows[shape]} FROM {table}"
+    # A job with one window, that has all rows.
+    run_pipeline([servers.psql(servers.loader(), "-c", f"SELECT copy_incremental_create_job('{table}', '{foreign_server(0)}', "
+                               f"'SELECT * FROM {table}', window_column => 'created_at', first_day => '2018-07-01', "
+                               "window_size => '1 month', time_zone => 'UTC')")])
 
     def load_and_verify():
         servers.reset(table)
         timer.run("load", load(options, table, table), full)
-        timer.run("verify", f"SELECT 1 / matches::int FROM copy_incremental_verify('{foreign_server(0)}', "
-                            f"'SELECT * FROM {table}', NULL, target => '{table}')")
+        timer.run("verify", f"SELECT 1 / (matches AND source_rows = {options.rows[shape]})::int "
+                            f"FROM copy_incremental_verify('{table}', '2018-07-01')")
 
     def verified_load():
         servers.reset(table)
@@ -131,7 +135,7 @@ def measure_rejects(servers, options, kind, shuffle):
 
 def measure(servers, options):
     """Returns Proof. Raises RunFailed on a run that is wrong."""
-    execute(servers.destination, f"GRANT EXECUTE ON FUNCTION copy_incremental_verify TO {LOADER}")
+    execute(servers.destination, f"SELECT copy_incremental_grant('{LOADER}')")
     shuffle = random.Random(options.seed).shuffle
     verified = {}
     for shape in VERIFIED_SHAPES:
