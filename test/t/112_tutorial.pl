@@ -24,7 +24,7 @@ $source->safe_psql('postgres', <<~'SQL');
 	SQL
 
 my @blocks = slurp_file("$FindBin::RealBin/../../doc/tutorial.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 16, 'the blocks of SQL that this test knows');
+is(scalar @blocks, 17, 'the blocks of SQL that this test knows');
 my ($set_up, $table, $grants, @calls) = @blocks;
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/dbname 'shop'/dbname 'postgres'/
 	  + $set_up =~ s/'secret'/'$TwoServers::password'/, 4, 'the source of the set-up');
