@@ -82,7 +82,8 @@ std::string other_options(RequestOptions options) {
 void explain_request(Explanation &explanation, PreparedRun &run) {
     explanation.add("source",
                     run.key().source + ", PostgreSQL " + version_text(run.source().connection().server_version()));
-    if (const std::string options = other_options(run.request()); !options.empty()) explanation.add("options", options);
+    if (const std::string options = other_options(static_cast<const RequestOptions &>(run.request())); !options.empty())
+        explanation.add("options", options);
     explanation.add("window", "[" + run.window()->text().start + ", " + run.window()->text().end + ")");
     explanation.add("query", run.query().text());
     int number = 0;
