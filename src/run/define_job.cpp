@@ -15,7 +15,7 @@ namespace pgci {
 namespace {
 
 std::string read_name(const NamedValues &arguments) {
-    const std::string name = arguments.required_text("job");
+    std::string name = arguments.required_text("job");
     if (name.empty() || name.size() >= NAMEDATALEN)
         raise(sqlstate::invalid_parameter,
               name.empty() ? "the name of a job must not be empty" : "job name \"" + shorten(name) + "\" is too long",
@@ -23,7 +23,7 @@ std::string read_name(const NamedValues &arguments) {
     return name;
 }
 
-// The day on which it is defined, in the job's time zone.
+// Returns the current day in the time zone of the job.
 DateADT today(const TimeZone &zone) {
     return static_cast<DateADT>(local_time(GetCurrentTimestamp(), zone) / USECS_PER_DAY);
 }
