@@ -35,7 +35,7 @@ void check_comments(const std::string &text, const char *what) {
         }
         if (++opened == NAMEDATALEN)
             raise(sqlstate::too_complex, std::string(what) + " has too many nested comments in a row",
-                  "Write spaces between \"/*\" and \"/*\".");
+                  R"(Write spaces between "/*" and "/*".)");
     }
 }
 
