@@ -152,7 +152,7 @@ void backfill(FunctionCallInfo fcinfo) {
     const std::string job = arguments.required_text("job");
     const DayRange days = read_days(arguments);
     const int workers = read_workers(arguments);
-    const Reprocess reprocess = read_word<Reprocess>(arguments, "reprocess");
+    const auto reprocess = read_word<Reprocess>(arguments, "reprocess");
     check_may_commit(fcinfo);
     backfill(extension_schema(fcinfo), job, days, workers, reprocess);
 }
