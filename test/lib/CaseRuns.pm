@@ -17,7 +17,7 @@ sub create_target
 		CREATE TABLE log (n int GENERATED ALWAYS AS IDENTITY, what text); $case->{ddl}";
 }
 
-# The arguments of the call, for copy_sql() and sister_sql(). In mode replace the slice is the whole target.
+# The arguments of the call, for copy_sql() and look_sql(). In mode replace the slice is the whole target.
 sub call_of
 {
 	my ($case, $method, $mode) = @_;

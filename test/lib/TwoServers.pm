@@ -10,7 +10,7 @@ use Sessions;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches define_job job_sql fails_with
+our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches define_job job_sql look_sql stored_job fails_with
   copies no_session_left wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
 # The password of the role etl_reader at the source. No message or log must contain it.
@@ -117,6 +117,37 @@ sub job_sql
 	  : $verb eq 'describe' ? "SELECT * FROM copy_incremental_describe('$name')"
 	  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
 	return define_job($name, $query, first_day => "'$day'", %argument) . "; $call";
+}
+
+# As job_sql() for a function that looks, but the definition is written into the table, so that nothing is checked: the job of a
+# source and a target that have changed since. $day undef is a window that has every row. More arguments are those of
+# define_job(), and: owner; before => SQL between the definition and the call; as => a query around the call, with %s.
+sub look_sql
+{
+	my ($verb, $query, $day, %argument) = @_;
+	my $name = 'look_' . ++$fresh_jobs;
+	my ($before, $as) = map { delete $argument{$_} // '' } qw(before as);
+	my $call = "SELECT * FROM copy_incremental_$verb('$name'" . ($verb eq 'describe' ? ')' : ", '" . ($day // '2018-07-29') . "')");
+	# A condition in the query would be executed here by verify.
+	$argument{replace_where} //= "'true'" if !defined $day && $verb =~ /verify/ && $query !~ /\bWHERE\b/i;
+	$query .= ($query =~ /\bWHERE\b/i ? ' AND ' : ' WHERE ') . '$1::date < $2::date' unless defined $day;
+	$argument{replace_where} = ($argument{replace_where} // "'true'") . q[ || ' AND $1::date < $2::date'] if !defined $day && ($argument{replace_where} || ($argument{mode} // '') =~ /replace/);
+	return stored_job($name, $query, first_day => "'" . ($day // '2018-07-29') . "'", %argument) . '; ' . ($before ? "$before; " : '') . ($as ? sprintf($as, $call) : $call);
+}
+
+sub stored_job
+{
+	my ($name, $query, %argument) = @_;
+	my ($from) = $query =~ /(?:\bFROM|TABLE) ([\w.]+)/i;
+	my %column = (time_zone => "current_setting('TimeZone')", target => $from ? "'$from'" : 0, owner => 'current_user::regrole', src_conninfo => "'src'", %argument);
+	my @columns = map { delete $column{$_} } qw(owner src_conninfo target first_day time_zone);
+	$columns[0] = "($columns[0])::oid";
+	$column{key_columns} = "($column{key_columns})::text[]" if $column{key_columns};
+	my $options = join ', ', map { "'$_', $column{$_}" } sort keys %column;
+	return "INSERT INTO pgci_jobs (job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, lag, time_zone, source, options) "
+	  . sprintf(q[SELECT '%s', %s, coalesce(s.oid, 0), CASE WHEN s.oid IS NULL THEN c END, $query$%s$query$, %s::regclass::oid, '', %s, '1 day', '0', %s, '', jsonb_strip_nulls(jsonb_build_object(%s)) ],
+		$name, $columns[0], $query, $columns[2], @columns[ 3, 4 ], $options)
+	  . "FROM (SELECT $columns[1]) AS a(c) LEFT JOIN pg_foreign_server AS s ON s.srvname = c ON CONFLICT DO NOTHING";
 }
 
 # Runs SQL that must fail with this SQLSTATE and a matching message. Returns the (verbose) output of psql.

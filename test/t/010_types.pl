@@ -153,7 +153,7 @@ for my $row (0 .. 12)
 is($destination->safe_psql('postgres', copy_sql('SELECT * FROM builtin', undef, batch => 5)), 13, 'rows copied');
 same_rows($source, $destination, 'builtin', 'arrives as it was');
 
-is($destination->safe_psql('postgres', sister_sql('copy_incremental_verify', 'SELECT * FROM builtin', undef, key_columns => q['{id}'])),
+is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM builtin', undef, key_columns => q['{id}'])),
 	't|13|13|0|0|0', 'the checksums of both servers are the same');
 
 my $as_text = join ' ', columns_as_text($source);

@@ -95,7 +95,7 @@ is($arrived{$_}, $casts[$_][2] eq '' ? '' : "[$casts[$_][2]]", $casts[$_][3]) fo
 
 my $verify = join '', map {
 	my $query = "SELECT $casts[$_][1] AS value" =~ s/([{}])/$1$1/gr;
-	sister_sql('copy_incremental_verify', $query, undef, target => "'target" . ($_ + 1) . "'") . ';';
+	look_sql('verify', $query, undef, target => "'target" . ($_ + 1) . "'") . ';';
 } 0 .. $#casts;
 my @verified = split /\n/, $destination->safe_psql('postgres', $verify);
 is(join(', ', map { "$casts[$_][3]: $verified[$_]" } grep { $verified[$_] ne 't|1|1|0|0|' } 0 .. $#casts), '',

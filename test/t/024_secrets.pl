@@ -162,7 +162,7 @@ for my $conninfo (@sources)
 	my @call = ('SELECT id FROM t', undef, src_conninfo => "'$conninfo'");
 	my $name = $conninfo =~ s/$port/.../r;
 	like($destination->safe_psql('postgres', copy_sql(@call)), qr/^[13]$/, "$name: copied");
-	my $explained = $destination->safe_psql('postgres', sister_sql('copy_incremental_explain', @call));
+	my $explained = $destination->safe_psql('postgres', look_sql('explain', @call));
 	like($explained, qr/^source\|(h:$port\/postgres|connection string [0-9a-f]{16}), PostgreSQL/m, "$name: explain says which source it is");
 	unlike($explained, $marker, "$name: explain shows nothing of the password");
 }

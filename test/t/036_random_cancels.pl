@@ -140,7 +140,7 @@ for my $case (
 }
 $locker->quit;
 
-sub explain_sql { my ($text, @more) = @_; return sister_sql('copy_incremental_explain', $text, '2018-07-29', target => "'rows'", @more); }
+sub explain_sql { my ($text, @more) = @_; return look_sql('explain', $text, '2018-07-29', target => "'rows'", @more); }
 
 # Random moments. A name is a function and its options; a call that commits cannot be in a block.
 my @by_day = ($query, '2018-07-29');
@@ -184,9 +184,9 @@ my %calls = (
 	'forget' => "SELECT copy_incremental_forget('started', '2018-07-29', '2018-08-29')",
 	'explain' => explain_sql($query),
 	'explain, replace by copy' => explain_sql($query, mode => "'replace'", replace_where => q('day = $1'), method => "'copy'"),
-	'describe' => sister_sql('copy_incremental_describe', @by_day, @rows),
-	'verify' => sister_sql('copy_incremental_verify', @by_day, @rows),
-	'verify_rows' => sister_sql('copy_incremental_verify_rows', @by_day, @rows));
+	'describe' => look_sql('describe', @by_day, @rows),
+	'verify' => look_sql('verify', @by_day, @rows),
+	'verify_rows' => look_sql('verify_rows', @by_day, @rows));
 
 my ($all, $hits) = (0, 0);
 my $begin = time;

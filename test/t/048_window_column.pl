@@ -84,7 +84,7 @@ like(results('TRUNCATE ev', copy_sql('SELECT * FROM ev ORDER BY id LIMIT 30', $d
 	qr/^6 6 24 29WARNING:  the query's LIMIT or OFFSET is applied before the window/, 'LIMIT is applied first, and the run says so');
 
 # What the source is asked for, and how it finds it.
-my $explained = result(sister_sql('copy_incremental_explain', 'SELECT * FROM many', '2018-07-29', window_column => q['at']));
+my $explained = result(look_sql('explain', 'SELECT * FROM many', '2018-07-29', window_column => q['at']));
 like($explained, qr/^query\|SELECT \* FROM \(SELECT \* FROM many\n\) AS q WHERE q\."at" OPERATOR\(pg_catalog\.>=\) \$1::pg_catalog\.timestamptz AND/m,
 	'explain: the query with its condition');
 like($explained, qr/^query \$1\|2018-07-29 00:00:00-04\nquery \$2\|2018-07-30 00:00:00-04$/m, 'explain: the bounds');
@@ -93,27 +93,27 @@ for my $case ([ 'ORDER BY', 'SELECT * FROM many ORDER BY id' ], [ 'a renamed col
 	[ 'a view', 'SELECT * FROM many_view' ])
 {
 	$source->safe_psql('postgres', 'CREATE OR REPLACE VIEW many_view AS SELECT * FROM many; GRANT SELECT ON many_view TO etl_reader');
-	like(result(sister_sql('copy_incremental_explain', $case->[1], $day, window_column => q['at'], target => q['many'])),
+	like(result(look_sql('explain', $case->[1], $day, window_column => q['at'], target => q['many'])),
 		qr/Index Cond: \(\(/, "the index, with $case->[0]");
 }
-like(result(sister_sql('copy_incremental_explain', 'SELECT * FROM many', $day, window_column => q['at'], method => q['copy'])),
+like(result(look_sql('explain', 'SELECT * FROM many', $day, window_column => q['at'], method => q['copy'])),
 	qr/^source statement\|COPY \(SELECT \* FROM \(SELECT \* FROM many\n\) AS q WHERE .*CAST\('2018-07-29 00:00:00-04' AS timestamp with time zone\).*Index Cond/ms,
 	'method copy: constants, and the index');
-is(result(sister_sql('copy_incremental_explain', 'SELECT * FROM ev', $day, window_column => q['day'])) =~
+is(result(look_sql('explain', 'SELECT * FROM ev', $day, window_column => q['day'])) =~
 	  /^query \$1\|2018-07-29\nquery \$2\|2018-07-30$/m, 1, 'explain: dates');
 
 # Warnings before the load.
 like($explained, qr/^warning\|window_column "at" of public\.many may be NULL\. .*WHERE "at" IS NULL$/m, 'explain: a nullable column');
 $source->safe_psql('postgres', 'INSERT INTO odd SELECT g, CASE WHEN g % 4 > 0 THEN now() END FROM generate_series(1, 100) AS g; ANALYZE odd');
-my $odd = result(sister_sql('copy_incremental_explain', 'SELECT * FROM odd', $day, window_column => q['at']));
+my $odd = result(look_sql('explain', 'SELECT * FROM odd', $day, window_column => q['at']));
 like($odd, qr/^warning\|window_column "at" of public\.odd is NULL in about 25\.0% of the rows/m, 'explain: NULLs');
 like($odd, qr/^warning\|no index of public\.odd begins with window_column "at"/m, 'explain: no index');
-my $good = result(sister_sql('copy_incremental_explain', 'SELECT * FROM ev', $day, window_column => q['local']));
+my $good = result(look_sql('explain', 'SELECT * FROM ev', $day, window_column => q['local']));
 like($good, qr/^warning\|window_column "local" has no time zone, and is taken for local time of America\/New_York; pass column_time_zone/m,
 	'explain: a column without a time zone');
-unlike(result(sister_sql('copy_incremental_explain', 'SELECT * FROM ev', $day, window_column => q['local'], column_time_zone => q['UTC'])),
+unlike(result(look_sql('explain', 'SELECT * FROM ev', $day, window_column => q['local'], column_time_zone => q['UTC'])),
 	qr/has no time zone/, 'explain: its time zone is given');
-unlike(result(sister_sql('copy_incremental_explain', 'SELECT id, at FROM many UNION ALL SELECT id, at FROM ev', $day, window_column => q['at'],
+unlike(result(look_sql('explain', 'SELECT id, at FROM many UNION ALL SELECT id, at FROM ev', $day, window_column => q['at'],
 			target => q['odd'])), qr/no index/, 'explain: of several tables nothing is said about an index');
 unlike($explained, qr/no index/, 'explain: the index exists');
 
@@ -124,10 +124,10 @@ for my $method ('cursor', 'bulk', 'copy')
 	is(result('TRUNCATE ev', (copy_sql('SELECT * FROM ev', $day, @utc, mode => q['replace'], method => "'$method'")) x 2, $ids),
 		"24\n24\n$expected", "UTC without a time zone, method $method");
 }
-is(result(sister_sql('copy_incremental_verify', 'SELECT * FROM ev', $day, @utc)), 't|24|24|0|0|0', 'verify knows the rows');
+is(result(look_sql('verify', 'SELECT * FROM ev', $day, @utc)), 't|24|24|0|0|0', 'verify knows the rows');
 result('DELETE FROM ev WHERE id = 30', q[UPDATE ev SET dd = 'x' WHERE id = 31]);
-is(result(sister_sql('copy_incremental_verify', 'SELECT * FROM ev', $day, @utc)), 'f|24|23|1|0|1', 'verify finds differences');
-is(result(sister_sql('copy_incremental_verify_rows', 'SELECT * FROM ev', $day, @utc) . ' ORDER BY 2'),
+is(result(look_sql('verify', 'SELECT * FROM ev', $day, @utc)), 'f|24|23|1|0|1', 'verify finds differences');
+is(result(look_sql('verify_rows', 'SELECT * FROM ev', $day, @utc) . ' ORDER BY 2'),
 	qq[missing|{"id": "30"}\nchanged|{"id": "31"}], 'verify_rows');
 
 # Other columns in the target.
@@ -181,8 +181,6 @@ for my $case (
 }
 fails_with($destination, q[SELECT copy_incremental_range('src', 'SELECT * FROM ev', tstzrange('2018-07-29 10:00', '2018-07-29 12:00'), window_column => 'day')],
 	'22023', qr/does not begin and end at midnight in time zone America\/New_York.*window_column "day" is a date/s, 'refused: hours of a date');
-fails_with($destination, sister_sql('copy_incremental_verify', 'SELECT * FROM ev', undef, window_column => q['at']), '22023',
-	qr/no meaning without a window/, 'verify refuses, too');
 fails_with($destination, copy_sql('SELECT * FROM ev', $day, mode => q['replace'], target => q['ev']), '22023', qr/needs replace_where or window_column/,
 	'mode replace needs one of the two');
 

@@ -34,7 +34,7 @@ for my $case (
 	is(result($loaded), $source->safe_psql('postgres', "$loaded WHERE day = '$day'"), "$name: its rows");
 	result('TRUNCATE wall');
 	is(result(copy_sql('SELECT * FROM wall', $day, window_column => q['day'], time_zone => "'$zone'")), $hours * 6, "$name: as dates");
-	is(result(sister_sql('copy_incremental_verify', 'SELECT * FROM wall', $day, @zone)), 't|' . $hours * 6 . '|' . $hours * 6 . '|0|0|0', "$name: verify");
+	is(result(look_sql('verify', 'SELECT * FROM wall', $day, @zone)), 't|' . $hours * 6 . '|' . $hours * 6 . '|0|0|0', "$name: verify");
 
 	# Windows of 20 minutes, one after the other, over all of it.
 	result('TRUNCATE wall', q[SELECT copy_incremental_forget('wall', NULL, NULL)]);

@@ -61,12 +61,12 @@ my %calls = (
 	  s/'2018-07-29'/'2018-07-29', '2018-07-29'/r,
 	'copy_incremental_start' => copy_sql(@rows, @into) =~ s/^SELECT copy_incremental/SELECT copy_incremental_start/r .
 	  " AS run \\gset\n\\if :{?run}\nSELECT copy_incremental_wait(:run);\n\\unset run\n\\endif\n",
-	'copy_incremental_describe' => sister_sql('copy_incremental_describe', @rows, @into),
-	'copy_incremental_explain' => sister_sql('copy_incremental_explain', @large, @into),
-	'copy_incremental_explain copy' => sister_sql('copy_incremental_explain', @rows, @into, method => "'copy'"),
-	'copy_incremental_explain window column' => sister_sql('copy_incremental_explain', 'TABLE rows', '2018-07-29', window_column => "'at'", @into),
-	'copy_incremental_verify' => sister_sql('copy_incremental_verify', @rows),
-	'copy_incremental_verify_rows' => sister_sql('copy_incremental_verify_rows', @rows),
+	'copy_incremental_describe' => look_sql('describe', @rows, @into),
+	'copy_incremental_explain' => look_sql('explain', @large, @into),
+	'copy_incremental_explain copy' => look_sql('explain', @rows, @into, method => "'copy'"),
+	'copy_incremental_explain window column' => look_sql('explain', 'TABLE rows', '2018-07-29', window_column => "'at'", @into),
+	'copy_incremental_verify' => look_sql('verify', @rows),
+	'copy_incremental_verify_rows' => look_sql('verify_rows', @rows),
 	'copy_incremental cancelled' => copy_sql("SELECT id, at, note FROM rows $window AND pg_sleep(600) IS NOT NULL", '2018-07-29', @into));
 my @ask_nothing = map { "copy_incremental_$_" } qw(missing wait cancel forget batch_rows);
 

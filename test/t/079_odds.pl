@@ -15,26 +15,28 @@ $source->safe_psql('postgres', 'INSERT INTO wide (c1, c1600) VALUES (1, 2), (3, 
 my @wide = ('SELECT * FROM wide', undef);
 is($destination->safe_psql('postgres', copy_sql(@wide)), 2, 'wide: copied');
 $destination->safe_psql('postgres', 'UPDATE wide SET c1600 = 5 WHERE c1 = 3');
-is($destination->safe_psql('postgres', sister_sql('copy_incremental_verify', @wide)), 'f|2|2|1|1|', 'wide: verify tells the rows that differ');
+is($destination->safe_psql('postgres', look_sql('verify', @wide)), 'f|2|2|1|1|', 'wide: verify tells the rows that differ');
 
 on_both("CREATE TABLE ev (id int, at timestamptz, v text)", $source, $destination);
 $source->safe_psql('postgres', q[INSERT INTO ev VALUES (1, '2018-07-29 01:00+00', 'a\'), (2, '2018-07-29 02:00+00', 'b')]);
 my @ev = (q[SELECT * FROM ev WHERE v <> 'b\\' AND at >= $01 AND at < $02], '2018-07-29', time_zone => "'UTC'");
 is($destination->safe_psql('postgres', copy_sql(@ev, method => "'copy'")), 2, 'parameters with leading zeros, method copy');
-is($destination->safe_psql('postgres', 'SET standard_conforming_strings = off; ' . sister_sql('copy_incremental_verify', @ev)), 't|2|2|0|0|',
+is($destination->safe_psql('postgres', 'SET standard_conforming_strings = off; ' . look_sql('verify', @ev)), 't|2|2|0|0|',
 	'verify with standard_conforming_strings = off');
 
 for my $method (qw(cursor bulk copy))
 {
-	my $locks = $destination->safe_psql('postgres', 'BEGIN; SELECT count(*) FROM (' . sister_sql('copy_incremental_explain', @ev, method => "'$method'")
-		  . q[) AS e; SELECT string_agg(DISTINCT mode, ' ') FROM pg_locks WHERE relation = 'ev'::regclass; ROLLBACK]);
+	my $locks = $destination->safe_psql('postgres', look_sql('explain', @ev, method => "'$method'", before => 'BEGIN', as => 'SELECT count(*) FROM (%s) AS e')
+		  . q[; SELECT string_agg(DISTINCT mode, ' ') FROM pg_locks WHERE relation = 'ev'::regclass; ROLLBACK]);
 	like($locks, qr/\nAccessShareLock$/, "explain with method $method keeps no lock to write");
 }
 
 $destination->safe_psql('postgres', qq[CREATE ROLE other; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO other; GRANT USAGE ON FOREIGN SERVER src TO other;
 	CREATE USER MAPPING FOR other SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')]);
-like($destination->safe_psql('postgres', sister_sql('copy_incremental_explain', @ev)), qr/^earlier run\|/m, 'explain: an earlier run');
-unlike($destination->safe_psql('postgres', 'SET ROLE other; ' . sister_sql('copy_incremental_explain', @ev)), qr/^earlier run\|/m,
+$destination->safe_psql('postgres', stored_job('seen', $ev[0], first_day => q['2018-07-29'], owner => q['other'::regrole]) . q[; SELECT copy_incremental_run('seen', '2018-07-29')]);
+my $explain = q[SELECT * FROM copy_incremental_explain('seen', '2018-07-29')];
+like($destination->safe_psql('postgres', $explain), qr/^earlier run\|/m, 'explain: an earlier run');
+unlike($destination->safe_psql('postgres', "SET ROLE other; $explain"), qr/^earlier run\|/m,
 	'explain: not for a role without privileges on the target');
 
 # The "@" of the password makes a part of it the host; hostaddr connects all the same.

@@ -12,7 +12,7 @@ my ($source, $destination) = start_servers(source => "log_statement = 'all'\n");
 sub describe
 {
 	my @call = @_;
-	my $rows = $destination->safe_psql('postgres', sister_sql('copy_incremental_describe', @call),
+	my $rows = $destination->safe_psql('postgres', look_sql('describe', @call),
 		extra_params => [ '-F', "\x1f", '-P', 'null=NULL' ]);
 	my @names = qw(source_column source_type travels target_column target_type conversion note);
 	return map { my %line; @line{@names} = split /\x1f/, $_, -1; \%line } split /\n/, $rows;
@@ -22,7 +22,7 @@ sub describe
 sub explained
 {
 	my @call = @_;
-	my $rows = $destination->safe_psql('postgres', sister_sql('copy_incremental_explain', @call),
+	my $rows = $destination->safe_psql('postgres', look_sql('explain', @call),
 		extra_params => [ '-F', "\x1f", '-R', "\x1e" ]);
 	my %found;
 	for my $row (split /\x1e/, $rows)
@@ -188,7 +188,10 @@ is(explained(@by_range, method => "'bulk'", mode => "'replace'", replace_where =
 	'INSERT INTO public.events ("id", "at", "note") SELECT batch."id", batch."at", batch."note"', 'explain: the INSERT of method bulk');
 like(explained('SELECT * FROM events WHERE at >= $1 AND at < $2', $destination->safe_psql('postgres', 'SELECT current_date'))->{warning},
 	qr/^window .* is not settled: the source may still commit rows of it; The source's clock shows/, 'explain: a window that has not ended');
-like(explained(@by_range)->{'earlier run'}, qr/^run \d+ of .* wrote 1440 rows$/, 'explain: the run that was before');
+$destination->safe_psql('postgres', 'CREATE TABLE again (LIKE events); ' . stored_job('again', $by_range[0], first_day => "'$by_range[1]'", @by_range[ 2 .. $#by_range ], target => q['again'])
+	. qq[; SELECT copy_incremental_run('again', '$by_range[1]')]);
+like($destination->safe_psql('postgres', qq[SELECT value FROM copy_incremental_explain('again', '$by_range[1]') WHERE item = 'earlier run']),
+	qr/^run \d+ of .* wrote 1440 rows$/, 'explain: the run that was before');
 
 $found = explained("SELECT * FROM events WHERE at::date = '{}'", '2018-07-30');
 like($found->{warning}, qr/reads all 150000 rows of public\.events .*created_at >= \$1 AND created_at < \$2 can use an index/,
@@ -205,7 +208,7 @@ $destination->safe_psql('postgres', 'CREATE TABLE closed (id int, at timestamptz
 sub explain_as_etl
 {
 	my @call = @_;
-	my $rows = $destination->safe_psql('postgres', 'SET ROLE etl; ' . sister_sql('copy_incremental_explain', @call));
+	my $rows = $destination->safe_psql('postgres', look_sql('explain', @call, owner => q['etl'::regrole], before => 'SET ROLE etl'));
 	return join ' ', grep { /^(missing right|error)\|/ } split /\n/, $rows;
 }
 my @whole = ('SELECT * FROM events', undef);
@@ -226,13 +229,15 @@ for my $mode (qw(append upsert skip replace))
 sub earlier_run
 {
 	my ($role) = @_;
-	my $rows = $destination->safe_psql('postgres', "SET ROLE $role; "
-		  . sister_sql('copy_incremental_explain', 'SELECT * FROM events WHERE id < 5', undef, mode => "'replace'"));
+	my $rows = $destination->safe_psql('postgres', "SET ROLE $role; SELECT * FROM copy_incremental_explain('seen', '2018-07-29')");
 	return join ' ', map { s/ \d+ .* wrote/ ... wrote/r } grep { /^earlier run\|/ } split /\n/, $rows;
 }
 $destination->safe_psql('postgres', <<~'SQL');
 	CREATE ROLE stranger; GRANT USAGE ON FOREIGN SERVER src TO stranger; GRANT EXECUTE ON FUNCTION copy_incremental_explain TO stranger;
+	CREATE ROLE loaders ROLE etl, stranger; GRANT EXECUTE ON FUNCTION copy_incremental_run TO etl; TRUNCATE events;
 	SQL
+$destination->safe_psql('postgres', stored_job('seen', 'SELECT * FROM events WHERE id < 5 AND $1::date < $2::date', mode => q['replace'], replace_where => q['$1::date < $2::date'],
+	first_day => q['2018-07-29'], owner => q['loaders'::regrole]) . q[; SET ROLE etl; SELECT copy_incremental_run('seen', '2018-07-29')]);
 $destination->safe_psql('postgres', qq[CREATE USER MAPPING FOR stranger SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')]);
 my $shown = 'earlier run|run ... wrote 5 rows';
 is(earlier_run('stranger'), '', 'runs of others: not for who has no privilege on the target');
@@ -256,7 +261,7 @@ fails_with($destination, copy_sql('SELECT * FROM closed', undef), '42501', qr/pe
 
 is(explained('SELECT * FROM events', undef, mode => "'upsert'", target => "'closed'")->{error} =~ s/\n.*//sr,
 	'42804: source column "note" does not exist in target public.closed', 'an error that the run would raise');
-fails_with($destination, sister_sql('copy_incremental_describe', 'SELECT 1 AS a', '2018-07-29'), '22023', qr/no placeholder for the day/,
+fails_with($destination, look_sql('describe', 'SELECT 1 AS a', '2018-07-29', target => q['closed']), '22023', qr/no placeholder for the day/,
 	'a bad argument is an error');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE relation = $$closed$$::regclass'), 0, 'no lock stays');
 # A look takes no lock that another session's DDL, or another look, would wait for.
@@ -266,14 +271,16 @@ for my $method (qw(cursor bulk copy))
 	{
 		my @look = (@by_range, method => "'$method'", mode => "'$mode'",
 			$mode eq 'replace' ? (replace_where => q['at >= $1 AND at < $2']) : (), target => q['events']);
-		my @calls = map { sister_sql("copy_incremental_$_", @look) =~ s/\*/count(*) > 0/r } qw(explain describe);
+		my ($query, $day, %argument) = @look;
+		$destination->safe_psql('postgres', stored_job("$method $mode", $query, first_day => "'$day'", %argument));
+		my @calls = map { "SELECT count(*) > 0 FROM copy_incremental_$_('$method $mode')" } qw(explain describe);
 		my $held = $destination->safe_psql('postgres', "BEGIN; $calls[0]; $calls[1]; SELECT relation::regclass, mode "
 			  . "FROM pg_locks WHERE pid = pg_backend_pid() AND relation >= 16384 AND mode <> 'AccessShareLock'");
 		is($held, "t\nt", "method $method, mode $mode: a look holds ACCESS SHARE at most");
 	}
 }
 
-is($destination->safe_psql('postgres', 'BEGIN READ ONLY; ' . sister_sql('copy_incremental_describe', @whole)) =~ tr/\n//, 2,
+is($destination->safe_psql('postgres', look_sql('describe', @whole, before => 'BEGIN READ ONLY')) =~ tr/\n//, 2,
 	'describe works in a READ ONLY transaction');
 no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -11,12 +11,12 @@ my $rows = ($ENV{PG_TEST_EXTRA} // '') =~ /\bverify\b/ ? 1_000_000 : 20_000;
 
 sub verify
 {
-	return $destination->safe_psql('postgres', sister_sql('copy_incremental_verify', @_));
+	return $destination->safe_psql('postgres', look_sql('verify', @_));
 }
 
 sub differing
 {
-	return join ' ', sort split /\n/, $destination->safe_psql('postgres', sister_sql('copy_incremental_verify_rows', @_));
+	return join ' ', sort split /\n/, $destination->safe_psql('postgres', look_sql('verify_rows', @_));
 }
 
 # A narrow and a wide table, with and without a key. $damage at the target, what verify says then, and which rows.
@@ -49,7 +49,7 @@ for my $table (sort keys %columns)
 			'changed|{"id": "7"} changed|{"id": "8"}', 'two swapped values' ])
 	{
 		my ($damage, $said, $which, $name) = @$case;
-		my @both = map { sister_sql("copy_incremental_$_", @window) } qw(verify verify_rows);
+		my @both = map { look_sql("$_", @window) } qw(verify verify_rows);
 		my $found = $destination->safe_psql('postgres', "BEGIN; $damage; $both[0]; $both[1]; ROLLBACK");
 		my ($first, @rest) = split /\n/, $found;
 		is("$first " . join(' ', sort @rest), "$said $which", "$table: $name");
@@ -66,20 +66,20 @@ $destination->safe_psql('postgres', copy_sql(@equals));
 is(verify(@equals), 't|20|20|0|0|0', 'equal values: none differs');
 for my $change ('n = 1.00', q[i = '30 days'], q[t = 'Letters'], q[f = '-0'], q[j = '{"a": 1.00}'], q[a = '{1.00}'], q[v = 'V'])
 {
-	is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET $change WHERE id = 7; " . sister_sql('copy_incremental_verify', @equals)),
+	is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET $change WHERE id = 7; " . look_sql('verify', @equals)),
 		'f|20|20|0|0|1', "equal values: $change");
 }
-is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET c = 'x ' WHERE id = 7; " . sister_sql('copy_incremental_verify', @equals)),
+is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET c = 'x ' WHERE id = 7; " . look_sql('verify', @equals)),
 	't|20|20|0|0|0', 'char(5) stores no spaces at the end');
 
 # Parallel workers see what this transaction has written, and hash as their leader does.
 my $parallel = 'SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0';
 my $plan = $destination->safe_psql('postgres', "BEGIN; $parallel; EXPLAIN SELECT sum(hash_record_extended(n, 1)) FROM narrow AS n");
 like($plan, qr/Workers Planned/, 'parallel: such a query has workers');
-is($destination->safe_psql('postgres', "BEGIN; $parallel; " . sister_sql('copy_incremental_verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')),
+is($destination->safe_psql('postgres', "BEGIN; $parallel; " . look_sql('verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')),
 	"t|$rows|$rows|0|0|0", 'parallel: equal');
 is($destination->safe_psql('postgres', "BEGIN; $parallel; UPDATE narrow SET note = 'other' WHERE id = 7; "
-	  . sister_sql('copy_incremental_verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')), "f|$rows|$rows|0|0|1",
+	  . look_sql('verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')), "f|$rows|$rows|0|0|1",
 	'parallel: a row that this transaction has changed');
 
 # Many differences.
@@ -109,11 +109,11 @@ $source->safe_psql('postgres', q[INSERT INTO prices SELECT g, timestamp '2018-07
 my @prices = ('SELECT id, at, price, code FROM prices WHERE at >= $1 AND at < $2', '2018-07-29', target => q['local_prices'],
 	time_zone => q['America/New_York']);
 $destination->safe_psql('postgres', copy_sql(@prices));
-fails_with($destination, sister_sql('copy_incremental_verify', @prices), '0A000', qr/could not tell the window's rows.*Pass replace_where/s,
+fails_with($destination, look_sql('verify', @prices), '0A000', qr/could not tell the window's rows.*Pass replace_where/s,
 	'another table needs replace_where');
 is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 't|24|24|0|0|0', 'equal after casts, in the zone of the run');
 is($destination->safe_psql('postgres', "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET extra_float_digits = 0; "
-	. sister_sql('copy_incremental_verify', @prices, replace_where => q['at >= $1 AND at < $2'])), 't|24|24|0|0|0',
+	. look_sql('verify', @prices, replace_where => q['at >= $1 AND at < $2'])), 't|24|24|0|0|0',
 	'the settings of the session do not matter');
 $destination->safe_psql('postgres', 'UPDATE local_prices SET price = price + 0.01 WHERE id = 7');
 is(verify(@prices, replace_where => q['at >= $1 AND at < $2']), 'f|24|24|0|0|1', 'a cent more');
@@ -176,9 +176,9 @@ for my $session ('', $strings)
 		my ($query, @rest) = @$call;
 		my $name = ($session eq '' ? 'on' : 'off') . ", $query";
 		my $rows = $query =~ /WHERE/ ? 2 : 3;
-		is($destination->safe_psql('postgres', $session . sister_sql('copy_incremental_verify', $query, @rest)),
+		is($destination->safe_psql('postgres', $session . look_sql('verify', $query, @rest)),
 			"f|$rows|$rows|0|0|1", "standard_conforming_strings $name");
-		is(join(' ', sort split /\n/, $destination->safe_psql('postgres', $session . sister_sql('copy_incremental_verify_rows', $query, @rest,
+		is(join(' ', sort split /\n/, $destination->safe_psql('postgres', $session . look_sql('verify_rows', $query, @rest,
 			key_columns => q[array[chr(97) || chr(92) || 'b']]))),
 			qq(extra|{"a\\\\b": "\\\\N"} missing|{"a\\\\b": "\\\\n"}), "standard_conforming_strings $name: the rows");
 	}
@@ -201,10 +201,10 @@ is(verify(@some), 't|2|2|0|0|', '1,200 columns: equal');
 $destination->safe_psql('postgres', 'UPDATE widest SET c800 = $$new$$ WHERE c1 = $$2$$');
 is(verify(@some), 'f|2|2|1|1|', '1,200 columns: one row differs');
 
-fails_with($destination, sister_sql('copy_incremental_verify', @bare, key_columns => q['{nothing}']), '42703', qr/key column "nothing"/, 'a key column that is not there');
+fails_with($destination, look_sql('verify', @bare, key_columns => q['{nothing}']), '42703', qr/key column "nothing"/, 'a key column that is not there');
 $destination->safe_psql('postgres', 'ALTER TABLE bare ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON bare USING (false); CREATE ROLE etl; '
 	. 'GRANT SELECT ON bare TO etl; GRANT EXECUTE ON FUNCTION copy_incremental_verify TO etl; GRANT USAGE ON FOREIGN SERVER src TO etl; '
 	. "CREATE USER MAPPING FOR etl SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')");
-fails_with($destination, 'SET ROLE etl; ' . sister_sql('copy_incremental_verify', @bare), '42501', qr/row-level security/, 'rows that the caller may not see are an error');
+fails_with($destination, look_sql('verify', @bare, owner => q['etl'::regrole], before => 'SET ROLE etl'), '42501', qr/row-level security/, 'rows that the caller may not see are an error');
 no_session_left($source, 'no session is left at the source');
 done_testing();

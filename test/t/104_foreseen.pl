@@ -29,8 +29,8 @@ for my $method (qw(cursor copy bulk))
 		{
 			my @call = call_of($case, $method, $mode);
 			push @steps,
-			  "SELECT string_agg(value, ' AND ') FROM (" . sister_sql('copy_incremental_explain', @call) . q[) AS e WHERE item IN ('error', 'missing right')],
-			  "SELECT string_agg(note, ' AND ') FROM (" . sister_sql('copy_incremental_describe', @call) . ") AS d WHERE note LIKE '%the run fails%'",
+			  look_sql('explain', @call, as => "SELECT string_agg(value, ' AND ') FROM (%s) AS e WHERE item IN ('error', 'missing right')"),
+			  look_sql('describe', @call, as => "SELECT string_agg(note, ' AND ') FROM (%s) AS d WHERE note LIKE '%%the run fails%%'"),
 			  copy_sql(@call, batch => 3);
 		}
 		push @steps, $case->{after} // '';

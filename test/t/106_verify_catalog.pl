@@ -66,7 +66,7 @@ for my $case (
 {
 	my ($condition, $named, $name) = @$case;
 	my @call = ("SELECT * FROM own WHERE $day AND $condition", '2018-07-29');
-	for my $sql (copy_sql(@call, verify => 'true'), sister_sql('copy_incremental_verify', @call))
+	for my $sql (copy_sql(@call, verify => 'true'), look_sql('verify', @call))
 	{
 		fails_with($destination, "SET search_path = public, pg_catalog; $sql", '0A000', qr/$unclear.*DETAIL:  [^\n]*(?:$named).*HINT:  Pass replace_where/s, "refused: $name");
 	}
@@ -142,7 +142,7 @@ for my $line (@verified)
 	my ($rows, $condition) = $line =~ /^(\d+) (.*)/;
 	$condition =~ s/\$day/$day/;
 	my @call = ("SELECT * FROM own WHERE $condition", '2018-07-29', time_zone => "'UTC'");
-	my $verify = sister_sql('copy_incremental_verify', @call);
+	my $verify = look_sql('verify', @call);
 	is($destination->safe_psql('postgres', "BEGIN; $path" . copy_sql(@call, verify => 'true') . "; $verify; ROLLBACK"),
 		"$rows\nt|$rows|$rows|0|0|0", "verified: $condition");
 }
@@ -155,8 +155,8 @@ $destination->safe_psql('postgres', "CREATE ROLE etl; GRANT SELECT (id, at) ON o
 	GRANT USAGE ON FOREIGN SERVER src TO etl; CREATE USER MAPPING FOR etl SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')");
 for my $condition ('', " WHERE $day")
 {
-	like($destination->safe_psql('postgres', 'SET ROLE etl; ' . sister_sql('copy_incremental_verify', "SELECT id, at FROM own$condition",
-		$condition eq '' ? undef : '2018-07-29', key_columns => q['{id}'])), qr/^f\|\d+\|0\|/, "privileges on two columns: query$condition");
+	like($destination->safe_psql('postgres', look_sql('verify', "SELECT id, at FROM own$condition",
+		$condition eq '' ? undef : '2018-07-29', key_columns => q['{id}'], owner => q['etl'::regrole], before => 'SET ROLE etl')), qr/^f\|\d+\|0\|/, "privileges on two columns: query$condition");
 }
 
 # A target that is a view runs its own functions, as for any reader.
@@ -169,9 +169,9 @@ is($destination->safe_psql('postgres', copy_sql("SELECT * FROM seen WHERE $day",
 on_both('CREATE TABLE named (id int PRIMARY KEY, r regclass); CREATE TABLE twin ()', $source, $destination);
 $source->safe_psql('postgres', q[INSERT INTO named VALUES (1, 'twin')]);
 is($destination->safe_psql('postgres', copy_sql('SELECT * FROM named', undef, verify => 'true')), 1, 'regclass: verified without a condition');
-fails_with($destination, sister_sql('copy_incremental_verify', 'SELECT * FROM named WHERE id > 0', undef), '0A000', qr/column "r" depends on search_path.*Pass replace_where/s,
+fails_with($destination, look_sql('verify', 'SELECT * FROM named WHERE id > 0', undef), '0A000', qr/column "r" depends on search_path.*Pass replace_where/s,
 	'regclass: refused with one');
-is($destination->safe_psql('postgres', sister_sql('copy_incremental_verify', 'SELECT * FROM named WHERE id > 0', undef, replace_where => q['id > 0'])), 't|1|1|0|0|0',
+is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM named WHERE id > 0', undef, replace_where => q['id > 0'])), 't|1|1|0|0|0',
 	'regclass: replace_where');
 no_session_left($source, 'no session is left at the source');
 done_testing();
