@@ -130,7 +130,10 @@ sub look_sql
 	my $call = "SELECT * FROM copy_incremental_$verb('$name'" . ($verb eq 'describe' ? ')' : ", '" . ($day // '2018-07-29') . "')");
 	# A condition in the query would be executed here by verify.
 	$argument{replace_where} //= "'true'" if !defined $day && $verb =~ /verify/ && $query !~ /\bWHERE\b/i;
-	$query .= ($query =~ /\bWHERE\b/i ? ' AND ' : ' WHERE ') . '$1::date < $2::date' unless defined $day;
+	# With $1 and $2, braces are not doubled.
+	$query =~ s/([{}])\1/$1/g unless defined $day;
+	$query = "SELECT * FROM ($query) AS q" unless defined $day || $query =~ /^SELECT .* FROM [\w.]+( WHERE .*)?$/s;
+	$query .= ($query =~ /^SELECT .* FROM [\w.]+ WHERE /s ? ' AND ' : ' WHERE ') . '$1::date < $2::date' unless defined $day;
 	$argument{replace_where} = ($argument{replace_where} // "'true'") . q[ || ' AND $1::date < $2::date'] if !defined $day && ($argument{replace_where} || ($argument{mode} // '') =~ /replace/);
 	return stored_job($name, $query, first_day => "'" . ($day // '2018-07-29') . "'", %argument) . '; ' . ($before ? "$before; " : '') . ($as ? sprintf($as, $call) : $call);
 }

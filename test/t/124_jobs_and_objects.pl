@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TwoServers;
 
-my ($source, $destination) = start_servers(destination => "wal_level = logical\n");
+my ($source, $destination) = start_servers(destination => "wal_level = logical\nmax_wal_senders = 4\nmax_replication_slots = 4\n");
 on_both('CREATE TABLE rows (id int, moment timestamptz); CREATE TABLE kept (LIKE rows)', $source, $destination);
 $source->safe_psql('postgres', q[INSERT INTO rows SELECT n, timestamptz '2018-07-28 00:30+00' + n * interval '1 hour' FROM generate_series(0, 239) AS n]);
 my $mapping = sub { "CREATE USER MAPPING FOR $_[0] SERVER $_[1] OPTIONS (user 'etl_reader', password '$TwoServers::password')" };
@@ -36,7 +36,7 @@ is(sql('RESET ROLE', 'DROP OWNED BY etl', 'DROP ROLE etl', 'ALTER TABLE t.events
 
 # The role goes
 is(sql('REASSIGN OWNED BY loader TO other', view('owner', 'j')), 'loader', 'REASSIGN OWNED: the job stays');
-is(sql('DROP OWNED BY loader', 'DROP USER MAPPING FOR loader SERVER src', view('owner, missing_windows > 0', 'j')), 'loader|t', 'DROP OWNED: the job stays');
+is(sql('DROP OWNED BY loader', view('owner, missing_windows > 0', 'j')), 'loader|t', 'DROP OWNED: the job stays');
 like(sql('SET ROLE loader', run('j', '2018-08-01')), qr/ERROR:  42501: permission denied for function copy_incremental_run/, 'without the privileges it does not run');
 is(sql('DROP ROLE loader', 'SET TimeZone = UTC', view('owner, target, missing_windows > 0', 'j')), '|public.rows|t', 'DROP ROLE: a job without owner');
 for my $call (run('j', '2018-08-01'), q[SELECT copy_incremental_drop_job('j')], q[SELECT * FROM copy_incremental_explain('j')], create('j'))
@@ -45,7 +45,7 @@ for my $call (run('j', '2018-08-01'), q[SELECT copy_incremental_drop_job('j')], 
 }
 is(sql('SET ROLE other', view('job', 'j')), '', 'and to him alone it is shown');
 like(sql(q[SELECT value FROM copy_incremental_explain('j') WHERE item = 'owner']), qr/^was dropped$/, 'explain');
-is(sql(run('j', '2018-08-01'), view('owner', 'j')), '24 ', 'a superuser uses it');
+is(sql(run('j', '2018-08-01'), view('owner IS NULL', 'j')), '24 t', 'a superuser uses it');
 is(sql('SET TimeZone = UTC', create('j'), view('owner = current_user, covered', 'j')), 't|{["2018-07-28 00:00:00+00","2018-07-31 00:00:00+00"),["2018-08-01 00:00:00+00","2018-08-02 00:00:00+00")}', 'or_replace takes it over');
 
 # The target and the server go
@@ -59,10 +59,10 @@ for my $call (run('far', '2018-07-30'), q[SELECT * FROM copy_incremental_explain
 	like(sql($call), qr/ERROR:  42P01: table public.kept, the target of job "far" does not exist.*It was dropped/, 'refused: ' . substr $call, 0, 40);
 }
 like(sql(create('far', target => "'kept'")), qr/ERROR:  0A000: the target of job "far" cannot be changed/, 'a table that takes the name is another');
-is(sql(q[SELECT copy_incremental_drop_job('far')], 'SELECT count(*) FROM copy_incremental_jobs'), '1', 'it can be dropped');
+is(sql(q[SELECT copy_incremental_drop_job('far')], 'SELECT count(*) FROM copy_incremental_jobs'), ' 1', 'it can be dropped');
 
 # pg_dump and restore: into a cluster that has the role, and into one that has not.
-is(sql('CREATE ROLE owner', 'GRANT USAGE ON FOREIGN SERVER src TO owner', 'GRANT ALL ON rows TO owner', q[SELECT copy_incremental_grant('owner')], $mapping->('owner', 'src'), 'SET ROLE owner', create('owned', mode => "'replace'", replace_where => q['moment >= $1 AND moment < $2']), run('owned', '2018-07-28')), '24', 'a job of a role');
+is(sql('CREATE ROLE owner', 'GRANT USAGE ON FOREIGN SERVER src TO owner', 'GRANT ALL ON rows TO owner', q[SELECT copy_incremental_grant('owner')], $mapping->('owner', 'src'), 'SET ROLE owner', create('owned', mode => "'replace'", replace_where => q['moment >= $1 AND moment < $2']), run('owned', '2018-07-28')), ' 24', 'a job of a role');
 my $columns = 'job, owner, source, target, mode, window_size, time_zone, first_day, covered, last_run_id, options';
 my $jobs = sub { $_[0]->safe_psql($_[1], "SET TimeZone = UTC; SELECT $columns FROM copy_incremental_jobs ORDER BY job") };
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
@@ -80,7 +80,7 @@ my $replica = PostgreSQL::Test::Cluster->new('replica');
 $replica->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
 $replica->start;
 $replica->safe_psql('postgres', 'CREATE EXTENSION pg_copy_incremental; CREATE TABLE rows (LIKE pg_class)' =~ s/LIKE pg_class/id int, moment timestamptz/r);
-$replica->safe_psql('postgres', "CREATE SUBSCRIPTION everything CONNECTION '" . $destination->connstr('postgres') . "' PUBLICATION everything");
+$replica->safe_psql('postgres', "CREATE SUBSCRIPTION everything CONNECTION \$c\$" . $destination->connstr('postgres') . "\$c\$ PUBLICATION everything");
 $replica->wait_for_subscription_sync($destination, 'everything');
 is(sql(run('j', '2018-07-31'), q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-28', 'j')]), '24 1', 'runs and forget write published tables');
 $destination->wait_for_catchup('everything');
