@@ -20,7 +20,7 @@ my @functions = map { [ split /[()]/, $_ ] } split /;\s*/, <<~'LIST' =~ s/\n//gr
 	timestamptz_send(timestamptz);pg_postmaster_start_time();strpos(text, text);tstzrange(timestamptz, timestamptz);
 	clock_timestamp();format(text, bigint, timestamptz, bigint);row_number();pg_extension_config_dump(regclass, text);
 	copy_incremental_batch_rows();copy_incremental_forget(regclass, text, text);copy_incremental(text, text, text, integer);
-	copy_incremental(text, text, date, integer);copy_incremental_missing(regclass, date, date)
+	copy_incremental(text, text, date, integer);copy_incremental_missing(text, date, date)
 	LIST
 
 # Plants all of that as mallory in a schema of hers; `without` names what is left out.
@@ -105,8 +105,9 @@ for my $path ('evil, public', 'evil, pg_catalog, public', 'evil')
 			  . "SET search_path = $path; SELECT public.copy_incremental(src_conninfo => 'src', $calls{$name})");
 		is("$out$err", '20', "search_path $path: $name");
 	}
+	$destination->safe_psql('postgres', stored_job('seen', 'SELECT * FROM public.rows', first_day => q['2018-07-29']));
 	is($destination->safe_psql('postgres', "SET search_path = $path; SELECT public.copy_incremental_forget('public.rows', '2018-07-29', '2018-07-29');"
-		  . "SELECT pg_catalog.count(*) FROM public.copy_incremental_missing('public.rows', '2018-07-29', '2018-07-30')"), "1\n2",
+		  . "SELECT pg_catalog.count(*) FROM public.copy_incremental_missing('seen', '2018-07-29', '2018-07-30')"), "1\n2",
 		"search_path $path: forget and missing");
 	is($destination->safe_psql('postgres', "SET search_path = $path; CALL public.copy_incremental_batches(src_conninfo => 'src', $calls{upsert});"
 		  . "SELECT status FROM public.copy_incremental_runs ORDER BY run_id USING OPERATOR(pg_catalog.>) LIMIT 1"), 'succeeded',
@@ -194,8 +195,9 @@ for my $name (sort keys %calls)
 is($destination->safe_psql('other', "SELECT count(*) > 0 FROM $odd.copy_incremental_runs; DROP EXTENSION pg_copy_incremental; DROP SCHEMA $odd"),
 	't', 'an odd schema: the ledger is there, and all of it goes');
 
-# The rules for every function, against the catalogue: the one that all may execute only raises an error for them.
-is($destination->safe_psql('postgres', <<~'SQL'), 'copy_incremental_batch_rows|{execute}', 'every function keeps the rules');
+# The rules for every function, against the catalogue. All may execute two: one only raises an error for them, the other, which the
+# view of jobs calls, computes its result from its arguments.
+is($destination->safe_psql('postgres', <<~'SQL'), qq(copy_incremental_batch_rows|{execute}\npgci_backlog|{"not volatile","not parallel unsafe",strict,execute}), 'every function keeps the rules');
 	WITH members AS (SELECT p.* FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
 	                  WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	                    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_copy_incremental')
@@ -208,7 +210,7 @@ is($destination->safe_psql('postgres', <<~'SQL'), 'copy_incremental_batch_rows|{
 	                  CASE WHEN proconfig IS NOT NULL THEN 'settings' END,
 	                  CASE WHEN prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c') THEN 'language' END,
 	                  CASE WHEN has_function_privilege('public', oid, 'EXECUTE') THEN 'execute' END], NULL) AS rules FROM members)
-	SELECT proname, rules FROM broken WHERE rules <> '{}'
+	SELECT proname, rules FROM broken WHERE rules <> '{}' ORDER BY proname
 	SQL
 is($destination->safe_psql('postgres', q[SELECT count(*), bool_and(superuser), bool_or(trusted), bool_or(relocatable)
 	FROM pg_available_extension_versions WHERE name = 'pg_copy_incremental']), '2|t|f|f', 'every version: superuser, not trusted, not relocatable');

@@ -90,8 +90,7 @@ my %calls = (
 			src_conninfo => $fast, target => "'rows'"), '57014' ],
 	'subtransactions of rejects' => [ copy_sql('SELECT id, moment, note FROM rows', undef, src_conninfo => $fast, batch => 9,
 			target => "'few'", on_error => "'reject'"), '00000' ],
-	'subtransactions of explain' => [ "SELECT 1 / (1 - count(*)) FROM copy_incremental_explain($fast, 'SELECT * FROM rows', NULL)"
-		. " WHERE value ~ '53200|XX000'", '00000' ],
+	'subtransactions of explain' => [ look_sql('explain', 'SELECT * FROM rows', undef, src_conninfo => $fast, as => "SELECT 1 / (1 - count(*)) FROM (%s) AS e WHERE value ~ '53200|XX000'"), '00000' ],
 	'refused connection' => [ "SELECT copy_incremental('postgresql://u:p\@127.0.0.1:1/d?sslmode=disable', 'SELECT 1', NULL)", '08001' ]);
 
 my ($session, $pid) = open_session($destination);
