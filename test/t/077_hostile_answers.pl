@@ -40,6 +40,7 @@ my $window = 'WHERE at >= $1 AND at < $2';
 my @rows = ("SELECT id, at, note FROM rows $window", '2018-07-29');
 my @large = ("SELECT id, at, note FROM large $window AND note <> ''", '2018-07-29');
 my @into = (target => "'arrivals'");
+my @first = (first_day => "'2018-07-29'");
 my %calls = (
 	'copy_incremental' => copy_sql(@rows, @into),
 	'copy_incremental by name' => copy_sql(@rows, mode => "'skip'"),
@@ -57,9 +58,12 @@ my %calls = (
 	'copy_incremental_range' => copy_sql(@rows, @into) =~ s/copy_incremental/copy_incremental_range/r =~
 	  s/'2018-07-29'/'[2018-07-29 00:00+00,2018-07-30 00:00+00)'/r,
 	'copy_incremental_batches' => by_batches(copy_sql(@rows, @into, batch => 5)),
-	'copy_incremental_backfill' => copy_sql(@rows, @into) =~ s/^SELECT copy_incremental\(/CALL copy_incremental_backfill(/r =~
-	  s/'2018-07-29'/'2018-07-29', '2018-07-29'/r,
-	'copy_incremental_start' => copy_sql(@rows, @into) =~ s/^SELECT copy_incremental/SELECT copy_incremental_start/r .
+	'copy_incremental_create_job' => define_job('defined', $rows[0], @first, @into),
+	'copy_incremental_run' => look_sql('run', @rows, @into),
+	'copy_incremental_run_range' => look_sql('run_range', @rows, @into) =~ s/'2018-07-29'\)$/'[2018-07-29 00:00+00,2018-07-30 00:00+00)')/r,
+	'copy_incremental_backfill' => stored_job('filled', $rows[0], @first, @into) . "; CALL copy_incremental_backfill('filled', '2018-07-29', '2018-07-29')",
+	'copy_incremental_catch_up' => stored_job('caught_up', $rows[0], first_day => 'current_date - 1', @into) . "; CALL copy_incremental_catch_up('caught_up')",
+	'copy_incremental_start' => look_sql('start', @rows, @into) .
 	  " AS run \\gset\n\\if :{?run}\nSELECT copy_incremental_wait(:run);\n\\unset run\n\\endif\n",
 	'copy_incremental_describe' => look_sql('describe', @rows, @into),
 	'copy_incremental_explain' => look_sql('explain', @large, @into),
@@ -68,7 +72,7 @@ my %calls = (
 	'copy_incremental_verify' => look_sql('verify', @rows),
 	'copy_incremental_verify_rows' => look_sql('verify_rows', @rows),
 	'copy_incremental cancelled' => copy_sql("SELECT id, at, note FROM rows $window AND pg_sleep(600) IS NOT NULL", '2018-07-29', @into));
-my @ask_nothing = map { "copy_incremental_$_" } qw(missing wait cancel forget batch_rows);
+my @ask_nothing = map { "copy_incremental_$_" } qw(drop_job grant missing wait cancel forget batch_rows);
 
 # --- the table: name of the statement, its call, its kind, and which one of that kind
 
@@ -161,7 +165,7 @@ my $proxy = start_hostile_proxy($source->port, \%attacks);
 my ($at_source) = open_session($source);
 my $postmaster = slurp_file($destination->data_dir . '/postmaster.pid') =~ s/\n.*//sr;
 
-sub call_for { my ($call, $name) = @_; my $conninfo = $proxy->conninfo($name); return $calls{$call} =~ s/'src'/\$c\$$conninfo\$c\$/r; }
+sub call_for { my ($call, $name) = @_; my $conninfo = $proxy->conninfo($name); return "DELETE FROM pgci_jobs; DELETE FROM pgci_coverage;\n" . $calls{$call} =~ s/'src'/\$c\$$conninfo\$c\$/r; }
 
 # --- nothing escapes the table: every function, and every statement that one sends
 
