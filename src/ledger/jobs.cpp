@@ -44,7 +44,8 @@ std::string options_parameter(const NamedValues &options, std::size_t n, std::ve
         const bool is_null = options.is_null(name.c_str());
         parameters.push_back({type_of(option), is_null ? Datum{0} : options.value(name.c_str()), is_null});
         std::string value = "$" + std::to_string(n++);
-        if (option.sql_default != "NULL") value.insert(0, "nullif(").append(", ").append(option.sql_default).append(")");
+        if (option.sql_default != "NULL")
+            value.insert(0, "nullif(").append(", ").append(option.sql_default).append(")");
         members.append(members.empty() ? "" : ", ").append(quote_literal(name) + ", " + value);
     }
     return "jsonb_strip_nulls(jsonb_build_object(" + members + "))";
