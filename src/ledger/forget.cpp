@@ -23,6 +23,17 @@ Bounds bounds_of(const ForgottenDays &days, const TimeZone &zone) {
     return bounds;
 }
 
+// A window that is forgotten in part could never be loaded again.
+void check_whole_windows(const Job &job, const Bounds &bounds) {
+    const WindowGrid grid = job.grid();
+    const auto is_between = [&](const std::optional<TimestampTz> &bound) {
+        return !bound || grid.start_of(grid.number_at(*bound)) == *bound;
+    };
+    if (is_between(bounds.start) && is_between(bounds.end)) return;
+    raise(sqlstate::invalid_parameter, "the days are not whole windows of job \"" + shorten(job.name) + "\"",
+          "Pass the first and the last day of its windows, which copy_incremental_runs shows as data_interval.");
+}
+
 bool owns(Oid relation) {
     return pg_call([=] { return compat::owns_relation(relation, GetUserId()); });
 }
@@ -48,6 +59,7 @@ std::int64_t forget(Oid schema, Oid target, const ForgottenDays &days, const std
     std::int64_t forgotten = 0;
     for (const Job &of_target : find_jobs(schema, target, all, job)) {
         const Bounds bounds = bounds_of(days, of_target.zone());
+        check_whole_windows(of_target, bounds);
         forgotten += ledger.forget(target, of_target.id, InvalidOid, bounds.start, bounds.end);
         coverage.remove(of_target.id, bounds.start, bounds.end);
     }

@@ -5,6 +5,8 @@
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
 #include "request/option_arguments.hpp"
+#include "ledger/coverage.hpp"
+#include "ledger/run_key.hpp"
 
 namespace pgci {
 
@@ -62,6 +64,7 @@ Job read_job(const NamedValues &row) {
     job.source = row.required_text("source");
     job.target = read_oid(row, "target_oid");
     job.target_name = row.required_text("target_name");
+    job.version = DatumGetInt32(row.value("version"));
     job.first_day = DatumGetDateADT(row.value("first_day"));
     job.window_size = *DatumGetIntervalP(row.value("window_size"));
     job.lag = *DatumGetIntervalP(row.value("lag"));
@@ -90,7 +93,7 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
         table_.owner(),
         "SELECT j.job_id, j.job, coalesce((SELECT r.oid FROM pg_roles AS r WHERE r.oid = j.owner), 0) AS owner, "
         "j.server::oid AS server, j.source, j.conninfo, j.query_template, j.target::oid AS target_oid, j.target_name, "
-        "j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
+        "j.version, j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
             table_.name() + " AS j, " + stored_options() + " WHERE " + condition,
         parameters);
     std::vector<Job> jobs;
@@ -100,6 +103,7 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
         job.request.schema = schema_;
         job.request.job_id = job.id;
         job.request.job = job.name;
+        job.request.job_version = job.version;
     }
     return jobs;
 }
@@ -118,12 +122,7 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
 
 std::vector<Job> Jobs::find_own() const {
     std::vector<Job> jobs = find_all("true ORDER BY j.job", {});
-    std::erase_if(jobs, [](const Job &job) {
-        return pg_call([&] {
-            return !OidIsValid(job.owner) || !has_privs_of_role(GetUserId(), job.owner) ||
-                   !is_member_of_role_nosuper(GetUserId(), job.owner);
-        });
-    });
+    std::erase_if(jobs, [](const Job &job) { return job.owner != GetUserId(); });
     return jobs;
 }
 
@@ -148,7 +147,9 @@ Job Jobs::find(const std::string &name) const {
 
 Job Jobs::find(std::int64_t id) const {
     std::optional<Job> job = find_where("job_id = $1", int8_parameter(id));
-    if (!job) raise(sqlstate::undefined_object, "the job was dropped", "Nothing more is loaded by it.");
+    if (!job)
+        raise(sqlstate::undefined_object, "job number " + std::to_string(id) + " does not exist",
+              "It was dropped, or the transaction that defines it has not committed.");
     return *std::move(job);
 }
 
@@ -160,7 +161,9 @@ void Jobs::raise_unknown(const std::string &name) const {
         "SELECT job FROM " + table_.name() + " WHERE pg_has_role($1, owner, 'USAGE') ORDER BY job LIMIT 10000",
         {oid_parameter(GetUserId())});
     // No name is longer.
-    const std::string wanted = name.substr(0, NAMEDATALEN);
+    const std::string wanted =
+        name.substr(0, static_cast<std::size_t>(pg_call(
+                           [&] { return pg_mbcliplen(name.c_str(), static_cast<int>(name.size()), NAMEDATALEN); })));
     int best = most_different + 1;
     std::string nearest;
     for (const NamedValues &row : rows) {
@@ -193,13 +196,14 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       interval_parameter(job.lag),
                                       text_parameter(time_zone),
                                       text_parameter(job.source),
-                                      int8_parameter(job.id)};
+                                      int8_parameter(job.id),
+                                      {INT4OID, Int32GetDatum(job.version)}};
     parameters[3].is_null = has_server;
     const std::string stored = options_parameter(options, parameters.size() + 1, parameters);
     const std::string columns =
         "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
-        "lag, time_zone, source, options)";
-    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, " + stored + ")";
+        "lag, time_zone, source, version, options)";
+    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, " + stored + ")";
     const std::string sql =
         job.id != 0
             ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $13"
@@ -207,6 +211,35 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
     if (run_as_owner(table_.owner(), sql, parameters).processed == 1) return;
     raise(sqlstate::duplicate_object, "job \"" + shorten(job.name) + "\" already exists",
           "Use or_replace => true to change it, or another name.");
+}
+
+void Jobs::lock_unchanged(const CopyRequest &request) const {
+    lock_job(request.job_id, true);
+    const std::vector<NamedValues> rows =
+        select_as_owner(table_.owner(), "SELECT version FROM " + table_.name() + " WHERE job_id = $1",
+                        {int8_parameter(request.job_id)}, true);
+    if (rows.empty())
+        raise(sqlstate::undefined_object, "job \"" + request.job + "\" was dropped while a run of it began",
+              "Nothing was loaded.");
+    if (DatumGetInt32(rows.front().value("version")) == request.job_version) return;
+    raise(sqlstate::target_changed, "job \"" + request.job + "\" was changed while a run of it began",
+          "Nothing was loaded. Call again.");
+}
+
+void Jobs::bind_target(std::int64_t job_id, Oid target) const {
+    const Oid relation = target;
+    const char *const name = pg_call([=] {
+        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
+    });
+    const std::int64_t bound =
+        run_as_owner(table_.owner(),
+                     "UPDATE " + table_.name() +
+                         " SET target = $2, target_name = $3 WHERE job_id = $1 AND target::oid IN (0, $2)",
+                     {int8_parameter(job_id), oid_parameter(target), text_parameter(name)})
+            .processed;
+    if (bound == 1) return;
+    raise(sqlstate::target_changed, "another run has loaded into another target of this job",
+          "Name the target with its schema, and define the job again with or_replace => true.");
 }
 
 void Jobs::drop(const Job &job) const {
@@ -226,23 +259,35 @@ std::string Jobs::source_of(const Job &job) const {
     return server;
 }
 
+// A table of this name; temporary ones are of one session, and a job is of all.
+static Oid find_by_name(const std::string &target_name) {
+    const char *const name = target_name.c_str();
+    return pg_call([=] {
+        const Oid found = RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(name)), NoLock, true);
+        return OidIsValid(found) && get_rel_persistence(found) == RELPERSISTENCE_TEMP ? InvalidOid : found;
+    });
+}
+
 CopyRequest Jobs::request_of(const Job &job) const {
     CopyRequest request = job.request;
     request.src_conninfo = source_of(job);
-    const std::string of_job = " of job \"" + shorten(job.name) + "\" does not exist";
+    request.grid = job.grid();
     const Oid target = job.target;
-    const char *const name = job.target_name.c_str();
-    request.target = pg_call([=] {
-        if (OidIsValid(target)) return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)) ? target : InvalidOid;
-        return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(name)), NoLock, true);
-    });
-    if (!OidIsValid(request.target))
-        raise(sqlstate::undefined_table, "table " + shorten(job.target_name) + ", the target" + of_job,
-              OidIsValid(target)
-                  ? "It was dropped. Define a new job; this one's record of loaded windows is that of the "
-                    "dropped table."
-                  : "Create the table.");
-    return request;
+    request.target = target;
+    bool was_dropped =
+        OidIsValid(target) && !pg_call([=] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)); });
+    if (!OidIsValid(target)) {
+        request.binds_target = true;
+        request.target = find_by_name(job.target_name);
+        // After a restore without the table.
+        was_dropped = !Coverage(schema_).find(job.id).empty();
+    }
+    if (OidIsValid(request.target) && !was_dropped) return request;
+    raise(sqlstate::undefined_table,
+          "table " + shorten(job.target_name) + ", the target of job \"" + shorten(job.name) + "\" does not exist",
+          was_dropped ? "It was dropped. Define a new job; this one's record of loaded windows is that of the "
+                        "dropped table."
+                      : "Create the table.");
 }
 
 } // namespace pgci

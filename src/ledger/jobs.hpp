@@ -19,6 +19,7 @@ struct Job {
     Oid server = InvalidOid; // of a connection string: invalid
     std::string source;      // what runs called it when the job was defined; no secret
     Oid target = InvalidOid; // of a table that did not exist yet, or was not restored: invalid
+    int version = 0;         // which or_replace has written
     std::string target_name; // when the job was defined
     CopyRequest request{};   // of every run, but for the window, the source and the target
     DateADT first_day = 0;
@@ -51,6 +52,12 @@ class Jobs {
     // run has. Raises 42710 where another job has the name.
     void store(const Job &job, const NamedValues &options) const;
     void drop(const Job &job) const;
+
+    // To be called by a run before it takes its place: from now until the transaction ends nobody changes or drops the job.
+    // Raises 55000 if the definition is not the one of the request any more, 42704 if it was dropped.
+    void lock_unchanged(const CopyRequest &request) const;
+    // The relation is the job's target from now on. Raises 55000 if it has another by now.
+    void bind_target(std::int64_t job_id, Oid target) const;
 
     // What a run of the job is asked to do, but for its window. Raises 42P01 where its target does not exist, and what
     // source_of raises.

@@ -3,10 +3,11 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/process_lock.hpp"
 #include "connection/connection_options.hpp"
-#include "template/window.hpp"
+#include "template/window_grid.hpp"
 
 namespace pgci {
 
@@ -18,6 +19,12 @@ struct RunKey {
     std::optional<Window> window;
     std::string column_time_zone{}; // of the local times in window_column; empty if it holds none
     std::int64_t job_id = 0;        // 0: a call. Runs of one job are the same by their windows alone.
+    // The windows of the job of which the run loads a part, by their starts, latest first. Runs that have one of them in
+    // common overlap, or may.
+    std::vector<TimestampTz> places{};
+
+    // Sets the window of a run of a job.
+    void set_window(const Window &own, const WindowGrid &grid);
 };
 
 // What the ledger calls a source: its identity, or where that may hold a piece of a password, "connection string" and the
@@ -36,8 +43,11 @@ class RunLife {
     ProcessLock lock_;
 };
 
-// A place in the order of runs with one key: at most one at a time, until the transaction ends, or as long as the
-// object lives when it spans transactions.
+// A lock on the definition of a job until the transaction ends: shared by its runs, and not shared by who changes or drops it.
+void lock_job(std::int64_t job_id, bool is_shared);
+
+// A place in the order of runs with one key, or with overlapping windows of one job: at most one at a time, until the
+// transaction ends, or as long as the object lives when it spans transactions.
 class RunLock {
   public:
     RunLock(const RunKey &key, bool spans_transactions);
@@ -51,7 +61,7 @@ class RunLock {
     bool had_to_wait() const { return had_to_wait_; }
 
   private:
-    LOCKTAG tag_{};
+    std::vector<LOCKTAG> tags_;
     bool spans_transactions_;
     bool had_to_wait_ = false;
 };

@@ -19,8 +19,8 @@ void load(Oid schema, const WindowTask &task, Runner runner, WindowResult &resul
     if (!task.looks_back) request.lookback = 0;
     request.refuses_unsettled = request.mode == Mode::append;
     RunKey key;
-    key.window = Window::of_span(task.span, job.zone());
     key.job_id = job.id;
+    key.set_window(Window::of_span(task.span, job.zone()), job.grid());
     result.stops_job = false;
     if (!RunLock::try_take(key)) {
         result.end = WindowEnd::is_busy;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "template/window.hpp"
+#include "template/window_grid.hpp"
 #include "request/option_list.hpp"
 
 namespace pgci {
@@ -38,6 +38,9 @@ struct CopyRequest : RequestOptions {
     bool commit_batches = false;             // commit each batch
     std::int64_t job_id = 0;                 // 0: a call without a job
     std::string job{};                       // name of the job
+    std::optional<WindowGrid> grid{};        // its windows
+    int job_version = 0;                     // of its definition
+    bool binds_target = false;               // the job's target did not exist when it was defined
     bool refuses_unsettled = false;          // settle => warn raises an error if the window is known not to be settled
 
     bool has_window() const { return day || data_interval; }

@@ -6,7 +6,9 @@
 #include "connection/conninfo.hpp"
 #include "request/copy_arguments.hpp"
 #include "request/option_arguments.hpp"
+#include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
+#include "ledger/run_key.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
 
@@ -58,8 +60,12 @@ void set_source(Job &job) {
 // A table of this name that this user may see; nothing where there is none yet.
 Oid find_target(const std::string &name) {
     const char *const text = name.c_str();
-    return pg_call(
+    const Oid found = pg_call(
         [=] { return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(text)), NoLock, true); });
+    if (OidIsValid(found) && pg_call([=] { return get_rel_persistence(found); }) == RELPERSISTENCE_TEMP)
+        raise(sqlstate::feature_not_supported, "a job cannot load into a temporary table",
+              "Name a table that other sessions see too, or use copy_incremental().");
+    return found;
 }
 
 std::string qualified_name(Oid relation) {
@@ -80,7 +86,8 @@ Oid check_first_window(const CopyRequest &request) {
 }
 
 void warn_of_no_target(const std::string &name) {
-    const char *const text = name.c_str();
+    const std::string shown = shorten(name);
+    const char *const text = shown.c_str();
     pg_call([=] {
         ereport(WARNING, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target \"%s\" does not exist yet", text),
                           errdetail("Nothing but the connection and the query could be checked."),
@@ -97,11 +104,27 @@ void check_without_target(const CopyRequest &request) {
     run.source().receive_commit();
 }
 
-void check_replaced(const Job &earlier, const Job &job) {
-    if (!OidIsValid(earlier.target) || earlier.target == job.target) return;
-    raise(sqlstate::feature_not_supported, "the target of job \"" + job.name + "\" cannot be changed",
-          "Drop the job with copy_incremental_drop_job() and define it again; then its windows count as not loaded.",
-          "The job has a record of the windows that are loaded into " + earlier.target_name + ".");
+// The record of loaded windows must still be true of the new definition.
+void check_replaced(const Job &earlier, const Job &job, Oid schema) {
+    if (Coverage(schema).find(earlier.id).empty()) return;
+    const auto refuse = [&](const char *what) {
+        raise(
+            sqlstate::feature_not_supported, std::string(what) + " of job \"" + job.name + "\" cannot be changed",
+            "Drop the job with copy_incremental_drop_job() and define it again; then its windows count as not loaded.",
+            "The job has a record of the windows that are loaded into " + earlier.target_name + ".");
+    };
+    if (!OidIsValid(earlier.target) || earlier.target != job.target) refuse("the target");
+    if (earlier.request.time_zone != job.request.time_zone) refuse("the time zone");
+    if (earlier.request.column_time_zone != job.request.column_time_zone) refuse("column_time_zone");
+}
+
+// What or_replace leaves as it is: what was not passed and has no default of its own.
+void keep_earlier(Job &job, const Job &earlier, const NamedValues &arguments) {
+    job.id = earlier.id;
+    job.version = earlier.version + 1;
+    if (OidIsValid(earlier.owner)) job.owner = earlier.owner;
+    if (arguments.is_null("first_day")) job.first_day = earlier.first_day;
+    if (arguments.is_null("time_zone")) job.request.time_zone = earlier.request.time_zone;
 }
 
 } // namespace
@@ -121,20 +144,24 @@ void define_job(const NamedValues &arguments, Oid schema) {
     request.query_template = arguments.required_text("query_template");
     read_options(arguments, request);
     request.time_zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr).name();
-    const TimeZone zone = job.zone();
-    job.first_day = arguments.is_null("first_day") ? today(zone) : DatumGetDateADT(arguments.value("first_day"));
+    job.first_day = arguments.is_null("first_day") ? today(job.zone()) : DatumGetDateADT(arguments.value("first_day"));
+    arguments.require("or_replace");
+    const bool or_replace = DatumGetBool(arguments.value("or_replace"));
+    const Jobs jobs(schema);
+    std::optional<Job> earlier = jobs.find_if_exists(job.name);
+    if (earlier && !or_replace)
+        raise(sqlstate::duplicate_object, "job \"" + job.name + "\" already exists",
+              "Use or_replace => true to change it, or another name.");
+    if (earlier) {
+        // Its runs end before it changes.
+        lock_job(earlier->id, false);
+        earlier = jobs.find(earlier->id);
+        keep_earlier(job, *earlier, arguments);
+    }
     request.data_interval = job.grid().span_of(0);
     // Raises what is wrong with the lag.
     (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);
     check_rules(request);
-    arguments.require("or_replace");
-    const bool or_replace = DatumGetBool(arguments.value("or_replace"));
-
-    const Jobs jobs(schema);
-    const std::optional<Job> earlier = jobs.find_if_exists(job.name);
-    if (earlier && !or_replace)
-        raise(sqlstate::duplicate_object, "job \"" + job.name + "\" already exists",
-              "Use or_replace => true to change it, or another name.");
     set_source(job);
     const std::optional<std::string> target = arguments.optional_text("target");
     if (target) request.target = find_target(*target);
@@ -146,11 +173,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
         job.target = check_first_window(request);
         job.target_name = qualified_name(job.target);
     }
-    if (earlier) {
-        check_replaced(*earlier, job);
-        job.id = earlier->id;
-        if (OidIsValid(earlier->owner)) job.owner = earlier->owner;
-    }
+    if (earlier) check_replaced(*earlier, job, schema);
     jobs.store(job, arguments);
 }
 

@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "server/memory.hpp"
 #include "ledger/coverage.hpp"
+#include "ledger/jobs.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
@@ -27,8 +28,10 @@ void LoadRun::record_success() {
     ledger.record(run_id, statistics, "succeeded");
     // What is not settled may miss rows, and is to be loaded again.
     const RunKey &key = prepared.key();
-    if (key.job_id != 0 && statistics.is_settled.value_or(true))
-        Coverage(request().schema).add(key.job_id, key.window->span());
+    if (key.job_id == 0) return;
+    if (request().binds_target) Jobs(request().schema).bind_target(key.job_id, target().oid());
+    const bool has_ended = key.window->end() <= GetCurrentTimestamp();
+    if (statistics.is_settled.value_or(has_ended)) Coverage(request().schema).add(key.job_id, key.window->span());
 }
 
 void load_by_cursor(LoadRun &run) {

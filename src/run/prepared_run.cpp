@@ -5,6 +5,7 @@
 #include "template/slice.hpp"
 #include "source/settled_window.hpp"
 #include "source/window_column.hpp"
+#include "ledger/jobs.hpp"
 #include "ledger/rerun.hpp"
 #include "target/batch_relation.hpp"
 #include "target/window_slice.hpp"
@@ -31,6 +32,7 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
       column_zone_(request.column_time_zone ? TimeZone::resolve(request.column_time_zone->c_str()) : zone_) {
     key_.window = request.window(zone_);
     key_.job_id = request.job_id;
+    if (request.grid) key_.set_window(*key_.window, *request.grid);
 }
 
 // What needs no connection.
@@ -68,6 +70,7 @@ void PreparedRun::open() {
 
 bool PreparedRun::take_turn(const Ledger &ledger) {
     key_.target = target_->oid();
+    if (request_.job_id != 0) Jobs(request_.schema).lock_unchanged(request_);
     turn_.emplace(key_, request_.commit_batches);
     return may_begin(request_, ledger, key_);
 }

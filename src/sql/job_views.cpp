@@ -42,6 +42,11 @@ Datum pgci_backlog(PG_FUNCTION_ARGS) {
         const Interval size = *PG_GETARG_INTERVAL_P(1);
         const Interval lag = *PG_GETARG_INTERVAL_P(2);
         const char *const zone = pgci::pg_call([=] { return text_to_cstring(PG_GETARG_TEXT_PP(3)); });
+        // One job whose zone this server does not know must not hide the others.
+        if (!pgci::pg_call([=] { return pg_tzset(zone); })) {
+            fcinfo->isnull = true;
+            return Datum{0};
+        }
         const pgci::WindowGrid grid(PG_GETARG_DATEADT(0), size, pgci::TimeZone::resolve(zone));
         const pgci::Backlog backlog =
             pgci::find_backlog(grid, lag, GetCurrentStatementStartTimestamp(), read_spans(PG_GETARG_DATUM(4)));
