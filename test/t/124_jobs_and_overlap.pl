@@ -1,0 +1,110 @@
+# What a job's record of loaded windows must stay true to: overlapping runs, changed definitions, targets that come and go.
+use strict;
+use warnings;
+
+use TwoServers;
+use Test::More;
+
+my ($source, $destination) = start_servers();
+on_both('CREATE TABLE rows (id int, moment timestamptz NOT NULL)', $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO rows SELECT g, timestamptz '2018-07-28 00:00+00' + g * interval '1 hour' FROM generate_series(0, 95) AS g]);
+
+sub sql { return one_line($destination, 'verbose', @_) }
+sub create
+{
+	my ($name, %option) = @_;
+	my $query = delete $option{query} // 'SELECT * FROM rows';
+	my %argument = (first_day => "'2018-07-28'", time_zone => "'UTC'", window_column => "'moment'", target => "'rows'",
+		lag => q[now() - '2018-08-01 12:00+00'], %option);
+	return "SELECT copy_incremental_create_job('$name', 'src', '$query'" . join('', map { ", $_ => $argument{$_}" } grep { defined $argument{$_} } sort keys %argument) . ')';
+}
+sub covered { my ($job) = @_; return sql("SELECT covered FROM copy_incremental_jobs WHERE job = '$job'") }
+my $count = 'SELECT count(*), count(DISTINCT id) FROM rows';
+my $clear = 'TRUNCATE rows, pgci_runs, pgci_coverage, pgci_jobs';
+# Runs statements in a session that stays in its transaction, others beside it that must wait for its commit; what these say.
+sub beside
+{
+	my ($first, $second) = @_;
+	my ($session) = open_session($destination);
+	$session->query_safe("BEGIN; $first");
+	my $other = start_client($destination, 'beside', $second);
+	ok(wait_until($destination, "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'beside' AND wait_event_type = 'Lock'"), "waits: $second");
+	$session->query_safe('COMMIT');
+	my ($state) = end_of_client($other);
+	$session->quit;
+	return $state;
+}
+
+# Overlapping windows of one job
+sql(create('ov'));
+is(beside("SELECT copy_incremental_run('ov', '2018-07-29')", q{SELECT copy_incremental_run_range('ov', '[2018-07-29 00:00+00, 2018-07-29 06:00+00)')}), '55000', 'a part of a day beside the day');
+is(sql($count), '24|24', 'and it is not loaded twice');
+for my $mode ('append', 'replace')
+{
+	sql($clear, create('hours', window_size => "'3 hours'", mode => "'$mode'"));
+	beside(q{SELECT copy_incremental_run_range('hours', '[2018-07-29 03:00+00, 2018-07-29 06:00+00)')}, "SELECT copy_incremental_run('hours', '2018-07-29')");
+	is(sql($count), $mode eq 'append' ? '3|3' : '24|24', "$mode: a day beside one of its windows");
+}
+my ($session) = open_session($destination);
+$session->query_safe("BEGIN; SELECT copy_incremental_run('hours', '2018-07-30')");
+is(sql(q{SELECT copy_incremental_run_range('hours', '[2018-07-31 00:00+00, 2018-07-31 03:00+00)')}), '3', 'windows that do not overlap do not wait');
+$session->query_safe('COMMIT');
+$session->quit;
+
+# A definition does not change under its runs.
+sql($clear, create('changed'));
+is(beside("SELECT copy_incremental_run('changed', '2018-07-29')", create('changed', window_size => "'6 hours'", or_replace => 'true')), '00000', 'or_replace waits for a run');
+is(beside("SELECT copy_incremental_run_range('changed', tstzrange('2018-07-30', '2018-07-31'))", "SELECT copy_incremental_drop_job('changed')"), '00000', 'drop_job waits for a run');
+
+# forget beside a run of another window
+sql($clear, create('f'), q[SELECT copy_incremental_run('f', '2018-07-28')]);
+is(beside("SELECT copy_incremental_run('f', '2018-07-29')", q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-28', 'f')]), '00000', 'forget beside a run');
+is(covered('f'), '{["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00")}', 'what was forgotten is not covered');
+sql($clear, create('two', window_size => "'2 days'"), q[SELECT copy_incremental_run('two', '2018-07-28')]);
+like(sql(q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-28', 'two')]), qr/ERROR:  22023: the days are not whole windows of job "two"/, 'a part of a window is not forgotten');
+is(sql(q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-29', 'two')], q[SELECT covered FROM copy_incremental_jobs]), '1 {}', 'a whole one is');
+
+# or_replace
+sql($clear, create('kept', first_day => "'2018-07-20'", time_zone => "'Asia/Tokyo'"), create('kept', first_day => undef, time_zone => undef, or_replace => 'true'));
+is(sql('SELECT first_day, time_zone FROM copy_incremental_jobs'), '2018-07-20|Asia/Tokyo', 'or_replace keeps the first day and the time zone that are not passed');
+is(sql(create('kept', time_zone => "'UTC'", or_replace => 'true')), '', 'before the first run the zone may change');
+like(sql(q[SELECT copy_incremental_run('kept', '2018-07-29')], create('kept', time_zone => "'Asia/Tokyo'", or_replace => 'true')),
+	qr/^24 ?ERROR:  0A000: the time zone of job "kept" cannot be changed/, 'after it no more');
+
+# Targets
+sql($clear, create('later', target => "'later'"));
+like(sql('CREATE TEMP TABLE later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  42P01: table later, the target of job "later" does not exist/, 'a temporary table of the name is no target');
+like(sql('CREATE TEMP TABLE temporary (LIKE rows)', create('temporary', target => "'temporary'")), qr/ERROR:  0A000: a job cannot load into a temporary table/, 'nor can it be named');
+is(sql('CREATE SCHEMA s', 'CREATE TABLE s.later (LIKE rows)', 'SET search_path = s, public', q[SELECT copy_incremental_run('later', '2018-07-28')]), '24', 'the first run finds the target');
+is(sql('CREATE TABLE later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-29')], 'SELECT count(*) FROM s.later'), '24 48', 'and it is the target of the next ones');
+like(sql('DROP TABLE s.later', 'CREATE TABLE s.later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-30')]), qr/ERROR:  42P01: .* It was dropped/s, 'until it is dropped');
+like(sql(create('later', target => "'rows'", or_replace => 'true')), qr/ERROR:  0A000: the target of job "later" cannot be changed/, 'then the job has no other');
+# As after a restore without the table
+like(sql("UPDATE pgci_jobs SET target = '-'", q[SELECT copy_incremental_run('later', '2018-07-30')]), qr/ERROR:  42P01: .* It was dropped/s, 'a restore does not revive it');
+
+# What is not known to be complete is not covered.
+sql($clear, create('early', settle => "'ignore'"), q[SELECT copy_incremental_run('early', current_date + 2)]);
+is(covered('early'), '{}', 'a window that has not ended');
+
+# Whose jobs
+$destination->safe_psql('postgres', <<~SQL);
+	CREATE ROLE author;
+	CREATE ROLE member ROLE postgres IN ROLE author;
+	GRANT INSERT, SELECT ON rows TO author, member;
+	GRANT USAGE ON FOREIGN SERVER src TO author, member;
+	CREATE USER MAPPING FOR author SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password');
+	CREATE USER MAPPING FOR member SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password');
+	SELECT copy_incremental_grant('author'), copy_incremental_grant('member');
+	TRUNCATE rows, pgci_runs, pgci_coverage, pgci_jobs;
+	SQL
+like(sql('SET ROLE author', create('hers'), 'RESET ROLE', 'SET ROLE member', 'CALL copy_incremental_catch_up()', 'SELECT count(*) FROM rows'),
+	qr/^ *0NOTICE:  00000: no window is due/, 'catch_up without a name runs no job of another role');
+is(sql('SET ROLE member', q[SELECT copy_incremental_run('hers', '2018-07-28')]), '24', 'by its name a member runs it');
+
+# Names and days
+like(sql("SELECT copy_incremental_run('a' || repeat('\x{c3}\x{a9}', 40), '2018-07-28')"), qr/ERROR:  42704: job /, 'a long name of many bytes');
+like(sql(create('apia', time_zone => "'Pacific/Apia'"), q[SELECT copy_incremental_run('apia', '2011-12-30')]), qr/ERROR:  22008: there is no day 2011-12-30 in time zone Pacific\/Apia/, 'a day that clocks skip');
+like(sql("UPDATE pgci_jobs SET time_zone = 'Mars/Base' WHERE job = 'apia'", 'SELECT job, due_to FROM copy_incremental_jobs ORDER BY job'), qr/apia\| hers\|2018/, 'a zone that this server does not know hides no other job');
+
+no_session_left($source, 'no session is left at the source');
+done_testing();
