@@ -55,7 +55,10 @@ sub in_block
 {
 	my ($number, $call, $times) = @_;
 	$times //= 1;
-	return <<~SQL;
+	# What a call needs is before the block.
+	(my $before, $call) = $call =~ /^(.*; )?([^;]*)$/s;
+	$before //= '';
+	return $before . <<~SQL;
 		DO \$block\$
 		DECLARE
 		  state text;
