@@ -19,7 +19,7 @@ struct Job {
     Oid server = InvalidOid; // of a connection string: invalid
     std::string source;      // what runs called it when the job was defined; no secret
     Oid target = InvalidOid; // of a table that did not exist yet, or was not restored: invalid
-    int version = 0;         // which or_replace has written
+    int version = 1;         // which or_replace has written
     std::string target_name; // when the job was defined
     CopyRequest request{};   // of every run, but for the window, the source and the target
     DateADT first_day = 0;

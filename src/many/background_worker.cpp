@@ -190,7 +190,8 @@ std::optional<RunFailure> copy_whole_run(const CopyRequest &request) {
 // Everything up to the entry "running" in the ledger.
 CopyRequest begin_run(const WorkerView &view, const Jobs &jobs, const Job &job) {
     const std::int64_t run_id = view.header->run_id;
-    CopyRequest request = request_of_worker(jobs, job, view.windows.tasks[0].span);
+    CopyRequest request = jobs.request_of(job);
+    request.data_interval = view.windows.tasks[0].span;
     const RunKey key = check_without_long_waits(request);
     show_activity(key.window->name() + " into " + relation_name(key.target) + ", run " + std::to_string(run_id));
     request.target = key.target;

@@ -10,11 +10,11 @@ namespace pgci {
 
 namespace {
 
-void load(Oid schema, const WindowTask &task, Runner runner, WindowResult &result) {
+void load(Oid schema, const WindowTask &task, WindowResult &result) {
     result.stops_job = true; // what fails until the window's own work begins
     const Jobs jobs(schema);
     const Job job = jobs.find(task.job_id);
-    CopyRequest request = runner == Runner::worker ? request_of_worker(jobs, job, task.span) : jobs.request_of(job);
+    CopyRequest request = jobs.request_of(job);
     request.data_interval = task.span;
     if (!task.looks_back) request.lookback = 0;
     request.refuses_unsettled = request.mode == Mode::append;
@@ -34,7 +34,7 @@ void load(Oid schema, const WindowTask &task, Runner runner, WindowResult &resul
 // The window is a boundary of its own: an exception of its copy is its result, after its work was rolled back.
 std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, WindowResult &result) {
     try {
-        return in_subtransaction([&] { load(schema, task, runner, result); });
+        return in_subtransaction([&] { load(schema, task, result); });
     } catch (const PgError &error) {
         if (runner == Runner::session) throw;
         return describe_error(error.data());
@@ -52,16 +52,6 @@ std::string find_source(const Jobs &jobs, const Job &job) {
 }
 
 } // namespace
-
-CopyRequest request_of_worker(const Jobs &jobs, const Job &job, TimeSpan span) {
-    CopyRequest request = jobs.request_of(job);
-    request.data_interval = span;
-    const Oid target = request.target;
-    if (pg_call([=] { return get_rel_persistence(target); }) == RELPERSISTENCE_TEMP)
-        raise(sqlstate::feature_not_supported, "background workers cannot write into a temporary table",
-              "Use workers => 1, or a table that is not temporary.");
-    return request;
-}
 
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner) {
     // What is left of a window must not add up over years of them.

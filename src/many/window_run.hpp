@@ -45,10 +45,6 @@ enum class Runner : bool { session, worker };
 // settle => 'ignore' or 'wait': it could never be loaded again.
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner);
 
-// What a run of the job is asked to do in a worker, which cannot see temporary tables of the session: 0A000 for such a target.
-// Raises what Jobs::request_of raises.
-CopyRequest request_of_worker(const Jobs &jobs, const Job &job, TimeSpan span);
-
 // Records a run that failed and whose own entry, if it had one, was rolled back. The run may have failed before its source and
 // target were found. No span: before a window was found.
 void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, TimestampTz started_at,
