@@ -137,7 +137,7 @@ for my $case (
 {
 	my ($name, $call, $watcher, $event) = @$case;
 	start_call($session, in_block(++$number, $call));
-	ok(poll_session($watcher, sprintf $sleeping, $event, "'sleeps|batch|slow'"), "$name: reached");
+	ok(poll_session($watcher, sprintf $sleeping, $event, "'sleeps|batch|slow|explain'"), "$name: reached");
 	kill 'INT', $pid;
 	is(fault($number, '57014'), '', "$name: the cancel ends the call, and the session is as before");
 }
