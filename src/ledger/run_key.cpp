@@ -45,7 +45,8 @@ void RunKey::set_window(const Window &own, const WindowGrid &grid) {
     constexpr std::size_t most_places = 1000;
     const std::vector<TimeSpan> windows = grid.windows(own.span(), most_places + 1);
     if (windows.size() > most_places) return;
-    for (auto place = windows.rbegin(); place != windows.rend(); ++place) places.push_back(place->start);
+    for (const TimeSpan &place : windows) places.push_back(place.start);
+    std::reverse(places.begin(), places.end());
 }
 
 namespace {
