@@ -157,7 +157,7 @@ sub backfill
 	return "CALL copy_incremental_backfill('days', '2018-07-29', '2018-07-31', $workers)";
 }
 my @of_job = (first_day => "'2018-07-29'", mode => "'skip'");
-$destination->safe_psql('postgres', join ';', define_job('days', $query, @of_job, target => "'days'"),
+$destination->safe_psql('postgres', join ';', define_job('days', $query, @of_job, target => "'days'", lag => "now() - timestamptz '2018-08-01 12:00+00'"),
 	define_job('started', $query, @of_job, target => "'started'"));
 my ($done, $running) = map {
 	$destination->safe_psql('postgres', job_sql('start', "SELECT * FROM rows WHERE day = \$1 AND id < 0 AND $_", '2018-07-29', target => "'started'"))
