@@ -22,6 +22,8 @@ $destination->safe_psql('postgres', <<'SQL');
 	ALTER TABLE job ADD CHECK (id <> 7);
 	ALTER TABLE pgci_runs OWNER TO mallory;
 	ALTER TABLE pgci_rejects OWNER TO mallory;
+	ALTER TABLE pgci_jobs OWNER TO mallory;
+	ALTER TABLE pgci_coverage OWNER TO mallory;
 	ALTER FUNCTION copy_incremental_batch_rows OWNER TO mallory;
 	GRANT CREATE ON SCHEMA public TO mallory;
 	SET ROLE mallory;
