@@ -2,6 +2,7 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
 #include "request/option_arguments.hpp"
@@ -77,13 +78,6 @@ Job read_job(const NamedValues &row) {
 Parameter oid_parameter(Oid oid) { return {OIDOID, ObjectIdGetDatum(oid)}; }
 Parameter interval_parameter(const Interval &value) { return {INTERVALOID, IntervalPGetDatum(&value)}; }
 
-bool may_use(const Job &job, Oid table) {
-    return pg_call([&, table] {
-        return (OidIsValid(job.owner) && has_privs_of_role(GetUserId(), job.owner)) ||
-               compat::owns_relation(table, GetUserId());
-    });
-}
-
 } // namespace
 
 Jobs::Jobs(Oid schema) : schema_(schema), table_(schema, "pgci_jobs") {}
@@ -112,7 +106,7 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
     std::vector<Job> jobs = find_all(condition, {parameter});
     if (jobs.empty()) return std::nullopt;
     Job &job = jobs.front();
-    if (!may_use(job, table_.oid()))
+    if (!table_.may_act_for(job.owner))
         raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"",
               OidIsValid(job.owner)
                   ? "A job can be used by the role that owns it and by its members."
@@ -131,7 +125,7 @@ std::vector<Job> Jobs::find_into(Oid target, bool all) const {
     std::vector<Job> jobs = find_all("j.target::oid = $1 OR j.job_id IN (SELECT job_id FROM " + runs +
                                          " WHERE target::oid = $1) ORDER BY j.job_id",
                                      {oid_parameter(target)});
-    if (!all) std::erase_if(jobs, [this](const Job &job) { return !may_use(job, table_.oid()); });
+    if (!all) std::erase_if(jobs, [this](const Job &job) { return !table_.may_act_for(job.owner); });
     return jobs;
 }
 
@@ -214,7 +208,7 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
 }
 
 void Jobs::lock_unchanged(const CopyRequest &request) const {
-    lock_job(request.job_id, true);
+    lock_job(request.job_id, JobLock::shared);
     const std::vector<NamedValues> rows =
         select_as_owner(table_.owner(), "SELECT version FROM " + table_.name() + " WHERE job_id = $1",
                         {int8_parameter(request.job_id)}, true);
@@ -227,10 +221,7 @@ void Jobs::lock_unchanged(const CopyRequest &request) const {
 }
 
 void Jobs::bind_target(std::int64_t job_id, Oid target) const {
-    const Oid relation = target;
-    const char *const name = pg_call([=] {
-        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
-    });
+    const char *const name = pg_call([=] { return qualified_name(target); });
     const std::int64_t bound =
         run_as_owner(table_.owner(),
                      "UPDATE " + table_.name() +
@@ -263,7 +254,7 @@ std::string Jobs::source_of(const Job &job) const {
 static Oid find_by_name(const std::string &target_name) {
     const char *const name = target_name.c_str();
     return pg_call([=] {
-        const Oid found = RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(name)), NoLock, true);
+        const Oid found = find_relation(name);
         return OidIsValid(found) && get_rel_persistence(found) == RELPERSISTENCE_TEMP ? InvalidOid : found;
     });
 }

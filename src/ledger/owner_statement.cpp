@@ -1,7 +1,9 @@
 #include "ledger/owner_statement.hpp"
 
+#include "server/compat.hpp"
 #include "server/extension.hpp"
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/settings.hpp"
 #include "server/spi.hpp"
 #include "server/sql_text.hpp"
@@ -25,12 +27,15 @@ OwnTable::OwnTable(Oid schema, const char *name) {
 // The extension may have been created again since.
 std::string OwnTable::name() const {
     check_extension();
-    const char *const found = pg_call([this]() -> const char * {
-        if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(oid_))) return nullptr;
-        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(oid_)), get_rel_name(oid_));
-    });
+    const char *const found = pg_call([this] { return qualified_name(oid_); });
     if (found == nullptr) raise_extension_dropped();
     return found;
+}
+
+bool OwnTable::may_act_for(Oid role) const {
+    return pg_call([=, this] {
+        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(oid_, GetUserId());
+    });
 }
 
 Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }

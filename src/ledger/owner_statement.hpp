@@ -21,6 +21,8 @@ class OwnTable {
     Oid owner() const { return owner_; }
     // schema.table. Raises 55000 if the extension was dropped.
     std::string name() const;
+    // May the current user use what a role owns? What is his own or of roles that he is a member of; the owner of the table uses all.
+    bool may_act_for(Oid role) const;
 
   private:
     Oid oid_ = InvalidOid;

@@ -1,6 +1,7 @@
 #include "ledger/reference.hpp"
 
 #include "server/compat.hpp"
+#include "server/named_relation.hpp"
 
 namespace pgci {
 
@@ -30,7 +31,8 @@ const char *server_name(Oid server) {
 }
 
 // The one identifier of a name that has no schema.
-const char *single_name(const List *names) {
+const char *single_name(const char *name) {
+    const List *const names = compat::parse_qualified_name(name);
     if (list_length(names) != 1) ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid name syntax")));
     return strVal(linitial(names));
 }
@@ -55,14 +57,13 @@ char *reference_name(ReferenceKind kind, Oid object) {
 
 Oid find_reference(ReferenceKind kind, const char *name) {
     if (std::strcmp(name, no_object) == 0) return InvalidOid;
-    List *const names = compat::parse_qualified_name(name);
     switch (kind) {
     case ReferenceKind::relation:
-        return RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
+        return find_relation(name);
     case ReferenceKind::role:
-        return get_role_oid(single_name(names), true);
+        return get_role_oid(single_name(name), true);
     case ReferenceKind::server:
-        return get_foreign_server_oid(single_name(names), true);
+        return get_foreign_server_oid(single_name(name), true);
     }
     return InvalidOid;
 }

@@ -90,12 +90,7 @@ std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const 
     return {std::istream_iterator<std::string>(zones), {}};
 }
 
-bool RunHistory::may_see_runs_of(Oid role) const {
-    const Oid table = table_.oid();
-    return pg_call([=] {
-        return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(table, GetUserId());
-    });
-}
+bool RunHistory::may_see_runs_of(Oid role) const { return table_.may_act_for(role); }
 
 bool RunHistory::has_written_since(const RunKey &key, TimestampTz moment) const {
     return last_written(key, true) >= moment;

@@ -72,9 +72,9 @@ std::vector<LOCKTAG> tags_of(const RunKey &key) {
 
 } // namespace
 
-void lock_job(std::int64_t job_id, bool is_shared) {
+void lock_job(std::int64_t job_id, JobLock lock) {
     const LOCKTAG tag = tag_of(name_of(job_id));
-    pg_call([=] { (void)LockAcquire(&tag, is_shared ? ShareLock : ExclusiveLock, false, false); });
+    pg_call([=] { (void)LockAcquire(&tag, lock == JobLock::shared ? ShareLock : ExclusiveLock, false, false); });
 }
 
 RunLock::RunLock(const RunKey &key, bool spans_transactions)

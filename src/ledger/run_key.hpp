@@ -43,8 +43,9 @@ class RunLife {
     ProcessLock lock_;
 };
 
-// A lock on the definition of a job until the transaction ends: shared by its runs, and not shared by who changes or drops it.
-void lock_job(std::int64_t job_id, bool is_shared);
+// A lock on the definition of a job until the transaction ends: its runs share it, who changes or drops it has it alone.
+enum class JobLock { shared, exclusive };
+void lock_job(std::int64_t job_id, JobLock lock);
 
 // A place in the order of runs with one key, or with overlapping windows of one job: at most one at a time, until the
 // transaction ends, or as long as the object lives when it spans transactions.

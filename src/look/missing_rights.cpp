@@ -2,6 +2,7 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/spi.hpp"
 
 namespace pgci {
@@ -38,9 +39,7 @@ void append_missing(StringInfo text, const compat::NeededRights &needed) {
         if (has_columns && pg_attribute_aclcheck_all(needed.relation, user, right, ACLMASK_ANY) == ACLCHECK_OK)
             continue;
         appendStringInfo(text, "%s%s%s%s on %s\n", name, columns[0] != '\0' ? " (" : "", columns,
-                         columns[0] != '\0' ? ")" : "",
-                         quote_qualified_identifier(get_namespace_name(get_rel_namespace(needed.relation)),
-                                                    get_rel_name(needed.relation)));
+                         columns[0] != '\0' ? ")" : "", qualified_name(needed.relation));
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/settings.hpp"
 #include "server/subtransaction.hpp"
 #include "server/user_text.hpp"
@@ -115,10 +116,8 @@ bool relation_is_outside(const RangeTblEntry *entry, void *context) {
     if (owner == owner_of(static_cast<const Search *>(context)->target.oid()) || owner == GetUserId() ||
         superuser_arg(owner))
         return false;
-    return found(context, psprintf("relation %s of role %s",
-                                   quote_qualified_identifier(get_namespace_name(get_rel_namespace(entry->relid)),
-                                                              get_rel_name(entry->relid)),
-                                   GetUserNameFromId(owner, false)));
+    return found(context,
+                 psprintf("relation %s of role %s", qualified_name(entry->relid), GetUserNameFromId(owner, false)));
 }
 
 bool node_is_outside(Node *node, void *context) {

@@ -1,6 +1,7 @@
 #include "request/copy_request.hpp"
 
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/sql_text.hpp"
 
 namespace pgci {
@@ -19,8 +20,8 @@ std::string value_text(const std::vector<std::string> &names) {
 
 std::string relation_text(Oid relation) {
     return quote_literal(pg_call([=]() -> const char * {
-        const char *const name = get_rel_name(relation);
-        return name == nullptr ? "" : quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
+        const char *const name = qualified_name(relation);
+        return name == nullptr ? "" : name;
     }));
 }
 

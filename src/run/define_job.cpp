@@ -1,7 +1,7 @@
 #include "run/define_job.hpp"
 
-#include "server/compat.hpp"
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/shown_text.hpp"
 #include "connection/conninfo.hpp"
 #include "request/copy_arguments.hpp"
@@ -60,18 +60,11 @@ void set_source(Job &job) {
 // A table of this name that this user may see; nothing where there is none yet.
 Oid find_target(const std::string &name) {
     const char *const text = name.c_str();
-    const Oid found = pg_call(
-        [=] { return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(text)), NoLock, true); });
+    const Oid found = pg_call([=] { return find_relation(text); });
     if (OidIsValid(found) && pg_call([=] { return get_rel_persistence(found); }) == RELPERSISTENCE_TEMP)
         raise(sqlstate::feature_not_supported, "a job cannot load into a temporary table",
               "Name a table that other sessions see too, or use copy_incremental().");
     return found;
-}
-
-std::string qualified_name(Oid relation) {
-    return pg_call([=] {
-        return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
-    });
 }
 
 // What a run of the first window would raise before its first row. Returns the target.
@@ -154,7 +147,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
               "Use or_replace => true to change it, or another name.");
     if (earlier) {
         // Its runs end before it changes.
-        lock_job(earlier->id, false);
+        lock_job(earlier->id, JobLock::exclusive);
         earlier = jobs.find(earlier->id);
         keep_earlier(job, *earlier, arguments);
     }
@@ -171,7 +164,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
         warn_of_no_target(*target);
     } else {
         job.target = check_first_window(request);
-        job.target_name = qualified_name(job.target);
+        job.target_name = pg_call([&] { return qualified_name(job.target); });
     }
     if (earlier) check_replaced(*earlier, job, schema);
     jobs.store(job, arguments);

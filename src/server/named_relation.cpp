@@ -55,6 +55,16 @@ void spi_execute(SPIPlanPtr plan, const UsedRelation &relation, Snapshot snapsho
     check_uses(plan, relation);
 }
 
+const char *qualified_name(Oid relation) {
+    const char *const name = get_rel_name(relation);
+    return name == nullptr ? nullptr
+                           : quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), name);
+}
+
+Oid find_relation(const char *name) {
+    return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(name)), NoLock, true);
+}
+
 void raise_replaced(const char *name) {
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target %s was replaced while the run was under way", name),

@@ -26,6 +26,13 @@ SPIPlanPtr spi_prepare(const char *sql, const UsedRelation &relation, int count 
 void spi_execute(SPIPlanPtr plan, const UsedRelation &relation, Snapshot snapshot = InvalidSnapshot,
                  Snapshot crosscheck = InvalidSnapshot, bool fires_triggers = false);
 
+// Returns schema.relation, each quoted where needed; null for a relation that does not exist.
+const char *qualified_name(Oid relation);
+
+// Returns the relation of a name such as schema.relation, without a lock; InvalidOid if there is none. Raises 42602 for what is
+// not a name.
+Oid find_relation(const char *name);
+
 // Raises the error for a target whose name now refers to another relation.
 [[noreturn]] void raise_replaced(const char *name);
 

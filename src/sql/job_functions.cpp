@@ -27,7 +27,7 @@ Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
         const Oid schema = pgci::extension_schema(fcinfo);
         const pgci::Jobs jobs(schema);
         const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"));
-        pgci::lock_job(job.id, false); // its runs end before it goes
+        pgci::lock_job(job.id, pgci::JobLock::exclusive); // its runs end before it goes
         jobs.drop(job);
         pgci::Coverage(schema).drop(job.id);
         return Datum{0};
