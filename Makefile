@@ -28,7 +28,7 @@ help:
 	@echo 'make installcheck   run the tests against an installed, running server'
 	@echo 'make demo           the main job on real data in throwaway servers   (KEEP=1: leave them up)'
 	@echo 'make bench          speed against psql pipes, postgres_fdw, dblink, Python  (BENCH="--help": its options)'
-	@echo 'make check          every test in throwaway servers  (TESTS="regress t/010_name.pl": only these)'
+	@echo 'make check          every test in throwaway servers  (TESTS="regress t/rows_types.pl": only these)'
 	@echo 'make check-sanitizers    the same on a PostgreSQL built with assertions, ASAN and UBSAN; by hand or nightly'
 	@echo 'make check-valgrind the main paths on the server as it is, under valgrind; by hand'
 	@echo 'make coverage       the lines and branches of each folder of src/ that make check executes, and what no test reaches'
@@ -54,7 +54,7 @@ check-sanitizers:
 	@PG_MAJOR='$(PG_MAJOR)' SANITIZERS=1 test/bin/check
 
 check-valgrind:
-	@PG_MAJOR='$(PG_MAJOR)' VALGRIND=1 TESTS="$${TESTS:-t/001_copy.pl t/040_modes.pl t/042_transform.pl t/044_batches.pl}" test/bin/check
+	@PG_MAJOR='$(PG_MAJOR)' VALGRIND=1 TESTS="$${TESTS:-t/run_copy.pl t/target_modes.pl t/target_transform.pl t/run_batches.pl}" test/bin/check
 
 coverage:
 	@PG_MAJOR='$(PG_MAJOR)' test/bin/coverage
@@ -93,7 +93,7 @@ tidy: compile_commands.json
 	@printf '%s\n' $(FILES) | xargs -P "$$(nproc)" -n 3 $(CLANG_TIDY) --quiet -p . 2>/dev/null
 
 # PS017: a script creates its objects in the extension's schema, which is first on its search_path, and fails where one
-# of that name is there already (test/t/080_hijack.pl); so its own unqualified references find its own objects.
+# of that name is there already (test/t/server_hijack.pl); so its own unqualified references find its own objects.
 pgspot:
 	$(MAKE) --no-print-directory $(EXTENSION)--$(EXTVERSION).sql
 	pgspot --ignore PS017 $(EXTENSION)--$(EXTVERSION).sql $(wildcard $(EXTENSION)--*--*.sql)

@@ -1,4 +1,4 @@
-// Preloaded into a server by test/t/081_out_of_memory.pl: lets one allocation of one process fail, the n-th of a kind.
+// Preloaded into a server by test/t/server_out_of_memory.pl: lets one allocation of one process fail, the n-th of a kind.
 // The library under test has no hook for it. The order is a file, named by PGCI_FAIL_ALLOCATION, that is mapped here
 // and written by the test; once the allocation has failed, its countdown is 0 and its process too.
 #include <dlfcn.h>

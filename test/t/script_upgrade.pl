@@ -12,20 +12,20 @@ my $node = PostgreSQL::Test::Cluster->new('upgrade');
 $node->init;
 $node->start;
 
-# Everything of the extension that users can tell: objects, definitions, comments, rights, columns, constraints.
+# Everything of the extension: objects, definitions, comments, rights, columns, constraints.
 my $objects = <<'SQL';
 SELECT pg_describe_object(classid, objid, objsubid), obj_description(objid, classid::regclass::name) FROM pg_depend
   WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' ORDER BY 1;
-SELECT proname, pg_get_functiondef(p.oid), proacl FROM pg_proc AS p WHERE proname LIKE 'copy_incremental%' ORDER BY 1;
-SELECT relname, relacl, relrowsecurity FROM pg_class WHERE relname LIKE 'copy_incremental%' ORDER BY 1;
+SELECT proname, pg_get_functiondef(p.oid), proacl FROM pg_proc AS p WHERE proname ~ '^(copy_incremental|pgci_)' ORDER BY 1;
+SELECT relname, relacl, relrowsecurity FROM pg_class WHERE relname ~ '^(copy_incremental|pgci_)' ORDER BY 1;
 SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
        pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
   FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-  WHERE attrelid::regclass::text LIKE 'copy_incremental%' AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
-SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text LIKE 'copy_incremental%'
+  WHERE attrelid::regclass::text ~ '^(copy_incremental|pgci_)' AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid::regclass::text ~ '^(copy_incremental|pgci_)'
   ORDER BY 1;
-SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'copy_incremental%' ORDER BY 1;
-SELECT * FROM pg_policies ORDER BY 1, 2, 3;
+SELECT indexdef FROM pg_indexes WHERE tablename ~ '^(copy_incremental|pgci_)' ORDER BY 1;
+SELECT viewname, definition FROM pg_views WHERE viewname ~ '^copy_incremental' ORDER BY 1;
 SELECT (SELECT count(*) FROM unnest(extconfig)), extcondition, extversion FROM pg_extension
   WHERE extname = 'pg_copy_incremental';
 SQL

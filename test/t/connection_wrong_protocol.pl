@@ -1,6 +1,6 @@
 # A hostile source: whatever it answers in whatever place, the run ends with a clear error, the target is as it was, and
 # no connection, file descriptor or memory is left. What the protocol allows, but no question expects, is in
-# 077_hostile_answers.pl. The B and F numbers count the kinds of bad input and of faults, see doc/reliability.md.
+# connection_hostile_answers.pl. The B and F numbers count the kinds of bad input and of faults, see doc/reliability.md.
 use strict;
 use warnings;
 
@@ -159,7 +159,7 @@ for my $value (@values)
 	push @cases, [ $number, $name, { columns => [ [ $column, $type ] ], values => [$bytes], target => 'typed' }, @wanted ];
 }
 
-# Where method copy gets the same messages, it does the same; its own are in 076_copy_stream.pl.
+# Where method copy gets the same messages, it does the same; its own are in rows_copy_stream.pl.
 push @cases, map { [ $_->[0], "$_->[1], method copy", { %{ $_->[2] }, method => 'copy' }, $_->[5] // $_->[3], $_->[6] // $_->[4] ] }
   grep { !grep { /^(declare|fetch)/ } keys %{ $_->[2] } } @cases;
 
