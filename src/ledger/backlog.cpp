@@ -7,7 +7,7 @@ namespace pgci {
 Backlog find_backlog(const WindowGrid &grid, const Interval &lag, TimestampTz now,
                      const std::vector<TimeSpan> &covered) {
     Backlog backlog{.due_to = grid.due_to(now, lag)};
-    TimestampTz counted = grid.start_of(0); // up to the end of a window
+    TimestampTz counted = grid.start_of(0); // everything before this is counted; the end of a window
     for (TimeSpan gap : uncovered({counted, backlog.due_to}, covered)) {
         // Two gaps may be in one window.
         gap.start = std::max(gap.start, counted);

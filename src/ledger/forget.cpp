@@ -23,7 +23,7 @@ Bounds bounds_of(const ForgottenDays &days, const TimeZone &zone) {
     return bounds;
 }
 
-// A window that is forgotten in part could never be loaded again.
+// Raises 22023 if the bounds split a window of the job: a window of which only a part is forgotten could never be loaded again.
 void check_whole_windows(const Job &job, const Bounds &bounds) {
     const WindowGrid grid = job.grid();
     const auto is_between = [&](const std::optional<TimestampTz> &bound) {

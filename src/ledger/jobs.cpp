@@ -13,7 +13,7 @@ namespace pgci {
 
 namespace {
 
-// The options that a definition stores in its column of options. The others have columns of their own, or belong to a call.
+// Whether an option is stored in the column "options". The others have columns of their own, or belong to a call.
 bool is_stored(const OptionEntry &option) { return option.name != "target" && option.name != "time_zone"; }
 
 Oid type_of(const OptionEntry &option) {
@@ -23,7 +23,7 @@ Oid type_of(const OptionEntry &option) {
     return option.sql_type == "text[]" ? TEXTARRAYOID : TEXTOID;
 }
 
-// The stored options as columns, with the default of each that is not stored.
+// A FROM item that returns the stored options as columns, with the default of each option that is not stored.
 std::string stored_options() {
     std::string columns;
     std::string types;
@@ -38,7 +38,7 @@ std::string stored_options() {
     return "LATERAL (SELECT " + columns + " FROM jsonb_to_record(j.options) AS o(" + types + ")) AS o";
 }
 
-// The options that differ from their defaults as a jsonb, whose parameters begin with $n; they are added to `parameters`.
+// An expression for the jsonb of the options that differ from their defaults. Adds its parameters, from $n on, to `parameters`.
 std::string options_parameter(const NamedValues &options, std::size_t n, std::vector<Parameter> &parameters) {
     std::string members;
     for (const OptionEntry &option : all_options) {
@@ -147,14 +147,14 @@ Job Jobs::find(std::int64_t id) const {
     return *std::move(job);
 }
 
-// The names that differ in the fewest letters.
+// Raises 42704 with the names that differ in the fewest letters.
 void Jobs::raise_unknown(const std::string &name) const {
     constexpr int most_different = 3;
     const std::vector<NamedValues> rows = select_as_owner(
         table_.owner(),
         "SELECT job FROM " + table_.name() + " WHERE pg_has_role($1, owner, 'USAGE') ORDER BY job LIMIT 10000",
         {oid_parameter(GetUserId())});
-    // No name is longer.
+    // No name of a job is longer.
     const std::string wanted =
         name.substr(0, static_cast<std::size_t>(pg_call(
                            [&] { return pg_mbcliplen(name.c_str(), static_cast<int>(name.size()), NAMEDATALEN); })));
@@ -250,7 +250,7 @@ std::string Jobs::source_of(const Job &job) const {
     return server;
 }
 
-// A table of this name; temporary ones are of one session, and a job is of all.
+// Finds a table by its name, but no temporary one: only one session can use it, and a job is for all sessions.
 static Oid find_by_name(const std::string &target_name) {
     const char *const name = target_name.c_str();
     return pg_call([=] {
@@ -270,7 +270,7 @@ CopyRequest Jobs::request_of(const Job &job) const {
     if (!OidIsValid(target)) {
         request.binds_target = true;
         request.target = find_by_name(job.target_name);
-        // After a restore without the table.
+        // A restore without the table leaves no OID, but the coverage shows that the job had a target.
         was_dropped = !Coverage(schema_).find(job.id).empty();
     }
     if (OidIsValid(request.target) && !was_dropped) return request;

@@ -7,7 +7,7 @@
 
 namespace pgci {
 
-// Runs a statement that must write so many entries of a run.
+// Executes a statement that must write exactly this number of entries of a run; raises 55000 otherwise.
 void Ledger::write_entries(std::int64_t run_id, const char *table_name, const std::string &statement,
                            const std::vector<Parameter> &parameters, std::int64_t count) const {
     const std::int64_t written = run_as_owner(table().owner(), statement, parameters).processed;
@@ -33,7 +33,7 @@ std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string
     return run_id;
 }
 
-// `columns` and their `values`, whose parameters are those from $11 on, come to what every entry has.
+// Inserts an entry. `columns` and `values` are added to those that every entry has; their parameters start at $11.
 void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view mode, std::string_view method,
                        const std::string &columns, const std::string &values,
                        const std::vector<Parameter> &more) const {
@@ -77,7 +77,7 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
     if (std::string_view(status) != "partial") notify_end(run_id);
 }
 
-// One object of JSON, whose names are in this order; shorter than 8000 bytes, because it has two names and numbers.
+// The payload is a JSON object with its members in this order. It has two names and numbers, so it is shorter than 8000 bytes.
 void Ledger::notify_end(std::int64_t run_id) const {
     const OwnerResult row = run_as_owner(
         table().owner(),

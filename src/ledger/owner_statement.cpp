@@ -24,7 +24,7 @@ OwnTable::OwnTable(Oid schema, const char *name) {
     });
 }
 
-// The extension may have been created again since.
+// Looks the name up each time, because the extension may have been dropped and created again.
 std::string OwnTable::name() const {
     check_extension();
     const char *const found = pg_call([this] { return qualified_name(oid_); });
@@ -76,7 +76,7 @@ Parameter timestamp_parameter(std::optional<TimestampTz> value) {
 
 namespace {
 
-// Copies what SPI has found into a memory that stays.
+// Copies the result of SPI into `memory`.
 void take_rows(OwnerResult &result, MemoryContext memory) {
     if (SPI_tuptable == nullptr || SPI_processed == 0) return;
     result.count = SPI_processed;
@@ -94,7 +94,7 @@ void take_rows(OwnerResult &result, MemoryContext memory) {
     }
 }
 
-// The rows of a query, one after the other. Plain data.
+// The rows of a query. Plain data.
 struct FoundRows {
     std::size_t rows = 0;
     std::size_t columns = 0;
@@ -130,9 +130,9 @@ void hint_at_owner(void *) {
             "deferrable triggers or constraints.");
 }
 
-// An error restores user and settings by aborting the transaction. The owner may be no superuser, and its triggers,
-// defaults and index expressions run here: they must not change this session, and must not run later as its user.
-// `take` is called with the memory of the caller while SPI has the result.
+// If there is an error, the abort of the transaction restores the user and the settings. The owner may not be a superuser, and
+// its triggers, defaults and index expressions run here: they must not change this session, or run later as its user. `take` is
+// called with the memory context of the caller while SPI has the result.
 template <class Taker>
 void execute_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
                       bool latest_snapshot, Taker &&take) {
@@ -158,7 +158,7 @@ void execute_as_owner(Oid owner, const std::string &statement, const std::vector
         }
         spi_connect();
         const SPIPlanPtr plan = spi_prepare(statement.c_str(), static_cast<int>(count), types);
-        // A run that committed while this transaction waited must be seen, whatever the isolation level.
+        // At every isolation level, the statement must see a run that committed while this transaction waited.
         const int code =
             SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
                                  InvalidSnapshot, false, true, 0);

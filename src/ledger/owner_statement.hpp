@@ -1,4 +1,4 @@
-// Statements on the extension's own tables, with the rights of their owner: who may copy needs no right on them.
+// Statements on the extension's own tables. They run with the privileges of the tables' owner, so that callers need none.
 #pragma once
 
 #include <optional>
@@ -14,14 +14,14 @@ namespace pgci {
 // A table of the extension.
 class OwnTable {
   public:
-    // `schema` is the extension's. Raises 42P01 where it has no table of that name, and 55000 if the extension was dropped.
+    // `schema` is the extension's. Raises 42P01 if it has no table of that name, and 55000 if the extension was dropped.
     OwnTable(Oid schema, const char *name);
 
     Oid oid() const { return oid_; }
     Oid owner() const { return owner_; }
     // schema.table. Raises 55000 if the extension was dropped.
     std::string name() const;
-    // May the current user use what a role owns? What is his own or of roles that he is a member of; the owner of the table uses all.
+    // Whether the current user may use what a role owns: he is a member of the role, or owns the table.
     bool may_act_for(Oid role) const;
 
   private:
@@ -44,8 +44,8 @@ Parameter timestamp_parameter(std::optional<TimestampTz> value);
 // An array of the starts, or of the ends, of windows.
 Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const);
 
-// Of a result whose first column is a number and whose others, if there are any, are texts: the texts of the first row, and the
-// numbers of all rows.
+// The result of a statement whose first column is a number and whose other columns are texts: the numbers of all rows, and the
+// texts of the first row.
 struct OwnerResult {
     std::int64_t processed = 0; // rows returned or written
     std::int64_t number = 0;
@@ -58,14 +58,14 @@ struct OwnerResult {
     std::string text(int n) const { return texts[n] != nullptr ? texts[n] : ""; }
 };
 
-// Runs a statement as `owner`, with only pg_catalog to find names in, so that nothing of the calling user's can get in
-// between, and as a security-restricted operation, so that nothing of the owner's can reach the calling user: a
-// deferrable trigger is an error (42501), and settings that a trigger changes are restored. The statement sees what this
-// transaction sees, or what others have committed until now.
+// Executes a statement as `owner`. Its search_path is pg_catalog alone, so that no object of the calling user can replace one
+// of PostgreSQL. It is a security-restricted operation, so that code of the owner cannot affect the calling user: a
+// deferrable trigger is an error (42501), and settings that a trigger changes are restored. The statement uses the snapshot
+// of this transaction, or with latest_snapshot one that sees everything committed until now.
 OwnerResult run_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
                          bool latest_snapshot = false);
 
-// The same of a query, of which all columns are wanted.
+// The same for a query; returns all its columns.
 std::vector<NamedValues> select_as_owner(Oid owner, const std::string &query, const std::vector<Parameter> &parameters,
                                          bool latest_snapshot = false);
 

@@ -6,10 +6,10 @@ namespace pgci {
 
 namespace {
 
-// The places among the twenty, from 0 on; the view's definition has them, from 1 on.
+// Positions among the twenty numbers, from 0. The definition of the view counts them from 1.
 enum Slot : int {
     slot_job_id = 9, // 0 for a call without a job
-    slot_mark,       // tells a run from a COPY
+    slot_mark,       // distinguishes a run from a COPY
     slot_run_id,
     slot_has_window,
     slot_window_start,
@@ -31,7 +31,7 @@ RunProgress::~RunProgress() { pgstat_progress_end_command(); }
 
 void RunProgress::show(const RunStatistics &statistics) const {
     pg_call([&] {
-        // A statement of a trigger may have had a progress of its own meanwhile.
+        // A statement of a trigger may have reported its own progress since the last call.
         if (MyBEEntry != nullptr && MyBEEntry->st_progress_command != PROGRESS_COMMAND_COPY)
             pgstat_progress_start_command(PROGRESS_COMMAND_COPY, facts_.target);
         const int slots[] = {PROGRESS_COPY_BYTES_PROCESSED,

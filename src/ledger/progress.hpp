@@ -1,4 +1,4 @@
-// What pg_stat_progress_copy, and with it the view copy_incremental_progress, shows of a run while it lasts.
+// Reports the progress of a run to pg_stat_progress_copy and so to the view copy_incremental_progress.
 #pragma once
 
 #include "ledger/ledger.hpp"
@@ -7,16 +7,16 @@ namespace pgci {
 
 struct ProgressFacts {
     Oid target = InvalidOid;
-    std::int64_t job_id = 0; // 0: a call without a job
+    std::int64_t job_id = 0; // 0 for a call without a job
     std::int64_t run_id = 0;
-    std::optional<TimestampTz> window_start{}; // nothing: a whole result
+    std::optional<TimestampTz> window_start{}; // nothing for a whole result
     std::optional<TimestampTz> window_end{};
-    std::int64_t estimated_rows = 0; // by the source's planner
+    std::int64_t estimated_rows = 0; // by the planner of the source
 };
 
-// PostgreSQL keeps twenty numbers for the command of a process and shows them to those who may see its activity. COPY
-// needs the first ones; the view reads ours out of the others, so that there is no shared memory of ours, and nothing is
-// left when a process dies.
+// PostgreSQL keeps twenty numbers for the command of each process, and shows them to users who may see its activity. COPY
+// uses the first numbers. This class writes the others, and the view reads them. So the extension needs no shared memory, and
+// nothing remains when a process dies.
 class RunProgress {
   public:
     explicit RunProgress(const ProgressFacts &facts);
@@ -24,7 +24,7 @@ class RunProgress {
     RunProgress(const RunProgress &) = delete;
     RunProgress &operator=(const RunProgress &) = delete;
 
-    // To be called for every batch.
+    // Call it after every batch.
     void show(const RunStatistics &statistics) const;
 
   private:

@@ -30,7 +30,7 @@ const char *server_name(Oid server) {
     return found == nullptr ? nullptr : quote_identifier(found->servername);
 }
 
-// The one identifier of a name that has no schema.
+// Returns the identifier of a name without a schema; raises 42602 for a name with one.
 const char *single_name(const char *name) {
     const List *const names = compat::parse_qualified_name(name);
     if (list_length(names) != 1) ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid name syntax")));

@@ -61,7 +61,7 @@ bool is_row_error(int code) {
     constexpr std::array<std::string_view, 7> of_the_server{"53", "54", "55", "57", "58", "72", "XX"};
     const auto is_in = [&](const auto &list) { return std::find(list.begin(), list.end(), category) != list.end(); };
     if (is_in(of_rows)) return true;
-    // The standard leaves the classes from 5 and from I on to everybody.
+    // The SQL standard leaves the classes that begin with 5 to 9 or I to Z to implementations and users.
     const char first = category[0];
     const bool is_free = (first >= '5' && first <= '9') || (first >= 'I' && first <= 'Z');
     return is_free && !is_in(of_the_server);

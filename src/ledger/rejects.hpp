@@ -1,4 +1,4 @@
-// Rows that were put aside, in the table copy_incremental_rejects, and which errors may put them there.
+// Rejected rows: writes them to the table copy_incremental_rejects, and decides which errors reject a row.
 #pragma once
 
 #include "server/run_failure.hpp"
@@ -8,14 +8,14 @@ namespace pgci {
 
 class Rejects {
   public:
-    // `batch` is that of the run, which moves on. Without a limit any number of rows may be rejected.
+    // `batch` is the number of the current batch, which the run increases. Without a limit, any number of rows may be rejected.
     Rejects(const Ledger &ledger, std::int64_t run_id, std::optional<std::int64_t> limit, const std::int64_t &batch)
         : ledger_(ledger), run_id_(run_id), limit_(limit), batch_(batch) {}
 
-    // Puts a row, a JSON object of texts, aside. Raises 54000 when these are more than the limit. Not to be called in a
-    // subtransaction that may be rolled back, because it writes the rows of before when they are many.
+    // Rejects a row, which is a JSON object of texts. Raises 54000 if there are more rejected rows than the limit. Do not
+    // call it in a subtransaction that may be rolled back, because it writes earlier rows when they need too much memory.
     void add(RunFailure failure, std::string row);
-    // Writes the rows that were put aside since the last call. To be called at the end of each batch.
+    // Writes the rows that were rejected since the last call. Call it at the end of each batch.
     void write();
 
     std::int64_t count() const { return count_; }
@@ -27,16 +27,16 @@ class Rejects {
     const std::int64_t &batch_;
     std::int64_t count_ = 0;
     std::vector<Reject> not_written_{};
-    std::size_t bytes_ = 0; // of them
+    std::size_t bytes_ = 0; // of the rows that are not written
 };
 
-// A row of a batch as a JSON object of texts; PostgreSQL code.
+// Returns a row of a batch as a JSON object of texts. PostgreSQL code: for use inside pg_call.
 char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls);
 
-// Is an error a row's own, so that the row can be put aside and the others go on? By the class of a packed SQLSTATE:
-// conversions and values (22), constraints (23), views' and slices' checks (44), what triggers and functions raise (09,
-// 21, 27, 38, 39, P0 and classes that PostgreSQL does not use). Never a lost connection, a want of memory or disk, a
-// cancel, a lock, a serialization failure, a missing privilege or object.
+// Whether a single row causes an error, so that the row can be rejected and the others can be loaded. The class of the packed
+// SQLSTATE decides: conversions and values (22), constraints (23), checks of views and slices (44), and errors of triggers and
+// functions (09, 21, 27, 38, 39, P0 and classes that PostgreSQL does not use). Never a lost connection, a lack of memory or
+// disk space, a cancel, a lock, a serialization failure, a missing privilege or object.
 bool is_row_error(int code);
 
 } // namespace pgci

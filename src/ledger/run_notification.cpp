@@ -6,14 +6,14 @@ namespace pgci {
 
 namespace {
 
-// In the memory of the transaction, newest first.
+// A list in the memory of the transaction, newest first.
 struct Pending {
     Pending *earlier;
     SubTransactionId subtransaction;
     const char *payload;
 };
 
-// PostgreSQL's callbacks at the end of a transaction have no other way to find it.
+// Global, because PostgreSQL passes no pointer of the transaction to the callbacks at its end.
 Pending *pending = nullptr;
 bool is_registered = false;
 
@@ -28,7 +28,7 @@ void at_transaction_end(XactEvent event, void *) {
     if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT) pending = nullptr;
 }
 
-// Those of a subtransaction and of its children have its number or higher ones.
+// Removes the notifications of the subtransaction and of its children, whose numbers are not lower than its own.
 void at_subtransaction_end(SubXactEvent event, SubTransactionId subtransaction, SubTransactionId, void *) {
     if (event != SUBXACT_EVENT_ABORT_SUB) return;
     while (pending != nullptr && pending->subtransaction >= subtransaction) pending = pending->earlier;

@@ -6,8 +6,8 @@
 namespace pgci {
 
 // Notifies the listeners of the channel copy_incremental when the transaction commits, unless the subtransaction is rolled back
-// before. A transaction that is prepared notifies nobody, because PostgreSQL prepares none that has notified. `payload` is less
-// than 8000 bytes long.
+// before. PREPARE TRANSACTION discards the notification, because PostgreSQL cannot prepare a transaction that has executed
+// NOTIFY. `payload` is shorter than 8000 bytes.
 void notify_at_commit(const std::string &payload);
 
 } // namespace pgci

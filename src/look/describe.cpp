@@ -34,7 +34,8 @@ bool has_column(const std::vector<SourceColumn> &columns, const std::string &nam
     return std::any_of(columns.begin(), columns.end(), [&](const SourceColumn &column) { return column.name == name; });
 }
 
-// The first of each name, and where there is a target only those that it takes: what can be mapped.
+// Returns the columns that can be mapped: the first of each name; with a target, only those that exist there and are not
+// generated.
 std::vector<SourceColumn> without_failing(const std::vector<SourceColumn> &columns, const Target *target) {
     std::vector<SourceColumn> mapped;
     for (const SourceColumn &column : columns) {
@@ -45,7 +46,7 @@ std::vector<SourceColumn> without_failing(const std::vector<SourceColumn> &colum
     return mapped;
 }
 
-// The target's side of a column that goes into it; `from` is its type in the batch.
+// Fills in the target's part of a line. `from` is the type of the column in the batch.
 void describe_target_side(ColumnLine &line, const std::string &name, Oid from, const Target &target) {
     const TargetColumn *const into = target.find_column(name);
     if (into == nullptr) {
@@ -65,14 +66,14 @@ void describe_target_side(ColumnLine &line, const std::string &name, Oid from, c
     if (!conversion.exists) line.note = std::string("cannot be stored") + fails;
 }
 
-// A column as it comes from the source; `mapped` is null for one that does not travel.
+// Fills in the source's part of a line. `mapped` is null for a column that is not transferred.
 ColumnLine describe_source_side(const SourceColumn &column, const std::string &type, const MappedColumn *mapped) {
     ColumnLine line{.source_column = column.name, .source_type = type};
     if (mapped != nullptr) line.travels = mapped->as_text ? "text" : "binary";
     return line;
 }
 
-// By COPY all may have to travel as text, and the source may have to cast.
+// For method copy: all columns may have to be transferred as text, and the source may have to cast some.
 void describe_passage(ColumnLine &line, const CopyColumn &column, const CopyPlan &plan) {
     if (!plan.is_binary || column.passage == Passage::by_text) line.travels = "text";
     if (column.passage == Passage::by_cast)
@@ -86,7 +87,7 @@ const MappedColumn *find_mapped(const ColumnMap &map, const std::string &name) {
     return nullptr;
 }
 
-// What the target does for a column that no source column goes into: generated, identity, default, or NULL.
+// Describes the value of a target column without a source column: generated, identity, default, or NULL.
 std::string describe_unfilled(const Target &target, const TargetColumn &column) {
     const std::vector<TextRow> found = select_rows(
         "SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity FROM pg_catalog.pg_attribute AS a LEFT JOIN "

@@ -6,9 +6,10 @@
 
 namespace pgci {
 
-// The columns of the source, in the order of the query, those of a transform, and the target's that get nothing: source
-// column and type, how it travels, target column and type, conversion, note. Reads no row and writes nothing. A column
-// that would fail the run is told in its note; errors are those of a run before its first row.
+// Returns the columns of the source in the order of the query, the columns of a transform, and the columns of the target that
+// get no value. Each has the source column and its type, the transfer format, the target column and its type, the conversion,
+// and a note. Reads no row and writes nothing. The note tells if the column would make the run fail. Raises what a run raises
+// before its first row.
 std::vector<TextRow> describe_columns(const CopyRequest &request);
 
 } // namespace pgci

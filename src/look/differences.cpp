@@ -6,13 +6,13 @@ namespace pgci {
 
 namespace {
 
-// Buckets whose rows differ, and how many rows of the source they have.
+// The buckets whose rows differ, and the number of source rows in them.
 struct DifferingBuckets {
     std::vector<int> buckets{};
     std::int64_t source_rows = 0;
 };
 
-// A number that was checked when it arrived; empty for a side without rows.
+// Reads a number that was checked when it arrived. It is empty if the bucket has no rows on this side.
 std::int64_t number_of(const std::string &rows) { return rows.empty() ? 0 : std::stoll(rows); }
 
 DifferingBuckets differing_buckets(Comparison &comparison, std::int64_t source_rows) {
@@ -36,7 +36,7 @@ DifferingBuckets differing_buckets(Comparison &comparison, std::int64_t source_r
     return differing;
 }
 
-// Rows that only one side has, of the keys with one hash: mostly a single key.
+// Collects rows that only one side has, for all keys with the same hash. This is mostly a single key.
 class Unmatched {
   public:
     Unmatched(Comparison &comparison, bool has_key, const DifferenceSink &sink)

@@ -1,4 +1,4 @@
-// The rows of a window that differ between both sides.
+// Finds the rows of a window that differ between source and target.
 #pragma once
 
 #include <functional>
@@ -8,18 +8,19 @@
 
 namespace pgci {
 
-// How many rows differ. Without a key, a changed row is one missing and one extra.
+// The number of rows that differ. Without a key, a changed row counts as one missing and one extra row.
 struct Differences {
     std::int64_t missing = 0;
     std::int64_t extra = 0;
     std::int64_t changed = 0;
 };
 
-// Takes a difference (missing, extra, changed) and the row's key, a JSON object of texts.
+// Called with a difference (missing, extra, changed) and the key of the row, a JSON object of texts.
 using DifferenceSink = std::function<void(const char *difference, const std::string &key)>;
 
-// Counts the rows that differ, and gives each to the sink, if there is one. `source_rows` is the source's count of the whole
-// window. Needs the memory of a few rows, and of those of one key. Raises 08P01 where the source contradicts itself.
+// Counts the rows that differ, and passes each to the sink, if it is not empty. `source_rows` is the number of rows of the
+// window that the source has counted. Needs memory for a few rows and for the rows of one key. Raises 08P01 if answers of the
+// source contradict each other.
 Differences find_differences(Comparison &comparison, std::int64_t source_rows, bool has_key,
                              const DifferenceSink &sink);
 

@@ -12,7 +12,8 @@ namespace {
 constexpr std::array<std::pair<AclMode, const char *>, 4> rights{
     {{ACL_SELECT, "SELECT"}, {ACL_INSERT, "INSERT"}, {ACL_UPDATE, "UPDATE"}, {ACL_DELETE, "DELETE"}}};
 
-// Those of the columns that the user may not use so; empty also where the right on the table alone is asked for.
+// Returns the columns for which the user lacks the privilege. Empty also if the statement needs the privilege on the table
+// itself.
 char *missing_columns(const compat::NeededRights &needed, AclMode right, Oid user) {
     const Bitmapset *const columns = right == ACL_SELECT   ? needed.selected
                                      : right == ACL_INSERT ? needed.inserted

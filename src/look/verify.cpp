@@ -26,7 +26,7 @@ bool has_all(const std::vector<SourceColumn> &columns, const std::vector<std::st
     });
 }
 
-// The columns that tell rows apart; empty where there are none.
+// Returns the columns that identify a row; empty if there are none.
 std::vector<std::string> key_of(const PreparedRun &run) {
     if (run.request().key_columns) {
         for (const std::string &name : *run.request().key_columns)
@@ -62,7 +62,7 @@ void find_different_rows(const CopyRequest &request, const DifferenceSink &sink)
     Comparison comparison = run.comparison(key);
     const auto [source, target] = comparison.checksums();
     if (source == target) return;
-    // Only a source that lies sends a key that is not the JSON that it was asked for.
+    // The source was asked for JSON, so anything else is a protocol violation.
     const DifferenceSink checked = [&](const char *difference, const std::string &row_key) {
         try {
             sink(difference, row_key);

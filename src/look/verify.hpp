@@ -1,4 +1,4 @@
-// copy_incremental_verify(): are the rows of a window at the source those in the target?
+// copy_incremental_verify(): compares the rows of a window at the source and in the target.
 #pragma once
 
 #include "server/text_rows.hpp"
@@ -7,11 +7,11 @@
 
 namespace pgci {
 
-// One row: matches, source_rows, target_rows, missing, extra, changed. Rows are told apart by key_columns, else by the
-// primary key; without either, changed is NULL, and a changed row is one missing and one extra.
+// Returns one row: matches, source_rows, target_rows, missing, extra, changed. key_columns identify a row, or else the
+// primary key. Without either, changed is NULL, and a changed row counts as one missing and one extra row.
 std::vector<TextRow> verify_window(const CopyRequest &request);
 
-// Gives the rows that differ to the sink; where there is no key, the key is the whole row.
+// Passes the rows that differ to the sink. Without a key, the key is the whole row.
 void find_different_rows(const CopyRequest &request, const DifferenceSink &sink);
 
 } // namespace pgci

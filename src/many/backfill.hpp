@@ -1,4 +1,4 @@
-// Which windows of a job are loaded by copy_incremental_backfill().
+// copy_incremental_backfill(): loads the windows of a job for a range of days.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace pgci {
 
-// Those that are not in the coverage; those whose last run failed; or all.
+// Which windows to load: those that are not in the coverage, those whose last run failed, or all.
 enum class Reprocess { missing, failed, all };
 template <> inline constexpr std::string_view words_of<Reprocess> = "missing, failed, all";
 
-// Loads the windows of a job that have a part of the days. Raises what Jobs::find raises, 22023 for more windows than a call
-// loads and for Reprocess::all that would double rows, and what load_windows raises at its end. Called where a procedure may
+// Loads the windows of a job that overlap the days. Raises what Jobs::find raises; 22023 for more windows than a call loads,
+// and for Reprocess::all if it would duplicate rows; and what load_windows raises at its end. Call it in a procedure that can
 // commit.
 void backfill(Oid schema, const std::string &job, const DayRange &days, int workers, Reprocess reprocess);
 

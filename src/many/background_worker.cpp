@@ -1,14 +1,14 @@
 // The background worker, from its start to its end:
 //
-//     attach to the segment --> become the session: user, role, settings --> say "ready"
-//         --> take a window of a job, say "began", load it in a transaction, say "ended"; until none is left
+//     attach to the segment --> take over user, role and settings of the session --> send "ready"
+//         --> take a window of a job, send "began", load it in a transaction, send "ended"; repeat until none is left
 //
-//     a run of copy_incremental_start(): read the job, check the window, commit its entry "running" in the ledger, say "ready",
-//     with which the leader lets go of it --> copy the window --> commit its entry as "succeeded" or "failed"
+//     for copy_incremental_start(): read the job, check the window, commit its entry "running" in the ledger, send "ready"
+//         (the leader returns) --> copy the window --> commit its entry as "succeeded" or "failed"
 //
-// An error before "ready", and a FATAL one at any time, goes to the leader as PostgreSQL's own message and ends the
-// worker. SIGTERM ends it at the next interrupt; the leader sends it when it ends, however it does. What runs at the
-// source is cancelled on the way out, as in any session.
+// An error before "ready", and a FATAL error at any time, is sent to the leader as PostgreSQL's own message and ends the
+// worker. The leader sends SIGTERM when it ends for any reason, which ends the worker at the next interrupt. As in any
+// session, the worker then cancels its query at the source.
 #include "many/background_worker.hpp"
 
 #include "server/extension.hpp"
@@ -25,13 +25,14 @@ namespace pgci {
 
 namespace {
 
-// What the worker has of the segment. Plain data, because errors before the C++ part of the worker jump over it.
+// The parts of the segment that the worker uses. Plain data: an ERROR before the C++ part of the worker runs no destructor.
 struct WorkerView {
     SegmentHeader *header;
     SharedWindows windows;
 };
 
-// Attaches, connects, becomes the session. No C++ object is alive here. Null where the leader is gone.
+// Attaches to the segment, connects, and takes over the state of the session. No C++ object is alive here. Returns null if the
+// leader has ended.
 WorkerView *become_session(Datum handle) {
     dsm_segment *const segment = dsm_attach(DatumGetUInt32(handle));
     if (segment == nullptr) return nullptr;
@@ -60,7 +61,7 @@ WorkerView *become_session(Datum handle) {
     return view;
 }
 
-// The transactions of a worker: one is always open.
+// The transactions of a worker. One is always open.
 class WorkerTransactions : public TransactionChain {
   public:
     explicit WorkerTransactions(const SessionIdentity &identity) : identity_(identity), memory_(CurrentMemoryContext) {
@@ -97,13 +98,13 @@ class WorkerTransactions : public TransactionChain {
         }
     }
 
-    // After the last one.
+    // Ends the last transaction.
     void finish() const {
         pg_call([this] { end(); }, memory_);
     }
 
   private:
-    // As for a statement of a client: now() is its time, and its statistics are known when it has ended.
+    // As for a statement of a client: now() returns its start, and its statistics are reported when it has ended.
     void begin() const {
         SetCurrentStatementStartTimestamp();
         StartTransactionCommand();
@@ -122,7 +123,7 @@ class WorkerTransactions : public TransactionChain {
     MemoryContext memory_;
 };
 
-// What pg_stat_activity has as the worker's query; application_name is that of the session.
+// Sets the query of the worker in pg_stat_activity. Its application_name is that of the session.
 void show_activity(const std::string &text) {
     const std::string activity = "copy_incremental: " + text;
     const char *const query = activity.c_str();
@@ -134,7 +135,7 @@ std::string relation_name(Oid relation) {
     return name != nullptr ? name : "a table that was dropped";
 }
 
-// What the window of a job is called, and its table; before a run finds out whether they exist.
+// Returns the name of the window and of its table, or a text for a job or table that was dropped.
 std::string describe_task(Oid schema, const WindowTask &task) {
     std::string text = "a window of a job that was dropped";
     (void)in_subtransaction([&] {
@@ -159,14 +160,14 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
         message.result = run_window(schema, task, transactions, Runner::worker);
         if (message.result.stops_job) view.windows.stop(task.job);
         send_to_leader(message);
-        // A window that failed has not ended its transaction, and may have lost a lock.
+        // If the window failed, its transaction is still open, and its rollback may have released the lock of the slot.
         if (!message.result.failure) continue;
         transactions.commit();
         slot.keep();
     }
 }
 
-// The check must not wait for a lock of the transaction that waits for it.
+// The transaction that waits for this check may hold a lock that the check needs. So wait for locks for a limited time only.
 RunKey check_without_long_waits(const CopyRequest &request) {
     const int level = pg_call([] {
         const int settings = NewGUCNestLevel();
@@ -178,7 +179,7 @@ RunKey check_without_long_waits(const CopyRequest &request) {
     return key;
 }
 
-// The run is all that the worker does: what ends it, a cancel too, is its result, after its work was rolled back.
+// Copies the window. Any error, and a cancel too, is the result of the run: it is returned after the work was rolled back.
 std::optional<RunFailure> copy_whole_run(const CopyRequest &request) {
     try {
         return in_subtransaction([&] { copy_window(request); });
@@ -187,7 +188,7 @@ std::optional<RunFailure> copy_whole_run(const CopyRequest &request) {
     }
 }
 
-// Everything up to the entry "running" in the ledger.
+// Checks the window and writes the entry "running" to the ledger.
 CopyRequest begin_run(const WorkerView &view, const Jobs &jobs, const Job &job) {
     const std::int64_t run_id = view.header->run_id;
     CopyRequest request = jobs.request_of(job);

@@ -1,11 +1,11 @@
-// What a background worker does.
+// The main function of a background worker.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace pgci {
 
-// The body of the worker, up to its end; `handle` is that of the segment. An error is raised as an ERROR.
+// Runs the worker until it ends. `handle` is the handle of the segment. An error is raised as an ERROR.
 void run_worker(Datum handle);
 
 } // namespace pgci

@@ -11,7 +11,7 @@ namespace pgci {
 
 namespace {
 
-// The next call takes what is more.
+// The next call loads the rest.
 constexpr std::size_t most_windows = 100000;
 
 std::vector<TimeSpan> find_due(Oid schema, const Job &job) {

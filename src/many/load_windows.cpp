@@ -1,14 +1,13 @@
-// What becomes of a window:
+// The states of a window:
 //
-//     to do --> running --> loaded    its rows, its entry "succeeded" in the ledger and its place in the job's coverage, in one
-//                      |              commit
-//                      |--> failed    nothing of its rows; an entry "failed" with SQLSTATE and message
-//                      \--> left      to another session that is loading it
+//     to do --> running --> loaded    one transaction committed its rows, its entry "succeeded" in the ledger and its coverage
+//                      |--> failed    no row is committed; the ledger has an entry "failed" with SQLSTATE and message
+//                      \--> busy      another session is loading it
 //
-// With workers above 1, background workers take the windows one by one; this session writes down what they report, and loads
-// what they leave over, or all where no worker could be had. A cancel stops all: the windows in hand are rolled back and stay
-// to do, those loaded stay. Nothing but the ledger and the coverage remembers such a call, so a killed one is continued by the
-// same call.
+// If `workers` is above 1, background workers take the windows one by one. This session records their results. It loads the
+// windows that the workers leave, or all windows if no worker can be started. A cancel stops everything: windows that are
+// being loaded are rolled back, windows that are loaded stay loaded. Only the ledger and the coverage store the state of such
+// a call, so the same call continues one that was killed.
 #include "many/load_windows.hpp"
 
 #include <algorithm>
@@ -40,8 +39,8 @@ class Loader {
     WindowReport report_;
 };
 
-// The windows of a job with lookback overlap, so that workers could not load them at once. It is enough that the first of
-// adjacent windows looks back: the days before the others are loaded by this call.
+// Windows of a job with lookback overlap, so workers could not load them at the same time. Therefore only the first of adjacent
+// windows looks back; this call loads the days before the other windows anyway.
 bool looks_back(const JobWindows &job, std::size_t place) {
     return job.looks_back && job.job.request.lookback > 0 &&
            (place == 0 || job.windows[place - 1].end != job.windows[place].start);
@@ -72,7 +71,7 @@ void Loader::record_failed_jobs() {
     }
 }
 
-// Tells the user, and the ledger of a failure. Leaves no snapshot behind.
+// Reports the result to the user, and records a failure in the ledger. Holds no snapshot afterwards.
 void Loader::record(const WindowTask &task, const WindowResult &result) {
     const TemporaryMemory memory;
     const Job &job = jobs_[task.job].job;
@@ -126,7 +125,7 @@ void Loader::load_in_workers(int workers) {
     while (const std::optional<WorkerMessage> message = pool.next())
         if (message->kind == MessageKind::ended) record(tasks_[message->window], message->result);
     if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(*reason);
-    // What workers that ended early have left over.
+    // Load the windows that workers left because they ended early.
     while (const std::optional<std::uint32_t> place = pool.take_window()) run_here(tasks_[*place]);
 }
 

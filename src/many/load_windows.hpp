@@ -1,4 +1,4 @@
-// The use case: many windows of jobs, each in a transaction of its own.
+// The use case of catch_up and backfill: loads many windows of jobs, each in a transaction of its own.
 #pragma once
 
 #include <vector>
@@ -7,20 +7,20 @@
 
 namespace pgci {
 
-// What is to be loaded of a job.
+// The windows of a job to load.
 struct JobWindows {
     Job job;
-    std::vector<TimeSpan> windows{};     // in their order
-    bool looks_back = false;             // by the option lookback; else the windows are loaded without it
-    bool is_again = false;               // windows are loaded even if they are loaded already
-    std::string detail{};                // of the job's line in the report
+    std::vector<TimeSpan> windows{};     // in order
+    bool looks_back = false;             // apply the option lookback
+    bool is_again = false;               // load windows even if they are already loaded
+    std::string detail{};                // for the job's line in the report
     std::optional<RunFailure> failure{}; // the windows could not be found
 };
 
-// Loads the windows, job after job, with background workers where `workers` is above 1. A window, a job or a source that fails
-// stops no other; each failure is recorded in the ledger, and at the end they are raised as one error, with `hint`. After a
-// failure of a job that its other windows would have too, they are not tried. Called in a procedure whose transaction has
-// nothing of its own; leaves it so.
+// Loads the windows, job after job, with background workers if `workers` is above 1. If a window, a job or a source fails,
+// the others are still loaded. Each failure is recorded in the ledger, and at the end one error with `hint` reports them all.
+// If the other windows of a job would fail in the same way, they are not tried. Call it in a procedure whose transaction has
+// no changes; it leaves none.
 void load_windows(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, int workers,
                   const char *hint);
 

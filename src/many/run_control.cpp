@@ -21,7 +21,7 @@ void rest(std::int64_t milliseconds) {
     });
 }
 
-// The worker of a run that has just ended keeps its slot for a moment.
+// Waits a moment, because the worker of a run that has just ended may still have its slot.
 void await_free_slot() {
     constexpr int most_rests = 50;
     for (int i = 0; i < most_rests && most_workers() > 0 && count_free_slots(1) == 0; ++i) rest(20);
@@ -46,8 +46,8 @@ std::int64_t start_run(Oid schema, std::int64_t job_id, TimeSpan span) {
 
 namespace {
 
-// In a transaction of its own: the caller's may fail, or stay open and block others. Does nothing if no worker is free;
-// the next one marks them.
+// Marks crashed runs in a transaction of its own: the transaction of the caller may fail, or stay open and block others. Does
+// nothing if no worker is free; the next call marks the runs.
 void mark_crashed_by_worker(Oid schema) {
     WorkerPool pool({.work = WorkerTask::mark_crashed, .schema = schema});
     while (pool.next()) {
@@ -86,7 +86,7 @@ bool cancel_run(Oid schema, std::int64_t run_id) {
     const Ledger ledger(schema);
     const bool is_running = ledger.find_run(run_id).status == "running";
     const int process = is_running ? ledger.find_process(run_id) : 0;
-    // As pg_cancel_backend() does it; the privilege was checked by the run's user.
+    // As pg_cancel_backend() does. find_run() has checked the privilege.
     if (process != 0) return kill(process, SIGINT) == 0;
     if (is_running) mark_crashed_by_worker(schema);
     return false;

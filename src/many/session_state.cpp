@@ -18,7 +18,7 @@ void connect_as(const SessionIdentity &identity) {
 
 namespace {
 
-// Where the libraries begin, after the size of the settings and the settings.
+// The position of the libraries, which follow the size of the settings and the settings.
 Size settings_end(Size settings) { return MAXALIGN(sizeof(Size) + settings); }
 
 } // namespace
@@ -36,10 +36,10 @@ void save_session_settings(Size size, char *to) {
 void restore_session_settings(char *from, const SessionIdentity &identity) {
     Size settings = 0;
     std::memcpy(&settings, from, sizeof settings);
-    // Libraries first, because they define settings.
+    // Load the libraries first, because they define settings.
     RestoreLibraryState(from + settings_end(settings));
     RestoreGUCState(from + sizeof settings);
-    // Messages go to the leader, which has the database's encoding, too.
+    // Messages go to the leader, whose encoding is also that of the database.
     SetClientEncoding(GetDatabaseEncoding());
     SetSessionAuthorization(identity.session_user, superuser_arg(identity.session_user));
     SetCurrentRoleId(identity.outer_role,

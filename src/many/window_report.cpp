@@ -35,7 +35,7 @@ void WindowReport::add_job(const std::string &name, std::size_t windows, const s
 
 bool WindowReport::add(std::size_t place, const std::string &window, const WindowResult &result) {
     JobLine &job = jobs_[place];
-    // Several workers find at once that the source cannot be reached.
+    // Several workers may report at the same time that they cannot connect to the source.
     const bool is_known = result.stops_job && job.has_stopped;
     if (!is_known) ++job.ended;
     switch (result.end) {

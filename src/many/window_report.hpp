@@ -1,4 +1,4 @@
-// What a call that loads many windows tells its user: a line for each job, and at the end what failed.
+// The messages of a call that loads many windows: a line for each job, and at the end the failures.
 #pragma once
 
 #include <string>
@@ -10,23 +10,23 @@ namespace pgci {
 
 class WindowReport {
   public:
-    // `hint` is that of the error, a literal.
+    // `hint` is the hint of the error, a string literal.
     explicit WindowReport(const char *hint) : hint_(hint) {}
 
-    // A job of which so many windows are to be loaded; jobs have places in this order. `detail` is of the job's line.
+    // Adds a job and the number of its windows to load. The order of the calls numbers the jobs. `detail` is added to the
+    // job's line.
     void add_job(const std::string &name, std::size_t windows, const std::string &detail);
 
-    // A window has ended: a line at DEBUG1, or a WARNING for one that failed. The last one of a job is followed by its line
-    // "job "users": 3 windows, 4320 rows". False if the failure is that for which the job was stopped before, which is told
-    // once.
+    // Reports the end of a window at DEBUG1, or as a WARNING if it failed. After the last window of a job, reports its line
+    // "job "users": 3 windows, 4320 rows". Returns false for a failure that has already stopped the job: it is reported once.
     bool add(std::size_t job, const std::string &window, const WindowResult &result);
-    // A job of which no window could be found.
+    // Reports that the windows of a job could not be determined.
     void add_failure(std::size_t job, const RunFailure &failure);
-    // Are the windows left alone that nobody has taken?
+    // Whether the remaining windows of the job are not tried.
     bool has_stopped(std::size_t job) const { return jobs_[job].has_stopped; }
 
-    // Tells what is left of the jobs, and raises an error that names what failed, in its order, with the SQLSTATE of the
-    // first.
+    // Reports the jobs that have no line yet. If anything failed, raises an error that lists the failures in order, with the
+    // SQLSTATE of the first.
     void finish();
 
   private:
@@ -44,7 +44,7 @@ class WindowReport {
     };
     struct Failed {
         std::size_t job;
-        std::string window; // empty: none was found
+        std::string window; // empty if none was determined
         RunFailure failure;
     };
 
@@ -56,7 +56,7 @@ class WindowReport {
     std::vector<JobLine> jobs_{};
     static constexpr std::size_t most_shown = 20;
     std::size_t failures_ = 0;
-    std::vector<Failed> failed_{}; // the first of them, in their order
+    std::vector<Failed> failed_{}; // the first failures, in order
 };
 
 } // namespace pgci

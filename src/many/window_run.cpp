@@ -11,7 +11,7 @@ namespace pgci {
 namespace {
 
 void load(Oid schema, const WindowTask &task, WindowResult &result) {
-    result.stops_job = true; // what fails until the window's own work begins
+    result.stops_job = true; // for errors before the window is loaded
     const Jobs jobs(schema);
     const Job job = jobs.find(task.job_id);
     CopyRequest request = jobs.request_of(job);
@@ -31,7 +31,7 @@ void load(Oid schema, const WindowTask &task, WindowResult &result) {
     }
 }
 
-// The window is a boundary of its own: an exception of its copy is its result, after its work was rolled back.
+// Loads the window. An exception is the result of the window: it is returned after the work was rolled back.
 std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, WindowResult &result) {
     try {
         return in_subtransaction([&] { load(schema, task, result); });
@@ -43,7 +43,7 @@ std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner
     }
 }
 
-// What the ledger calls the source, as far as that can be found.
+// Returns the name of the source in the ledger, if it can be determined.
 std::string find_source(const Jobs &jobs, const Job &job) {
     std::string source;
     const std::optional<RunFailure> failure =
@@ -54,14 +54,14 @@ std::string find_source(const Jobs &jobs, const Job &job) {
 } // namespace
 
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner) {
-    // What is left of a window must not add up over years of them.
+    // Free all memory of the window at its end, because a call may load thousands of windows.
     const MemoryContext memory = pg_call(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental window", ALLOCSET_DEFAULT_SIZES); });
     const MemoryContext caller = MemoryContextSwitchTo(memory);
     WindowResult result;
     result.started_at = GetCurrentTimestamp();
     result.failure = try_to_load(schema, task, runner, result);
-    // Deferred constraints fail here.
+    // The commit checks deferred constraints.
     if (!result.failure) result.failure = transactions.try_commit();
     if (result.failure) {
         result.end = WindowEnd::failed;

@@ -1,4 +1,4 @@
-// One window of many: a transaction of its own, whose failure stops nothing else.
+// Loads one of many windows in a transaction of its own. If it fails, the others are not affected.
 #pragma once
 
 #include <optional>
@@ -10,43 +10,42 @@
 
 namespace pgci {
 
-// A window of a job that is to be loaded. Plain data, in shared memory too.
+// A window of a job to load. Plain data, also in shared memory.
 struct WindowTask {
     std::int64_t job_id = 0;
-    std::uint32_t job = 0; // its place among the jobs of the call
+    std::uint32_t job = 0; // its position among the jobs of the call
     TimeSpan span{};
-    bool looks_back = false; // the days of the option lookback are loaded, too
-    bool is_again = false;   // loaded even if it is loaded already
+    bool looks_back = false; // apply the option lookback
+    bool is_again = false;   // load it even if it is already loaded
 };
 
 enum class WindowEnd : char {
     loaded = 'l',
-    was_loaded = 'w', // by another session, since the windows were found
+    was_loaded = 'w', // by another session after this call determined the windows
     is_busy = 'b',    // another session is loading it
     failed = 'f',
 };
 
 struct WindowResult {
     WindowEnd end = WindowEnd::loaded;
-    // Would the other windows of the job fail in the same way? The source cannot be reached, or the job cannot be used.
+    // Whether the other windows of the job would fail in the same way, because the source or the job cannot be used.
     bool stops_job = false;
     TimestampTz started_at = 0;
     TimestampTz ended_at = 0;
     std::int64_t rows_written = 0;
-    std::optional<RunFailure> failure{}; // of one that failed
+    std::optional<RunFailure> failure{}; // if it failed
 };
 
-// Who runs the window. A cancel of the session ends its call; a cancel of a worker is the result of the window that it has in
-// hand.
+// Who loads the window. A cancel of the session ends its call. A cancel of a worker is the result of its current window.
 enum class Runner : bool { session, worker };
 
-// Reads the job's definition, copies the window and commits; on an error nothing of it is written. A window that another session
-// is loading is left to it. In mode append, a window that is known not to be settled is a failure, unless the job has
-// settle => 'ignore' or 'wait': it could never be loaded again.
+// Reads the definition of the job, copies the window and commits. If there is an error, nothing of the window is written.
+// Does not wait for a session that is loading the same window. In mode append, a window that is known not to be settled
+// fails, unless the job has settle => 'ignore' or 'wait', because it could never be loaded again.
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner);
 
-// Records a run that failed and whose own entry, if it had one, was rolled back. The run may have failed before its source and
-// target were found. No span: before a window was found.
+// Records a failed run whose own entry, if it had one, was rolled back. The run may have failed before its source and target
+// were known. `span` is empty if no window was known.
 void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, TimestampTz started_at,
                     const RunFailure &failure);
 

@@ -31,7 +31,7 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
         shm_toc_estimate_keys(&estimator, 5);
         const Size size = shm_toc_estimate(&estimator);
         shared_.segment = dsm_create(size, 0);
-        // It spans the transactions of a procedure.
+        // The segment is used by several transactions of a procedure.
         dsm_pin_mapping(shared_.segment);
         on_dsm_detach(shared_.segment, stop, PointerGetDatum(shared_.state));
         shm_toc *const toc = shm_toc_create(segment_magic, dsm_segment_address(shared_.segment), size);
@@ -65,7 +65,7 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
     for (int i = 0; i < allowed && size() == i; ++i) launch();
 }
 
-// Launches the next worker, if there is a slot for it.
+// Launches the next worker if a slot is free.
 void WorkerPool::launch() {
     const int number = size();
     shm_mq_handle *const queue = pg_call([&]() -> shm_mq_handle * {
@@ -101,7 +101,7 @@ WorkerPool::Shared::~Shared() {
     if (memory != nullptr) MemoryContextDelete(memory);
 }
 
-// However this session lets go of the segment, also by a FATAL error.
+// Called when this session detaches from the segment for any reason, including a FATAL error.
 void WorkerPool::stop(dsm_segment *, Datum argument) {
     auto *const state = reinterpret_cast<State *>(DatumGetPointer(argument));
     for (int i = 0; i < state->launched; ++i) TerminateBackgroundWorker(state->handles[i]);
@@ -146,7 +146,7 @@ std::optional<WorkerMessage> WorkerPool::next() {
         }
         if (all_have_ended) return std::nullopt;
         pg_call([] {
-            constexpr long longest_wait = 1000; // milliseconds, should a wake-up be lost
+            constexpr long longest_wait = 1000; // milliseconds, in case a wake-up is lost
             (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, longest_wait, PG_WAIT_EXTENSION);
             ResetLatch(MyLatch);
             CHECK_FOR_INTERRUPTS();
@@ -154,7 +154,7 @@ std::optional<WorkerMessage> WorkerPool::next() {
     }
 }
 
-// PostgreSQL's own messages: a notice goes on to the client, an error is kept.
+// Handles PostgreSQL's own messages: sends a notice to the client, keeps an error.
 void WorkerPool::take_words(Worker &worker, std::string_view bytes) {
     const TemporaryMemory memory;
     const auto kind = static_cast<MessageKind>(bytes.front());

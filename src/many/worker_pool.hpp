@@ -1,4 +1,4 @@
-// Background workers of this session, and what comes back from them.
+// Background workers of this session, and their messages.
 #pragma once
 
 #include <optional>
@@ -9,39 +9,40 @@
 
 namespace pgci {
 
-// What workers are to do. They act as the current user with the session's settings, and never more.
+// The work for workers. They have the current user and the settings of the session, and no further privileges.
 struct WorkerOrder {
     WorkerTask work = WorkerTask::windows;
-    Oid schema = InvalidOid;           // of the extension
-    std::vector<WindowTask> windows{}; // a run has one
-    std::uint32_t jobs = 1;            // that the windows are of
-    std::int64_t run_id = 0;           // run
+    Oid schema = InvalidOid;           // the schema of the extension
+    std::vector<WindowTask> windows{}; // one for WorkerTask::run
+    std::uint32_t jobs = 1;            // the number of jobs of the windows
+    std::int64_t run_id = 0;           // for WorkerTask::run
     int workers = 1;                   // at most
 };
 
-// Ends with its object, with an error of the session, and with the session itself: then the workers are told to end,
-// and with them what they run at the source. They read the definitions of jobs themselves, so that no secret is passed on.
+// Starts workers, and terminates them when the object is destroyed, also by an error or by the end of the session. Workers
+// that end cancel their queries at the source. They read the definitions of jobs themselves, so that no secret is in shared
+// memory.
 class WorkerPool {
   public:
-    // Launches as many of the workers as there are free slots (copy_incremental.max_workers, max_worker_processes).
+    // Launches the workers, or fewer if not enough slots are free (copy_incremental.max_workers, max_worker_processes).
     explicit WorkerPool(const WorkerOrder &order);
     WorkerPool(const WorkerPool &) = delete;
     WorkerPool &operator=(const WorkerPool &) = delete;
 
-    // How many were launched.
+    // The number of launched workers.
     int size() const { return static_cast<int>(workers_.size()); }
 
-    // The next result of a window, or "ready" of a worker. Waits, serving interrupts; passes on notices. A worker that
-    // ends with a window in hand is a failure of that window. Nothing, when all workers have ended.
+    // Waits for the next message "ready" or "ended" and returns it; nothing if all workers have ended. Processes interrupts,
+    // and sends notices to the client. If a worker ends while it loads a window, that window has failed.
     std::optional<WorkerMessage> next();
 
-    // The first window that nobody has taken, which this session is going to load itself.
+    // Takes the next window, which this session loads itself.
     std::optional<std::uint32_t> take_window() { return windows_.take(); }
 
-    // Why the last worker that ended without a window in hand did so, if it said; to be told once.
+    // Returns the error of the last worker that ended without loading a window, if it sent one. The next call returns nothing.
     std::optional<RunFailure> take_last_words() { return std::exchange(last_words_, std::nullopt); }
 
-    // From now on the workers outlive this object.
+    // Lets the workers outlive this object.
     void release();
 
   private:
@@ -51,13 +52,13 @@ class WorkerPool {
         bool has_ended = false;
         std::optional<WorkerMessage> in_hand{};
     };
-    // Plain data, for when the process ends without unwinding.
+    // Plain data, because the process may end without stack unwinding.
     struct State {
         int launched;
         BackgroundWorkerHandle **handles;
     };
 
-    // Undone by its destructor, also when the constructor of the pool fails.
+    // Released by its destructor, also if the constructor of the pool fails.
     struct Shared {
         Shared() = default;
         ~Shared();

@@ -9,7 +9,7 @@ void put_text(StringInfo buffer, const std::string &text) {
     appendBinaryStringInfo(buffer, text.data(), static_cast<int>(text.size()));
 }
 
-// Reads numbers and texts in network byte order. Both sides are this very library, so lengths are right.
+// Reads numbers and texts in network byte order. Does not check lengths, because this library is also the sender.
 class Reader {
   public:
     explicit Reader(std::string_view bytes) : bytes_(bytes) {}

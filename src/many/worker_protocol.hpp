@@ -1,4 +1,4 @@
-// What a leader and its background workers share and say: the segment of shared memory, and the messages.
+// The shared memory segment of a leader and its background workers, and their messages.
 #pragma once
 
 #include <optional>
@@ -10,11 +10,11 @@
 
 namespace pgci {
 
-// What the workers are for.
+// The kind of work.
 enum class WorkerTask : int {
-    windows,      // windows of jobs, as long as there are some
-    run,          // one run that outlives the session
-    mark_crashed, // nothing but a look at the ledger
+    windows,      // load windows of jobs until none is left
+    run,          // load one window, in a run that outlives the session
+    mark_crashed, // mark crashed runs in the ledger
 };
 
 // The parts of the segment, as keys of its table of contents.
@@ -26,43 +26,43 @@ constexpr Size queue_size = 16384; // bytes; a longer message is sent in pieces
 struct SegmentHeader {
     SessionIdentity identity;
     WorkerTask work;
-    Oid schema;            // of the extension
-    uint32 windows;        // how many part_windows holds; a run has one
-    pg_atomic_uint32 next; // the first that nobody has taken
-    std::int64_t run_id;   // run
+    Oid schema;            // the schema of the extension
+    uint32 windows;        // the number of windows in part_windows; one for WorkerTask::run
+    pg_atomic_uint32 next; // the position of the next window to take
+    std::int64_t run_id;   // for WorkerTask::run
 };
 
-// The windows of the segment: one queue, from which each is taken once. Plain data.
+// The queue of windows in the segment. Each window is taken once. Plain data.
 struct SharedWindows {
     SegmentHeader *header;
     const WindowTask *tasks;
-    pg_atomic_uint32 *stopped; // for each job of the call: are its other windows left alone?
+    pg_atomic_uint32 *stopped; // for each job of the call: 1 if its remaining windows are skipped
 
-    // The place of the next window that nobody has taken.
+    // Takes the next window and returns its position; nothing if none is left.
     std::optional<std::uint32_t> take() const;
-    // Leaves the other windows of a job alone.
+    // Makes all processes skip the remaining windows of a job.
     void stop(std::uint32_t job) const { pg_atomic_write_u32(&stopped[job], 1); }
 };
 
 // The first byte of a message.
 enum class MessageKind : char {
-    ready = 'r',  // the work begins
-    began = 'b',  // a window
-    ended = 'e',  // a window, with its result
-    error = 'E',  // PostgreSQL's: the worker ends with it
-    notice = 'N', // PostgreSQL's
+    ready = 'r',  // the worker starts its work
+    began = 'b',  // the worker starts to load a window
+    ended = 'e',  // a window has ended, with its result
+    error = 'E',  // from PostgreSQL; the worker ends
+    notice = 'N', // from PostgreSQL
 };
 
 struct WorkerMessage {
     MessageKind kind = MessageKind::ready;
-    std::uint32_t window = 0; // its place among the windows of the segment
+    std::uint32_t window = 0; // its position among the windows of the segment
     WindowResult result{};
 };
 
-// To the leader, over the queue that PostgreSQL's messages take.
+// Sends a message to the leader, by the queue that also has PostgreSQL's messages.
 void send_to_leader(const WorkerMessage &message);
 
-// Reads a message of the first three kinds; nothing for others. `bytes` is what came over the queue.
+// Reads a message of the first three kinds; returns nothing for other kinds.
 std::optional<WorkerMessage> read_message(std::string_view bytes);
 
 } // namespace pgci

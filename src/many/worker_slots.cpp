@@ -10,7 +10,7 @@ int most_workers() { return max_workers >= 0 ? max_workers : std::max(1, max_wor
 
 namespace {
 
-// Of all databases.
+// In place of a database, so that a lock is for all databases.
 constexpr Oid whole_server = InvalidOid;
 
 } // namespace
@@ -34,7 +34,7 @@ void WorkerSlot::keep() { (void)lock_->take(); }
 
 void raise_no_free_slot() {
     constexpr const char *message = "no background worker slot is free";
-    // Those that the setting allows may all be free, and yet the server has no process for one.
+    // The setting may allow more workers although the server has no process left.
     if (count_free_slots(1) > 0)
         raise(sqlstate::out_of_descriptors, message,
               max_worker_processes == 0 ? "Raise max_worker_processes, and restart the server."

@@ -1,4 +1,4 @@
-// How many background workers of this extension run at once in this server.
+// Limits the number of background workers of this extension in the server.
 #pragma once
 
 #include <optional>
@@ -7,25 +7,25 @@
 
 namespace pgci {
 
-// copy_incremental.max_workers: -1 is half of max_worker_processes.
+// copy_incremental.max_workers; -1 means half of max_worker_processes.
 extern int max_workers;
 
-// The most that the setting allows.
+// The number of workers that the setting allows.
 int most_workers();
 
-// How many more workers could begin now, `enough` at most. Others may take the slots before they do.
+// Counts free slots, up to `enough`. Other sessions may take them before this one does.
 int count_free_slots(int enough);
 
 [[noreturn]] void raise_no_free_slot();
 
-// One of the slots. A background worker has one from its start to its end, and there are no more slots than the setting
-// allows, so that the bound does not depend on what a process remembers, or whether it ended well.
+// A slot. A background worker holds one, as a lock, from its start to its end. A process that crashes releases it too, so
+// that the limit is always exact.
 class WorkerSlot {
   public:
-    // Raises 53000 when no slot is free.
+    // Raises 53000 if no slot is free.
     WorkerSlot();
 
-    // Takes again what the abort of a transaction has released.
+    // Takes the slot again after the abort of a transaction has released it.
     void keep();
 
   private:

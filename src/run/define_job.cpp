@@ -41,7 +41,7 @@ void check_lag(const Interval &lag) {
               "A window becomes due that long after its end; pass '0' for at once.");
 }
 
-// Sets the job's source. A secret would be readable to all who read the table, and would be in every dump.
+// Sets the source of the job. Refuses a secret: everyone who reads the table could read it, and every dump would contain it.
 void set_source(Job &job) {
     const ConnectionOptions options = resolve_source(job.request.src_conninfo);
     job.source = identify_source(options);
@@ -57,7 +57,7 @@ void set_source(Job &job) {
                   "Use a foreign server and a user mapping, which keep it: CREATE SERVER, CREATE USER MAPPING.");
 }
 
-// A table of this name that this user may see; nothing where there is none yet.
+// Finds a table by its name; InvalidOid if it does not exist yet.
 Oid find_target(const std::string &name) {
     const char *const text = name.c_str();
     const Oid found = pg_call([=] { return find_relation(text); });
@@ -67,7 +67,7 @@ Oid find_target(const std::string &name) {
     return found;
 }
 
-// What a run of the first window would raise before its first row. Returns the target.
+// Raises what a run of the first window would raise before its first row. Returns the target.
 Oid check_first_window(const CopyRequest &request) {
     const RunGuard guard;
     PreparedRun run(request, TargetUse::write);
@@ -88,7 +88,7 @@ void warn_of_no_target(const std::string &name) {
     });
 }
 
-// The query is checked all the same.
+// Checks the connection and the query of a job whose target does not exist.
 void check_without_target(const CopyRequest &request) {
     const RunGuard guard;
     PreparedRun run(request, TargetUse::write);
@@ -97,7 +97,7 @@ void check_without_target(const CopyRequest &request) {
     run.source().receive_commit();
 }
 
-// The record of loaded windows must still be true of the new definition.
+// Raises 0A000 if the coverage of the job would not be correct for the new definition.
 void check_replaced(const Job &earlier, const Job &job, Oid schema) {
     if (Coverage(schema).find(earlier.id).empty()) return;
     const auto refuse = [&](const char *what) {
@@ -111,7 +111,7 @@ void check_replaced(const Job &earlier, const Job &job, Oid schema) {
     if (earlier.request.column_time_zone != job.request.column_time_zone) refuse("column_time_zone");
 }
 
-// What or_replace leaves as it is: what was not passed and has no default of its own.
+// Keeps what or_replace does not change: arguments that were not passed and have no default.
 void keep_earlier(Job &job, const Job &earlier, const NamedValues &arguments) {
     job.id = earlier.id;
     job.version = earlier.version + 1;
@@ -146,13 +146,13 @@ void define_job(const NamedValues &arguments, Oid schema) {
         raise(sqlstate::duplicate_object, "job \"" + job.name + "\" already exists",
               "Use or_replace => true to change it, or another name.");
     if (earlier) {
-        // Its runs end before it changes.
+        // Waits until the runs of the job have ended.
         lock_job(earlier->id, JobLock::exclusive);
         earlier = jobs.find(earlier->id);
         keep_earlier(job, *earlier, arguments);
     }
     request.data_interval = job.grid().span_of(0);
-    // Raises what is wrong with the lag.
+    // Raises an error if the lag is not valid.
     (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);
     check_rules(request);
     set_source(job);

@@ -13,7 +13,7 @@ namespace pgci {
 
 namespace {
 
-// Memory of the run, which an error leaves to the end of the transaction or of the procedure's call.
+// Creates the memory context of the run. After an error, the end of the transaction or of the procedure's call deletes it.
 MemoryContext create_run_memory(MemoryContext parent) {
     return pg_call([=] { return AllocSetContextCreate(parent, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
 }
@@ -26,7 +26,7 @@ void LoadRun::record_success() {
         statistics.source_rows = check->source_rows();
     }
     ledger.record(run_id, statistics, "succeeded");
-    // What is not settled may miss rows, and is to be loaded again.
+    // A window that is not settled may miss rows. It does not join the coverage, so that it is loaded again.
     const RunKey &key = prepared.key();
     if (key.job_id == 0) return;
     if (request().binds_target) Jobs(request().schema).bind_target(key.job_id, target().oid());
@@ -62,7 +62,7 @@ void load_by_cursor(LoadRun &run) {
         statistics.rows_read += reader.rows();
         statistics.bytes += reader.bytes();
         if (reader.rows() > 0) ++statistics.batches;
-        // An empty window is an INSERT of no rows to the target's triggers.
+        // For an empty window, execute an INSERT of no rows, so that the statement triggers of the target fire.
         if (reader.rows() > 0 || is_first) statistics.rows_written += writer.write();
         rejects.write();
         run.progress.show(statistics);

@@ -1,4 +1,4 @@
-// The two ways to load a prepared run: by a cursor, batch by batch, or by COPY.
+// Loads a prepared run: by a cursor, batch by batch, or by COPY.
 #pragma once
 
 #include "ledger/progress.hpp"
@@ -15,23 +15,25 @@ struct LoadRun {
     const ProcedureScope &procedure;
     const Ledger &ledger;
     std::int64_t run_id = 0;
-    const RunProgress &progress; // is told of every batch
-    std::int64_t &batch_in_work; // for CONTEXT; 0 = none
-    LoadCheck *check = nullptr;  // for verify; null for none
+    const RunProgress &progress; // updated after every batch
+    std::int64_t &batch_in_work; // for the error context; 0 if none
+    LoadCheck *check = nullptr;  // for verify; null without it
     RunStatistics statistics{};
 
     const CopyRequest &request() const { return prepared.request(); }
     const Target &target() const { return prepared.target(); }
-    // After the last row: compares both sides where that is asked for, and writes the run down, with the window as loaded.
+    // Call it after the last row. Compares both sides if the request asks for it, records the run, and adds the window to the
+    // coverage.
     void record_success();
 };
 
-// Methods cursor and bulk. Deletes the slice, then reads and writes batch after batch, and ends the source's transaction. With commit_batches
-// every batch is recorded and committed; else the last record is the run's. On return `statistics` are complete.
+// Methods cursor and bulk. Deletes the slice, reads and writes batch after batch, and ends the transaction at the source.
+// Records the run after the last batch; with commit_batches, records and commits after every batch. On return, `statistics`
+// are complete.
 void load_by_cursor(LoadRun &run);
 
-// Method copy. Deletes the slice, copies all rows, ends the source's transaction and records the run. On return `statistics` are
-// complete.
+// Method copy. Deletes the slice, copies all rows, ends the transaction at the source and records the run. On return,
+// `statistics` are complete.
 void load_by_copy(LoadRun &run);
 
 } // namespace pgci

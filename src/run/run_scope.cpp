@@ -61,7 +61,7 @@ std::optional<RunFailure> ProcedureScope::try_commit() const {
     } catch (const PgError &error) {
         if (ends_the_call(error.data()->sqlerrcode)) throw;
         RunFailure failure = describe_error(error.data());
-        // SPI_commit has begun a transaction all the same.
+        // SPI_commit starts a new transaction even if the commit fails.
         pg_call([] { EnsurePortalSnapshotExists(); });
         return failure;
     }

@@ -1,16 +1,16 @@
-// What holds in this session while a run is under way.
+// Session state during a run.
 #pragma once
 
 #include "server/run_failure.hpp"
 
 namespace pgci {
 
-// Refuses to copy where nothing can be written: 25006 during recovery and in a read-only transaction, 42501 in an index
+// Raises an error if this session cannot write: 25006 during recovery and in a read-only transaction, 42501 in an index
 // expression or a materialized view's query.
 void check_may_write();
 
-// Refuses to run inside a run of its own (55006): a trigger or a function of the target must not call back. It is the
-// one piece of state that a session keeps, and unwinding always resets it.
+// Refuses a run inside a run of the same session (55006): a trigger or a function of the target must not start one. The flag is
+// global in the session; stack unwinding always resets it.
 class RunGuard {
   public:
     RunGuard();
@@ -22,12 +22,12 @@ class RunGuard {
     static inline bool running = false;
 };
 
-// While it lives, this server looks once a second whether its client is still there, and ends the session if it is not:
-// no work is done for nobody. It is client_connection_check_interval, where that is off.
+// During its lifetime, the server checks once a second whether the client is still connected, and ends the session if not, so
+// that a lost client does not leave the server copying. It sets client_connection_check_interval if that is off.
 class ClientWatch {
   public:
     ClientWatch();
-    // The timer may fire once more, and then sees that it has nothing to do.
+    // The timer may fire once more. It does nothing then.
     ~ClientWatch();
     ClientWatch(const ClientWatch &) = delete;
     ClientWatch &operator=(const ClientWatch &) = delete;
@@ -36,19 +36,18 @@ class ClientWatch {
     const int interval_;
 };
 
-// Transactions one after the other.
+// A sequence of transactions.
 class TransactionChain {
   public:
     virtual ~TransactionChain() = default;
-    // Commits and begins anew.
+    // Commits and starts a new transaction.
     virtual void commit() const = 0;
-    // The same, where an error of the commit is returned, after a new transaction has begun; of a worker, a cancel is,
-    // too.
+    // The same, but returns an error of the commit after a new transaction was started. In a worker, it returns a cancel too.
     virtual std::optional<RunFailure> try_commit() const = 0;
 };
 
-// The transactions of a run: the caller's, or, for a procedure, one after the other. A procedure may commit only where
-// the client's statement is the procedure's call itself.
+// The transactions of a run: the transaction of the caller, or the transactions of a procedure. A procedure may commit only
+// if the client's statement is the CALL of the procedure itself.
 class ProcedureScope : public TransactionChain {
   public:
     explicit ProcedureScope(bool is_procedure);
@@ -57,12 +56,12 @@ class ProcedureScope : public TransactionChain {
 
     // Lasts as long as the run.
     MemoryContext memory() const { return is_procedure_ ? PortalContext : CurTransactionContext; }
-    // Commits and begins anew in a procedure; does nothing else.
+    // In a procedure, commits and starts a new transaction. Does nothing in a function.
     void commit() const override;
     std::optional<RunFailure> try_commit() const override;
-    // Commits, and holds no snapshot, which would keep VACUUM from its work, until commit().
+    // Commits, and holds no snapshot until commit(), because a snapshot would prevent VACUUM from removing rows.
     void rest() const;
-    // At the end of the run; an error leaves it to the abort.
+    // Call it at the end of the run. After an error, the abort of the transaction does the same.
     void finish() const;
 
   private:

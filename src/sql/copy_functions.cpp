@@ -1,4 +1,5 @@
-// The SQL functions that load: copy_incremental() and its sisters, and the batch that their statements read.
+// The SQL functions copy_incremental(), _range() and _batches(), and the function that returns the current batch to their
+// statements.
 #include "server/guard.hpp"
 #include "request/copy_arguments.hpp"
 #include "rows/batch.hpp"

@@ -11,14 +11,14 @@ struct JobRequest {
     CopyRequest request;
 };
 
-// What the job of the argument "job" is asked to do for the window of "day" or "data_interval". A day of a job with windows
-// of several days is the window that has it; of one with windows of hours, the whole day. Raises 22004 for a NULL, 42704 and
-// 42501 as Jobs::find does, 42P01 and 42704 as Jobs::request_of does.
+// Reads the request for the job in the argument "job" and the window in "day" or "data_interval". If windows of the job are
+// longer than a day, "day" means the window that contains it. If they are shorter, it means the whole day. Raises 22004 for a
+// NULL, 42704 and 42501 as Jobs::find does, 42P01 and 42704 as Jobs::request_of does.
 CopyRequest read_job_request(FunctionCallInfo fcinfo);
 
-// The same without what Jobs::request_of finds: for a worker, which reads the definition itself.
+// The same without what Jobs::request_of finds, for a worker that reads the definition itself.
 CopyRequest read_job_window(FunctionCallInfo fcinfo);
-// The same where the day may be NULL, or no argument: it is then the oldest window that is due and missing, else the first.
+// The same, but "day" may be NULL or missing. The window is then the oldest one that is due and missing, or else the first one.
 JobRequest read_any_window(FunctionCallInfo fcinfo);
 
 } // namespace pgci

@@ -1,4 +1,4 @@
-// The SQL functions that define jobs, and those that load a window of one.
+// The SQL functions that define and drop jobs, and those that load a window of a job.
 #include "server/guard.hpp"
 #include "request/copy_arguments.hpp"
 #include "ledger/coverage.hpp"
@@ -27,7 +27,7 @@ Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
         const Oid schema = pgci::extension_schema(fcinfo);
         const pgci::Jobs jobs(schema);
         const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"));
-        pgci::lock_job(job.id, pgci::JobLock::exclusive); // its runs end before it goes
+        pgci::lock_job(job.id, pgci::JobLock::exclusive); // waits until its runs have ended
         jobs.drop(job);
         pgci::Coverage(schema).drop(job.id);
         return Datum{0};

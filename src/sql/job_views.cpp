@@ -4,7 +4,7 @@
 
 namespace {
 
-// The parts of a tstzmultirange, in their order.
+// Returns the ranges of a tstzmultirange, in order.
 std::vector<pgci::TimeSpan> read_spans(Datum multirange) {
     struct Bounds {
         pgci::TimeSpan *spans;
@@ -36,13 +36,13 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(pgci_backlog);
 
-// pgci_backlog(first_day, window_size, lag, time_zone, covered): due_to, missing_windows, behind.
+// pgci_backlog(first_day, window_size, lag, time_zone, covered) returns due_to, missing_windows and behind.
 Datum pgci_backlog(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
         const Interval size = *PG_GETARG_INTERVAL_P(1);
         const Interval lag = *PG_GETARG_INTERVAL_P(2);
         const char *const zone = pgci::pg_call([=] { return text_to_cstring(PG_GETARG_TEXT_PP(3)); });
-        // One job whose zone this server does not know must not hide the others.
+        // Return NULL for a time zone that this server does not know, so that the view can still show the other jobs.
         if (!pgci::pg_call([=] { return pg_tzset(zone); })) {
             fcinfo->isnull = true;
             return Datum{0};

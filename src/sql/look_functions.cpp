@@ -1,4 +1,4 @@
-// The SQL functions that look: explain, describe, verify.
+// The SQL functions that load nothing: explain, describe, verify.
 #include "server/guard.hpp"
 #include "look/describe.hpp"
 #include "look/explain.hpp"

@@ -1,4 +1,4 @@
-// The module: its magic, its settings, and the entry point of background workers.
+// The module: its magic block, its settings, and the entry point of background workers.
 #include <climits>
 
 #include "server/guard.hpp"
@@ -35,7 +35,7 @@ void _PG_init(void) {
     MarkGUCPrefixReserved("copy_incremental");
 }
 
-// Started by the postmaster, by the name in worker_pool.cpp.
+// The postmaster starts it by the name in worker_pool.cpp.
 void copy_incremental_worker(Datum segment) {
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();

@@ -1,4 +1,4 @@
-// The SQL functions around runs: catch_up, backfill, start, wait, cancel, missing, forget, grant.
+// The SQL functions that manage runs: catch_up, backfill, start, wait, cancel, missing, forget, grant.
 #include "server/guard.hpp"
 #include "sql/control_arguments.hpp"
 #include "sql/set_result.hpp"

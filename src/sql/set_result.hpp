@@ -1,4 +1,4 @@
-// What a function that returns a set gives back.
+// The result of a set-returning function.
 #pragma once
 
 #include <vector>
@@ -7,23 +7,23 @@
 
 namespace pgci {
 
-// The result of a function that returns a set of rows. Rows above work_mem go to a file.
+// Collects the rows of the result. Rows that exceed work_mem are written to a temporary file.
 class SetResult {
   public:
     explicit SetResult(FunctionCallInfo fcinfo);
     SetResult(const SetResult &) = delete;
     SetResult &operator=(const SetResult &) = delete;
 
-    // Adds a row by the texts of its values, through the input functions of the columns.
+    // Adds a row. The input functions of the columns read its texts.
     void add(const TextRow &row);
 
   private:
     ReturnSetInfo *result_;
     AttInMetadata *input_ = nullptr;
-    MemoryContext memory_ = nullptr; // of one row
+    MemoryContext memory_ = nullptr; // for one row
 };
 
-// Returns these rows.
+// Makes these rows the result of the function.
 void return_rows(FunctionCallInfo fcinfo, const std::vector<TextRow> &rows);
 
 } // namespace pgci
