@@ -101,7 +101,7 @@ std::string describe_unfilled(const Target &target, const TargetColumn &column) 
     const Oid type = column.type;
     if (!expression.empty()) return "default: " + expression;
     if (pg_call([=] { return get_typdefault(type); }) != nullptr) return "default of its type";
-    if (target.is_view()) return "as the view's table has it";
+    if (target.is_view()) return "the view's table decides";
     return column.is_not_null ? "not among the source columns; NOT NULL without a default" : "NULL";
 }
 
@@ -133,7 +133,7 @@ std::vector<TextRow> describe_direct(const CopyRequest &request, const std::vect
         describe_target_side(line, columns[i].name, mapped != nullptr ? mapped->batch_type : InvalidOid, target);
         if (copy && mapped != nullptr)
             describe_passage(line, copy->columns[static_cast<std::size_t>(mapped - map.columns.data())], *copy);
-        if (is_repeated(columns, i)) line.note = std::string("a column of this name stands before it") + fails;
+        if (is_repeated(columns, i)) line.note = std::string("an earlier column has this name") + fails;
         rows.push_back(line.row());
     }
     add_unfilled(rows, columns, target);
@@ -147,7 +147,7 @@ std::vector<TextRow> describe_transformed(const CopyRequest &request, const std:
     for (std::size_t i = 0; i < columns.size(); ++i) {
         const MappedColumn *const mapped = find_mapped(map, columns[i].name);
         ColumnLine line = describe_source_side(columns[i], types[i], mapped);
-        line.note = is_repeated(columns, i) ? std::string("a column of this name stands before it") + fails
+        line.note = is_repeated(columns, i) ? std::string("an earlier column has this name") + fails
                                             : "batch." + columns[i].name + " " + type_text(mapped->batch_type, -1);
         rows.push_back(line.row());
     }
@@ -156,7 +156,7 @@ std::vector<TextRow> describe_transformed(const CopyRequest &request, const std:
         ColumnLine line;
         describe_target_side(line, result[i].name, result[i].type, target);
         if (line.target_column == std::nullopt) line.target_column = result[i].name;
-        if (is_repeated(result, i)) line.note = std::string("a column of this name stands before it") + fails;
+        if (is_repeated(result, i)) line.note = std::string("an earlier column has this name") + fails;
         const std::string origin = "transform, " + type_text(result[i].type, result[i].typmod);
         line.note = line.note.empty() ? origin : origin + "; " + line.note;
         rows.push_back(line.row());

@@ -60,16 +60,17 @@ void backfill(Oid schema, const std::string &job_name, const DayRange &days, int
     std::vector<TimeSpan> selected = select_windows(schema, job, all, reprocess);
     const std::string detail = describe_selection(selected.size(), all.size(), reprocess);
     procedure.rest();
-    load_windows(schema, procedure,
-                 {{.job = job,
-                   .windows = std::move(selected),
-                   .is_again = reprocess == Reprocess::all ||
-                               (reprocess == Reprocess::failed && job.request.mode != Mode::append),
-                   .detail = detail}},
-                 workers,
-                 reprocess == Reprocess::missing
-                     ? "What has not failed is loaded. Remove the cause and call again, which loads what is missing."
-                     : "What has not failed is loaded. Remove the cause and call again with reprocess => 'failed'.");
+    load_windows(
+        schema, procedure,
+        {{.job = job,
+          .windows = std::move(selected),
+          .is_again =
+              reprocess == Reprocess::all || (reprocess == Reprocess::failed && job.request.mode != Mode::append),
+          .detail = detail}},
+        workers,
+        reprocess == Reprocess::missing
+            ? "Windows that succeeded stay loaded. Remove the cause and call again to load the missing windows."
+            : "Windows that succeeded stay loaded. Remove the cause and call again with reprocess => 'failed'.");
     procedure.finish();
 }
 

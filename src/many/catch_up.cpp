@@ -53,7 +53,7 @@ void catch_up(Oid schema, const std::optional<std::string> &job, int workers) {
                      [&](const JobWindows &a, const JobWindows &b) { return oldest(a) < oldest(b); });
     if (found.empty()) say_nothing_is_due();
     load_windows(schema, procedure, std::move(found), workers,
-                 "What has not failed is loaded. Remove the cause and call again, which loads what is missing.");
+                 "Windows that succeeded stay loaded. Remove the cause and call again to load the missing windows.");
     procedure.finish();
 }
 

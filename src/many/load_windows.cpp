@@ -118,8 +118,10 @@ void Loader::load_in_workers(int workers) {
         pg_call([=] {
             ereport(NOTICE,
                     (errmsg("%d of %d background workers could be started", launched, wanted),
-                     launched > 0 ? errdetail("So many windows are loaded at once.")
-                                  : errdetail("This session loads the windows one after the other."),
+                     launched > 0
+                         ? errdetail_plural("%d window is loaded at a time.", "%d windows are loaded at a time.",
+                                            static_cast<unsigned long>(launched), launched)
+                         : errdetail("This session loads the windows one after the other."),
                      errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer workers.")));
         });
     while (const std::optional<WorkerMessage> message = pool.next())

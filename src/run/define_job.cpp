@@ -38,7 +38,7 @@ Interval read_interval(const NamedValues &arguments, const char *name) {
 void check_lag(const Interval &lag) {
     if (lag.time < 0 || lag.day < 0 || lag.month < 0)
         raise(sqlstate::invalid_parameter, "lag must not be negative",
-              "A window becomes due that long after its end; pass '0' for at once.");
+              "A window becomes due that long after its end; '0' means immediately.");
 }
 
 // Sets the source of the job. Refuses a secret: everyone who reads the table could read it, and every dump would contain it.
@@ -83,7 +83,7 @@ void warn_of_no_target(const std::string &name) {
     const char *const text = shown.c_str();
     pg_call([=] {
         ereport(WARNING, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target \"%s\" does not exist yet", text),
-                          errdetail("Nothing but the connection and the query could be checked."),
+                          errdetail("Only the connection and the query could be checked."),
                           errhint("Runs of the job fail until the table is created.")));
     });
 }

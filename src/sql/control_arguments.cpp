@@ -30,7 +30,7 @@ bool wait_for_run(FunctionCallInfo fcinfo) {
         const std::int64_t days = timeout->day + month * timeout->month;
         milliseconds = days * (USECS_PER_DAY / 1000) + timeout->time / 1000;
         if (*milliseconds < 0)
-            raise(sqlstate::invalid_parameter, "timeout must not be negative", "NULL waits as long as it takes.");
+            raise(sqlstate::invalid_parameter, "timeout must not be negative", "Pass NULL to wait without a limit.");
     }
     return wait_for_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")), milliseconds);
 }

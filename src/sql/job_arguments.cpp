@@ -14,7 +14,7 @@ TimeSpan window_of_day(const Job &job, DateADT day) {
     const Window whole_day = Window::of_day(day, zone);
     if (whole_day.start() >= whole_day.end())
         raise(sqlstate::datetime_overflow, "there is no day " + whole_day.name() + " in time zone " + zone.name(),
-              "The clocks skip it; there is nothing to load.");
+              "The clocks of this time zone skip the day. It has no window.");
     const WindowGrid grid = job.grid();
     const TimeSpan window = grid.span_of(grid.number_at(whole_day.start()));
     return window.end > whole_day.end() ? window : whole_day.span();

@@ -52,7 +52,7 @@ for my $case (
 	my ($name, $sql, $break, $repair, $sqlstate, $message) = @$case;
 	my $said = results(fresh(), $break // (), define($sql), backfill(4));
 	like($said, qr/^WARNING:  job "job": window 2018-07-02 failed: \Q$message\E .*\Q${\$line->(3, 30, '; 1 failed')}\E/, "$name: the other days are loaded");
-	like($said, qr/ERROR:  1 of 4 windows of job "job" failed DETAIL:  job "job", window 2018-07-02: \Q$message\E \(SQLSTATE $sqlstate\) HINT:  What has not failed is loaded\. Remove the cause and call again/,
+	like($said, qr/ERROR:  1 of 4 windows of job "job" failed DETAIL:  job "job", window 2018-07-02: \Q$message\E \(SQLSTATE $sqlstate\) HINT:  Windows that succeeded stay loaded\. Remove the cause and call again/,
 		"$name: the error names the day");
 	like((fails_with($destination, backfill(4), $sqlstate, qr/1 of 1 window of job "job" failed/, "$name: it has that SQLSTATE")),
 		qr/WARNING:  $sqlstate: job "job": window 2018-07-02 failed/, "$name: and the WARNING");

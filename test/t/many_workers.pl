@@ -107,7 +107,7 @@ like(results('SET statement_timeout = 2000', define_job('replaced', 'SELECT * FR
 	qr/NOTICE:  job "replaced": 4 windows, \d+ rows$/, 'replace of several days at once');
 
 # Few slots: fewer at once; none: the session itself.
-for my $case ([ 1, qr/NOTICE:  1 of 3 background workers could be started DETAIL:  So many windows are loaded at once\. HINT:  Raise max_worker_processes/ ],
+for my $case ([ 1, qr/NOTICE:  1 of 3 background workers could be started DETAIL:  1 window is loaded at a time\. HINT:  Raise max_worker_processes/ ],
 	[ 0, qr/NOTICE:  0 of 3 background workers could be started DETAIL:  This session loads the windows one after the other\. HINT:  Raise max_worker_processes/ ])
 {
 	my ($slots, $notice) = @$case;
