@@ -112,7 +112,8 @@ void grant_verbs(FunctionCallInfo fcinfo) {
              "OPERATOR(pg_catalog.=) "
              "(SELECT e.refobjid FROM pg_catalog.pg_depend AS e WHERE e.classid OPERATOR(pg_catalog.=) d.classid AND "
              "e.objid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND e.deptype OPERATOR(pg_catalog.=) 'e') AND "
-             "p.proname ~ '^copy_incremental' AND p.proname OPERATOR(pg_catalog.<>) ALL "
+             "pg_catalog.starts_with(p.proname::pg_catalog.text, 'copy_incremental') AND p.proname "
+             "OPERATOR(pg_catalog.<>) ALL "
              "('{copy_incremental_batch_rows,copy_incremental_grant}'::pg_catalog.name[]) ORDER BY 1",
              {std::to_string(fcinfo->flinfo->fn_oid)})) {
         if (row[2] != "t" && row[2] != "true")

@@ -14,7 +14,7 @@ my $older = $ENV{THROWAWAY_VERSION} or die 'make check sets THROWAWAY_VERSION';
 # The operators, with which type on both sides, and the functions that SQL of ours could be thought to use.
 my @operators = map { my $type = $_; map { [ $_, $type ] } '=', '<>', '<', '>', '>=', '<=' }
   qw(text name oid int4 int8 timestamptz bool regclass char "char" anyelement);
-push @operators, [ '<@', 'tstzrange' ], [ '=', 'tstzrange' ], [ '||', 'text' ];
+push @operators, [ '<@', 'tstzrange' ], [ '=', 'tstzrange' ], [ '||', 'text' ], map { [ '~', $_ ], [ '~~', $_ ] } qw(text name);
 my @functions = map { [ split /[()]/, $_ ] } split /;\s*/, <<~'LIST' =~ s/\n//gr;
 	set_config(text, text, boolean);pg_backend_pid();current_database();encode(bytea, text);version();
 	timestamptz_send(timestamptz);pg_postmaster_start_time();strpos(text, text);tstzrange(timestamptz, timestamptz);
@@ -87,6 +87,8 @@ $source->safe_psql('postgres', <<~'SQL');
 	SQL
 $destination->safe_psql('postgres', 'CREATE TABLE public.rows (id bigint PRIMARY KEY, moment timestamptz, note varchar(20) UNIQUE)');
 
+$destination->safe_psql('postgres', 'CREATE ROLE reader');
+
 my $between = 'moment OPERATOR(pg_catalog.>=) $1 AND moment OPERATOR(pg_catalog.<) $2';
 my $rest = "query_template => \$q\$SELECT * FROM public.rows WHERE $between\$q\$, day => '2018-07-29', batch => 7, time_zone => 'UTC'";
 my $at = "target => 'public.rows'";
@@ -112,6 +114,8 @@ for my $path ('evil, public', 'evil, pg_catalog, public', 'evil')
 	is($destination->safe_psql('postgres', "SET search_path = $path; CALL public.copy_incremental_batches(src_conninfo => 'src', $calls{upsert});"
 		  . "SELECT status FROM public.copy_incremental_runs ORDER BY run_id USING OPERATOR(pg_catalog.>) LIMIT 1"), 'succeeded',
 		"search_path $path: the procedure");
+	my ($status, $out, $err) = $destination->psql('postgres', "SET search_path = $path; SELECT public.copy_incremental_grant('reader')");
+	is("$status$out$err", '0', "search_path $path: grant");
 }
 
 # A temporary table of the session's own is no ledger either.
