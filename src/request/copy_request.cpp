@@ -1,7 +1,5 @@
 #include "request/copy_request.hpp"
 
-#include "server/guard.hpp"
-#include "server/named_relation.hpp"
 #include "server/sql_text.hpp"
 
 namespace pgci {
@@ -16,13 +14,6 @@ std::string value_text(const std::vector<std::string> &names) {
     std::string list;
     for (const std::string &name : names) list += (list.empty() ? "" : ", ") + quote_literal(name);
     return "ARRAY[" + list + "]";
-}
-
-std::string relation_text(Oid relation) {
-    return quote_literal(pg_call([=]() -> const char * {
-        const char *const name = qualified_name(relation);
-        return name == nullptr ? "" : name;
-    }));
 }
 
 } // namespace
@@ -45,8 +36,7 @@ std::string options_text(const RequestOptions &options) {
     if (options.name) add(#name, value_text(*options.name));
 #define OPTION_NAMES(name, ...)                                                                                        \
     if (options.name) add(#name, value_text(*options.name));
-#define OPTION_RELATION(name, ...)                                                                                     \
-    if (OidIsValid(options.name)) add(#name, relation_text(options.name));
+#define OPTION_RELATION(name, ...) // the caller shows the target by itself
 #include "request/options.inc"
     return text;
 }

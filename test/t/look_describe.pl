@@ -218,6 +218,8 @@ is(explain_as_etl(@whole, mode => "'upsert'"),
 	. 'missing right|UPDATE (at, note) on public.events', 'missing rights of mode upsert');
 is(explain_as_etl(@whole, mode => "'replace'"), 'missing right|DELETE on public.events missing right|INSERT (note) on public.events',
 	'missing rights of mode replace');
+is($destination->safe_psql('postgres', look_sql('explain', @whole, mode => "'upsert'", key_columns => q['{"id"}'], as => q[SELECT value FROM (%s) AS e WHERE item = 'options'])),
+	q(mode => 'upsert', key_columns => ARRAY['id']), 'the options that differ from their defaults');
 $destination->safe_psql('postgres', 'GRANT INSERT (note), SELECT, UPDATE, DELETE ON events TO etl');
 for my $mode (qw(append upsert skip replace))
 {

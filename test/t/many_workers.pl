@@ -77,6 +77,14 @@ is(results(q[SELECT lower(data_interval)::date, sqlstate, username = current_use
 $source->safe_psql('postgres', "UPDATE flights SET dest = 'BOS' WHERE dest IS NULL");
 like(results(backfill('flights', '2013-01-10', 3)), qr/^NOTICE:  job "flights": 1 window, \d+ rows DETAIL:  9 of 10 windows were loaded before\.$/,
 	'after the fix one call completes it');
+# A deferred constraint fails when the worker commits.
+results('TRUNCATE flights', @fresh, 'CREATE TABLE open_days AS SELECT g AS day FROM generate_series(1, 31) AS g WHERE g <> 7', 'ALTER TABLE open_days ADD PRIMARY KEY (day)',
+	'ALTER TABLE flights ADD CONSTRAINT is_open FOREIGN KEY (day) REFERENCES open_days DEFERRABLE INITIALLY DEFERRED');
+like(results(backfill('flights', '2013-01-10', 3)), qr/WARNING:  job "flights": window 2013-01-07 failed: insert or update on table "flights" violates foreign key constraint "is_open".*ERROR:  1 of 10 windows/,
+	'a deferred constraint in a worker: the day is named');
+is(results(q[SELECT string_agg(DISTINCT day::text, ' ' ORDER BY day::text) FROM flights], q[SELECT sqlstate FROM copy_incremental_runs WHERE status = 'failed']), '1 10 2 3 4 5 6 8 9 23503',
+	'a deferred constraint in a worker: the other days are loaded');
+results('ALTER TABLE flights DROP CONSTRAINT is_open', 'DROP TABLE open_days');
 
 # Who the workers are: rights, roles, settings.
 results(q[CREATE ROLE etl LOGIN], q[CREATE ROLE loader NOLOGIN], 'GRANT loader TO etl', 'CREATE ROLE poor LOGIN',

@@ -201,6 +201,16 @@ is(verify(@some), 't|2|2|0|0|', '1,200 columns: equal');
 $destination->safe_psql('postgres', 'UPDATE widest SET c800 = $$new$$ WHERE c1 = $$2$$');
 is(verify(@some), 'f|2|2|1|1|', '1,200 columns: one row differs');
 
+# The target cuts off spaces beyond the length of its column.
+on_both(q[CREATE TABLE short (id int PRIMARY KEY, v text)], $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO short VALUES (1, 'abc  '), (2, 'ab '), (3, 'x'), (4, NULL)]);
+$destination->safe_psql('postgres', 'ALTER TABLE short ALTER v TYPE varchar(3)');
+my @short = ('SELECT * FROM short', undef);
+is($destination->safe_psql('postgres', copy_sql(@short)), 4, 'text into varchar(3): copied');
+is(verify(@short), 't|4|4|0|0|0', 'text into varchar(3): equal');
+$source->safe_psql('postgres', q[UPDATE short SET v = 'abcd' WHERE id = 1]);
+is(verify(@short), 'f|4|4|0|0|1', 'text into varchar(3): a longer text is a difference');
+
 fails_with($destination, look_sql('verify', @bare, key_columns => q['{nothing}']), '42703', qr/key column "nothing"/, 'a key column that is not there');
 $destination->safe_psql('postgres', 'ALTER TABLE bare ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON bare USING (false); CREATE ROLE etl; '
 	. 'GRANT SELECT ON bare TO etl; GRANT EXECUTE ON FUNCTION copy_incremental_verify TO etl; GRANT USAGE ON FOREIGN SERVER src TO etl; '
