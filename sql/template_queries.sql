@@ -55,9 +55,9 @@ SELECT pg_temp.try(template, '2018-07-29') FROM unnest(ARRAY[
 SELECT pg_temp.try(template, '2018-07-29') FROM unnest(ARRAY[
   $$SELECT $1::date AS day$$,
   $$SELECT $1::date AS day, $2::date AS next_day$$,
-  $$SELECT $1::text AS start, $2::timestamptz AS "end"$$,
-  $$SELECT $2::text AS start, $1::text AS t$$,
-  $$SELECT $1::text || ' {4}' || '{}' || '{"a": 1}' AS t$$]) AS template;
+  $$SELECT $1::timestamptz::text AS start, $2::timestamptz AS "end"$$,
+  $$SELECT $2::timestamptz::text AS start, $1::timestamptz::text AS t$$,
+  $$SELECT $1::timestamptz::text || ' {4}' || '{}' || '{"a": 1}' AS t$$]) AS template;
 SELECT pg_temp.try(template, '2018-07-29') FROM unnest(ARRAY[
   $$SELECT $1::date AS day, '{day}' AS t$$,
   $$SELECT $1::date AS day -- until {end}$$,

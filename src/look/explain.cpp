@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 #include "server/subtransaction.hpp"
+#include "source/bound_types.hpp"
 #include "source/settled_window.hpp"
 #include "source/source_plan.hpp"
 #include "source/window_column.hpp"
@@ -13,6 +14,7 @@
 #include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
+#include "run/bound_warnings.hpp"
 #include "run/prepared_run.hpp"
 #include "look/missing_rights.hpp"
 
@@ -162,6 +164,15 @@ void explain_window_column(Explanation &explanation, PreparedRun &run) {
         explanation.add("warning", warning);
 }
 
+// How the query and replace_where compare columns with the window.
+void explain_bounds(Explanation &explanation, PreparedRun &run) {
+    for (const BoundWarning &warning : find_bound_warnings(run.request()))
+        explanation.add("warning", warning.message + ". " + warning.hint);
+    if (run.window_column() != nullptr) return;
+    for (const std::string &warning : bound_warnings(run.source(), run.query(), only_table(run.columns()), run.zone()))
+        explanation.add("warning", warning);
+}
+
 void explain_source(Explanation &explanation, PreparedRun &run, const SourceStatement &statement) {
     explanation.add("source statement", statement.sent);
     explain_step(explanation, [&] {
@@ -170,6 +181,7 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
         explanation.add("source plan", source_plan.text);
         const std::string unsettled = unsettled_warning(run.source(), *run.window());
         if (!unsettled.empty()) explanation.add("warning", unsettled);
+        explain_bounds(explanation, run);
         explain_window_column(explanation, run);
         for (const std::string &warning : find_window_warnings(run.source(), source_plan))
             explanation.add("warning", warning);

@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "server/memory.hpp"
+#include "run/bound_warnings.hpp"
 #include "many/window_report.hpp"
 #include "many/worker_pool.hpp"
 
@@ -24,6 +25,7 @@ class Loader {
   public:
     Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, const char *hint);
     void record_failed_jobs();
+    void warn_of_jobs() const;
     void load_here();
     void load_in_workers(int workers);
     void finish() { report_.finish(); }
@@ -69,6 +71,12 @@ void Loader::record_failed_jobs() {
         procedure_.rest();
         report_.add_failure(i, *job.failure);
     }
+}
+
+// Once for each job, not for each window.
+void Loader::warn_of_jobs() const {
+    for (const JobWindows &job : jobs_)
+        if (!job.windows.empty()) warn_of_bounds(job.job.request);
 }
 
 // Reports the result to the user, and records a failure in the ledger. Holds no snapshot afterwards.
@@ -137,6 +145,7 @@ void load_windows(Oid schema, const ProcedureScope &procedure, std::vector<JobWi
                   const char *hint) {
     Loader loader(schema, procedure, std::move(jobs), hint);
     loader.record_failed_jobs();
+    loader.warn_of_jobs();
     if (workers > 1)
         loader.load_in_workers(workers);
     else

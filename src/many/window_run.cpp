@@ -17,6 +17,7 @@ void load(Oid schema, const WindowTask &task, WindowResult &result) {
     CopyRequest request = jobs.request_of(job);
     request.data_interval = task.span;
     if (!task.looks_back) request.lookback = 0;
+    request.is_one_of_many = true;
     request.refuses_unsettled = request.mode == Mode::append;
     RunKey key;
     key.job_id = job.id;

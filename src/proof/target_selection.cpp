@@ -2,8 +2,8 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
-#include "server/settings.hpp"
 #include "server/sql_text.hpp"
+#include "template/parse_tree.hpp"
 
 namespace pgci {
 
@@ -47,9 +47,7 @@ struct Places {
 // Ignores names that WITH defines, and relations that this server does not have; the analysis raises an error for
 // those.
 Places find_places(const char *sql, Oid target) {
-    const int settings = begin_reading();
-    auto *const statement = static_cast<const RawStmt *>(linitial(raw_parser(sql, RAW_PARSE_DEFAULT)))->stmt;
-    AtEOXact_GUC(true, settings);
+    auto *const statement = static_cast<const RawStmt *>(linitial(parse_statements(sql)))->stmt;
     const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
     WrittenRelations written;
     collect_relations(statement, &written);

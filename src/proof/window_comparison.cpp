@@ -50,9 +50,9 @@ bool is_named_by_search_path(Oid type) {
 
 // Returns the rows that the query itself finds here. Its condition is evaluated with the privileges of the caller.
 TargetSelection rows_of_query(const SourceQuery &query, const std::vector<ComparedColumn> &columns,
-                              const Target &target, const WindowText *window, const TimeZone &zone) {
+                              const Target &target, const TimeZone &zone) {
     TargetSelection rows =
-        select_by_query(query.parameters().empty() ? query.text() : put_in_window(query.text(), *window), target);
+        select_by_query(query.parameters().empty() ? query.text() : put_in_values(query.text(), query.parameters()), target);
     if (rows.names == NameSearch::session) return rows;
     if (const auto why = find_not_built_in(rows.sql, target, zone.name())) raise_unclear(target, *why);
     for (const ComparedColumn &column : columns)
@@ -65,7 +65,7 @@ TargetSelection rows_of_query(const SourceQuery &query, const std::vector<Compar
 TargetSelection target_rows(const SourceQuery &query, const std::vector<ComparedColumn> &columns, const Target &target,
                             const std::string &slice, const WindowText *window, const TimeZone &zone) {
     if (!slice.empty()) return {"SELECT * FROM " + target.name() + " WHERE (" + slice + "\n)"};
-    if (reads_target(query, target)) return rows_of_query(query, columns, target, window, zone);
+    if (reads_target(query, target)) return rows_of_query(query, columns, target, zone);
     if (window == nullptr) return {"SELECT * FROM " + target.name()};
     raise_unclear(target,
                   "The query is not a plain selection from the target, so it cannot be executed on this server.");

@@ -27,6 +27,9 @@ void check_rules(const CopyRequest &request) {
         refuse("lookback has no meaning in mode " + mode, "Use it with mode => 'replace' or 'upsert'.");
     if (request.lookback > 0 && !has_window)
         refuse("lookback has no meaning without a window", "Pass a day, or leave lookback out.");
+    if ((request.settle == Settle::wait || request.settle == Settle::error) && !has_window)
+        refuse("settle => '" + std::string(word_of(request.settle)) + "' has no meaning without a window",
+               "Pass a day, or leave settle out: a whole result has no end after which it is complete.");
     if (request.on_error == OnError::reject && request.method != Method::cursor)
         raise(sqlstate::feature_not_supported, "on_error => 'reject' needs method cursor", "Use method => 'cursor'.");
     if (request.reject_limit && request.on_error != OnError::reject)

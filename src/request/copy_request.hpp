@@ -42,6 +42,7 @@ struct CopyRequest : RequestOptions {
     int job_version = 0;                     // of its definition
     bool binds_target = false;               // the job's target did not exist when it was defined
     bool refuses_unsettled = false;          // settle => warn raises an error if the window is known not to be settled
+    bool is_one_of_many = false;             // the call loads other windows of the job, too
 
     bool has_window() const { return day || data_interval; }
     // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.

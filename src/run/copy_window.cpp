@@ -4,6 +4,7 @@
 #include "source/source_plan.hpp"
 #include "ledger/progress.hpp"
 #include "rows/source_cursor.hpp"
+#include "run/bound_warnings.hpp"
 #include "run/load.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
@@ -63,6 +64,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     }
     const std::optional<bool> is_settled = run.settle();
     warn_limit(run);
+    if (!request.is_one_of_many) warn_of_bounds(request);
     LoadPlan plan = run.plan();
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());

@@ -9,6 +9,7 @@
 #include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/run_key.hpp"
+#include "run/bound_warnings.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
 
@@ -166,6 +167,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
         job.target = check_first_window(request);
         job.target_name = pg_call([&] { return qualified_name(job.target); });
     }
+    warn_of_bounds(request);
     if (earlier) check_replaced(*earlier, job, schema);
     jobs.store(job, arguments);
 }

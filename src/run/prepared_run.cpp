@@ -3,11 +3,13 @@
 #include "server/guard.hpp"
 #include "connection/conninfo.hpp"
 #include "template/slice.hpp"
+#include "source/bound_types.hpp"
 #include "source/settled_window.hpp"
 #include "source/window_column.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/rerun.hpp"
 #include "target/batch_relation.hpp"
+#include "target/typed_slice.hpp"
 #include "target/window_slice.hpp"
 
 namespace pgci {
@@ -102,7 +104,7 @@ void PreparedRun::restart_source() {
 void PreparedRun::describe() {
     columns_ = source_->describe(*written_query_);
     query_ = written_query_;
-    if (!request_.window_column) return;
+    if (!request_.window_column) return bind();
     const std::string &name = *request_.window_column;
     const Oid type = find_window_column(*source_, columns_, name).type;
     if (type != TIMESTAMPTZOID) key_.column_time_zone = column_zone_.name();
@@ -115,6 +117,13 @@ void PreparedRun::describe() {
         source_->connection().raise_protocol_violation("other columns than the query has without its window");
 }
 
+void PreparedRun::bind() {
+    if (!key_.window) return;
+    query_ = bind_window(*source_, *written_query_, *key_.window, zone_);
+    if (!query_->bounds().placeholder_casts.empty())
+        check_placeholders(*source_, *query_, only_table(columns_), *key_.window, zone_);
+}
+
 const SourceColumn *PreparedRun::window_column() const {
     if (!request_.window_column) return nullptr;
     return &*std::find_if(columns_.begin(), columns_.end(),
@@ -122,6 +131,8 @@ const SourceColumn *PreparedRun::window_column() const {
 }
 
 std::string PreparedRun::slice() const {
+    if (request_.replace_where && key_.window)
+        return typed_slice(*request_.replace_where, replace_where_, *target_, *key_.window, zone_);
     if (request_.replace_where || !request_.window_column) return replace_where_;
     return slice_of_window(*target_, *key_.window, *request_.window_column, {zone_, column_zone_});
 }

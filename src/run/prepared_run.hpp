@@ -69,6 +69,7 @@ class PreparedRun {
     bool take_turn(const Ledger &ledger);
     void restart_source();
     void describe();
+    void bind();
     std::string slice_of_mode() const;
 
     const CopyRequest &request_;

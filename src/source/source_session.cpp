@@ -67,6 +67,15 @@ bool is_this_database(const std::string &database, const std::string &start_time
 
 } // namespace
 
+Oid only_table(const std::vector<SourceColumn> &columns) {
+    Oid table = InvalidOid;
+    for (const SourceColumn &column : columns) {
+        if (OidIsValid(table) && OidIsValid(column.table) && column.table != table) return InvalidOid;
+        if (OidIsValid(column.table)) table = column.table;
+    }
+    return table;
+}
+
 SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory)
     : connection_(options, memory) {
     begin(zone);
@@ -92,11 +101,44 @@ void SourceSession::check_name(const char *name) {
         connection_.raise_protocol_violation("a name that is not valid in the encoding of this database");
 }
 
+namespace {
+
+// Adds how the type of a parameter is determined to an error that this type can have caused.
+void explain_types(ErrorData *error) {
+    switch (error->sqlerrcode) {
+    case ERRCODE_UNDEFINED_FUNCTION:
+    case ERRCODE_AMBIGUOUS_FUNCTION:
+    case ERRCODE_DATATYPE_MISMATCH:
+    case ERRCODE_INDETERMINATE_DATATYPE:
+    case ERRCODE_AMBIGUOUS_PARAMETER:
+    case ERRCODE_CANNOT_COERCE:
+        break;
+    default:
+        return;
+    }
+    std::string hint = error->hint == nullptr ? "" : std::string(error->hint) + "\n";
+    hint += "The source infers the types of $1 and $2 from what surrounds them. Write $1::timestamptz or $1::date to "
+            "give one.";
+    const char *const text = hint.c_str();
+    pg_call([=] { error->hint = MemoryContextStrdup(CurTransactionContext, text); });
+}
+
+Result describe_typed(RemoteConnection &connection, const RemoteConnection::Statement &statement, bool has_parameters) {
+    try {
+        return connection.describe(statement);
+    } catch (const PgError &error) {
+        if (has_parameters) explain_types(error.data());
+        throw;
+    }
+}
+
+} // namespace
+
 std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     RemoteConnection::Statement statement{.sql = query.text(), .shown_query = query.text()};
     if (query.has_literal_braces())
         statement.hint = "The template has parameters, so its braces mean nothing: {} was not replaced by the day.";
-    const Result description = connection_.describe(statement);
+    const Result description = describe_typed(connection_, statement, !query.parameters().empty());
     const PGresult *const result = description.get();
     if (PQnparams(result) != static_cast<int>(query.parameters().size()))
         connection_.raise_protocol_violation("another number of parameters than the query has");

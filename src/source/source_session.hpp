@@ -24,6 +24,9 @@ struct SourceColumn {
     int number = 0;         // attribute number in the table
 };
 
+// Returns the table of the columns; 0 if none comes from a table, or if they come from several.
+Oid only_table(const std::vector<SourceColumn> &columns);
+
 class SourceSession {
   public:
     // Connects and begins a REPEATABLE READ READ ONLY transaction with `zone` as TimeZone. All settings are local to

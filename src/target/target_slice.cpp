@@ -1,8 +1,8 @@
 #include "target/target_slice.hpp"
 
 #include "server/guard.hpp"
-#include "server/settings.hpp"
 #include "server/spi.hpp"
+#include "template/parse_tree.hpp"
 
 namespace pgci {
 
@@ -36,12 +36,7 @@ void raise_outside_slice(std::int64_t rows) {
 }
 
 Expr *parse_slice(const char *condition, Relation relation) {
-    const int settings = begin_reading();
-    const List *const statements = raw_parser(condition, RAW_PARSE_PLPGSQL_EXPR);
-    AtEOXact_GUC(true, settings);
-    const auto *const statement = static_cast<const RawStmt *>(linitial(statements));
-    const auto *const select = reinterpret_cast<const SelectStmt *>(statement->stmt);
-    Node *const raw = static_cast<ResTarget *>(linitial(select->targetList))->val;
+    Node *const raw = expression_of(parse_expression(condition));
 
     ParseState *const state = make_parsestate(nullptr);
     state->p_sourcetext = condition;

@@ -82,14 +82,14 @@ std::string timestamp_text(Timestamp timestamp) {
     return buffer;
 }
 
-std::string date_text(TimestampTz instant, const Window &window, const TimeZone &zone, const std::string &column) {
+std::string date_text(TimestampTz instant, const Window &window, const TimeZone &zone, const std::string &what) {
     LocalTime local = clock_at(instant, zone);
     const DateADT day = date2j(local.tm.tm_year, local.tm.tm_mon, local.tm.tm_mday) - POSTGRES_EPOCH_JDATE;
     if (Window::of_day(day, zone).start() != instant)
         raise(sqlstate::invalid_parameter,
               "window " + window.name() + " does not begin and end at midnight in time zone " + zone.name(),
               "Pass a day, or a range of whole days in this time zone; or use a column that has the time of day.",
-              "window_column \"" + shorten(column) + "\" is a date.");
+              what + " is a date.");
     char buffer[MAXDATELEN + 1];
     EncodeDateOnly(&local.tm, USE_ISO_DATES, buffer);
     return buffer;
@@ -122,6 +122,10 @@ std::string ColumnWindow::condition(const std::string &column) const {
 bool has_day(Oid type) { return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID; }
 
 ColumnWindow window_of_column(const Window &window, Oid type, const TimeZone &zone, const std::string &column) {
+    return window_in_type(window, type, zone, "window_column \"" + shorten(column) + "\"");
+}
+
+ColumnWindow window_in_type(const Window &window, Oid type, const TimeZone &zone, const std::string &what) {
     switch (type) {
     case TIMESTAMPTZOID:
         return {type, window.text().start, window.text().end};
@@ -129,8 +133,18 @@ ColumnWindow window_of_column(const Window &window, Oid type, const TimeZone &zo
         return {type, timestamp_text(first_local_time(window.start(), zone)),
                 timestamp_text(first_local_time(window.end(), zone))};
     default:
-        return {type, date_text(window.start(), window, zone, column), date_text(window.end(), window, zone, column)};
+        return {type, date_text(window.start(), window, zone, what), date_text(window.end(), window, zone, what)};
     }
+}
+
+bool has_repeated_bound(const Window &window, const TimeZone &zone) {
+    const auto is_repeated = [&](TimestampTz instant) {
+        const LocalTime local = clock_at(instant, zone);
+        if (first_instant(to_timestamp(local), zone) == to_instant(local, zone)) return false;
+        const DateADT day = date2j(local.tm.tm_year, local.tm.tm_mon, local.tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+        return Window::of_day(day, zone).start() != instant;
+    };
+    return is_repeated(window.start()) || is_repeated(window.end());
 }
 
 } // namespace pgci

@@ -29,5 +29,11 @@ bool has_day(Oid type);
 // row is in the window if its local time, converted by AT TIME ZONE, is. Raises 22023 for a date column if the window
 // does not start and end at the start of a day of the zone. `column` is the name in messages.
 ColumnWindow window_of_column(const Window &window, Oid type, const TimeZone &zone, const std::string &column);
+// The same for any value of the type; `what` is its name in messages.
+ColumnWindow window_in_type(const Window &window, Oid type, const TimeZone &zone, const std::string &what);
+
+// Returns whether the start or the end of the window is a local time of the zone that occurs twice. The first instant of
+// a day does not count: no other window of days has the same local time.
+bool has_repeated_bound(const Window &window, const TimeZone &zone);
 
 } // namespace pgci

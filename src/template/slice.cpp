@@ -1,26 +1,20 @@
 #include "template/slice.hpp"
 
-#include "server/settings.hpp"
 #include "server/sql_text.hpp"
 #include "server/user_text.hpp"
+#include "template/parse_tree.hpp"
 #include "template/template_scanner.hpp"
+#include "template/window_bounds.hpp"
 
 namespace pgci {
 
 namespace {
 
-// Uses constants of unknown type. As for a parameter at the source, the condition determines the type.
-std::string put_in_constants(const std::string &text, const TemplateTokens &tokens, const WindowText &window) {
-    return replace_parameters(text, tokens, {quote_literal(window.start), quote_literal(window.end)});
-}
-
 // Raises 42601 unless the text is one expression that does not close the parenthesis around it.
 void check_expression(const std::string &text) {
     const char *const sql = text.c_str();
     auto check = [=] {
-        const int settings = begin_reading();
-        const List *const parsed = raw_parser(sql, RAW_PARSE_PLPGSQL_EXPR);
-        AtEOXact_GUC(true, settings);
+        const List *const parsed = parse_expression(sql);
         const auto *const select = reinterpret_cast<const SelectStmt *>(static_cast<RawStmt *>(linitial(parsed))->stmt);
         if (list_length(parsed) != 1 || list_length(select->targetList) != 1 || select->fromClause != NIL ||
             select->whereClause != nullptr || select->groupClause != NIL || select->havingClause != nullptr ||
@@ -35,8 +29,10 @@ void check_expression(const std::string &text) {
 
 } // namespace
 
-std::string put_in_window(const std::string &text, const WindowText &window) {
-    return put_in_constants(text, scan_template(text, "query template", "SELECT"), window);
+std::string put_in_values(const std::string &text, const std::vector<std::string> &values) {
+    std::vector<std::string> constants;
+    for (const std::string &value : values) constants.push_back(quote_literal(value));
+    return replace_parameters(text, scan_template(text, "query template", "SELECT"), constants);
 }
 
 std::string slice_condition(const std::string &replace_where, const WindowText *window) {
@@ -50,12 +46,13 @@ std::string slice_condition(const std::string &replace_where, const WindowText *
     } else {
         check_parameters(tokens, replace_where, window, "replace_where");
         has_window = true;
-        condition = put_in_constants(replace_where, tokens, *window);
+        condition = put_in_values(replace_where, {window->start, window->end});
     }
     if (window != nullptr && !has_window)
         raise(sqlstate::invalid_parameter, "replace_where has no placeholder for the day",
               "Every day would delete the same rows. Write $1 and $2 or {} where the day belongs.");
     check_expression(condition);
+    if (window != nullptr) check_bounds(replace_where, BoundedText::condition, *window);
     return condition;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "template/placeholders.hpp"
 
@@ -12,7 +13,7 @@ namespace pgci {
 // 22023 if there is a window and the condition does not use it.
 std::string slice_condition(const std::string &replace_where, const WindowText *window);
 
-// Replaces $1 and $2 in a checked query by constants.
-std::string put_in_window(const std::string &text, const WindowText &window);
+// Replaces $1 and $2 in a checked text by constants, whose type is inferred as that of a parameter.
+std::string put_in_values(const std::string &text, const std::vector<std::string> &values);
 
 } // namespace pgci

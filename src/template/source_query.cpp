@@ -43,6 +43,7 @@ SourceQuery::SourceQuery(const std::string &query_template, const WindowText *wi
     }
     text_.resize(tokens.length);
     facts_ = check_statement(text_);
+    if (window != nullptr) bounds_ = check_bounds(query_template, BoundedText::query, *window);
 }
 
 // The line break ends a comment at the end of the query.
@@ -51,6 +52,12 @@ SourceQuery SourceQuery::within(const ColumnWindow &window, const std::string &c
     query.text_ =
         "SELECT * FROM (" + text_ + "\n) AS q WHERE " + window.condition("q." + quote_identifier(column), "$1", "$2");
     query.parameters_ = {window.start, window.end};
+    return query;
+}
+
+SourceQuery SourceQuery::with_parameters(std::vector<std::string> values) const {
+    SourceQuery query(*this);
+    query.parameters_ = std::move(values);
     return query;
 }
 

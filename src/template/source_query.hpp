@@ -8,6 +8,7 @@
 #include "template/column_window.hpp"
 #include "template/placeholders.hpp"
 #include "template/template_statement.hpp"
+#include "template/window_bounds.hpp"
 
 namespace pgci {
 
@@ -23,6 +24,9 @@ class SourceQuery {
 
     // Returns the query restricted to rows whose column is in the window. Exactly one result column must have the name.
     SourceQuery within(const ColumnWindow &window, const std::string &column) const;
+
+    // Returns the query with other values of $1 and $2, as many as it has.
+    SourceQuery with_parameters(std::vector<std::string> values) const;
 
     // The text for the source, without a trailing semicolon.
     const std::string &text() const { return text_; }
@@ -40,9 +44,13 @@ class SourceQuery {
     // The relation of the top-level FROM clause, if the parser of this server finds exactly one item, a relation.
     const std::optional<WrittenName> &only_relation() const { return facts_.only_relation; }
 
+    // How the template restricts rows to the window.
+    const WindowBounds &bounds() const { return bounds_; }
+
   private:
     std::string text_;
     std::vector<std::string> parameters_{};
+    WindowBounds bounds_{};
     bool has_literal_braces_ = false;
     QueryFacts facts_{};
 };

@@ -1,8 +1,8 @@
 #include "template/template_statement.hpp"
 
-#include "server/settings.hpp"
 #include "server/subtransaction.hpp"
 #include "server/user_text.hpp"
+#include "template/parse_tree.hpp"
 
 namespace pgci {
 
@@ -44,14 +44,6 @@ const RangeVar *only_relation_of(const SelectStmt *select) {
     return relation;
 }
 
-// Parses with standard_conforming_strings as at the source.
-List *parse(const char *sql) {
-    const int settings = begin_reading();
-    List *const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
-    AtEOXact_GUC(true, settings);
-    return statements;
-}
-
 // Returns whether the item is a column or *, without an alias.
 bool is_own_name(const ResTarget *item) {
     if (!IsA(item->val, ColumnRef) || item->indirection != NIL) return false;
@@ -77,7 +69,7 @@ bool is_plain(const SelectStmt *select) {
 bool selects_plainly(const std::string &text) {
     const char *const sql = text.c_str();
     return pg_call([=] {
-        const List *const statements = parse(sql);
+        const List *const statements = parse_statements(sql);
         return is_plain(reinterpret_cast<const SelectStmt *>(static_cast<const RawStmt *>(linitial(statements))->stmt));
     });
 }
@@ -85,7 +77,7 @@ bool selects_plainly(const std::string &text) {
 StatementKind kind_of_statement(const std::string &text) {
     const char *const sql = text.c_str();
     return with_errors_in(text, [=] {
-        return pg_call([=] { return kind_of(static_cast<const RawStmt *>(linitial(parse(sql)))->stmt); });
+        return pg_call([=] { return kind_of(static_cast<const RawStmt *>(linitial(parse_statements(sql)))->stmt); });
     });
 }
 
@@ -96,7 +88,7 @@ QueryFacts check_statement(const std::string &text) {
     const auto parse_here = [&] {
         pg_call([&] {
             MemoryContextSwitchTo(memory);
-            statements = parse(sql);
+            statements = parse_statements(sql);
         });
     };
     // A newer source may accept syntax that this server's parser does not know.

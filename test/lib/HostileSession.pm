@@ -116,7 +116,7 @@ sub take
 		if ($body =~ /^S/)
 		{
 			my %parameters = map { $_ => 1 } $self->{sql} =~ /\$(\d)/g;
-			push @$unit, message('t', pack 'n N*', scalar keys %parameters, (25) x keys %parameters),
+			push @$unit, message('t', pack 'n N*', scalar keys %parameters, (1184) x keys %parameters),
 			  description($self->columns(0));
 		}
 		else { push @$unit, $self->{sql} =~ /^(FETCH|SELECT|EXPLAIN)/ ? description($self->shown($self->{format}))

@@ -24,7 +24,9 @@ like(said($query, $today), qr/^1WARNING:  55000: $unsettled DETAIL:  The source'
 is(said($query, $today, settle => "'ignore'"), '1', 'ignore');
 like(said($query, $today, settle => "'error'"), qr/ERROR:  55000: $unsettled/, 'error');
 like(said($query, $today, settle => "'later'"), qr/ERROR:  22023: invalid value for argument "settle": "later".*ignore, warn, wait, error/, 'another word');
-is(said('SELECT * FROM events', undef, settle => "'error'"), '2', 'a whole result has no end');
+is(said('SELECT * FROM events', undef), '2', 'a whole result has no end');
+like(said('SELECT * FROM events', undef, settle => "'$_'"), qr/^ERROR:  22023: settle => '$_' has no meaning without a window HINT:  Pass a day/,
+	"a whole result has no end: settle => '$_'") for 'error', 'wait';
 
 # A transaction at the source that began before the window's end and has written. etl_reader may see since when.
 $source->safe_psql('postgres', 'GRANT pg_read_all_stats TO etl_reader');

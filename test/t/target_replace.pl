@@ -112,7 +112,7 @@ for my $case (
 	[ q[day = $1 AND day < '{next_day}'], '22023', 'has both the parameter' ],
 	[ 'day = {tomorrow}', '22023', 'unknown placeholder' ], [ 'true', '22023', 'has no placeholder for the day' ],
 	[ 'nothing = $1', '42703', 'column "nothing" does not exist' ], [ '$1', '22P02', 'invalid input syntax for type boolean' ],
-	[ 'id = $1', '22P02', 'invalid input syntax for type integer' ], [ 'max(day) = $1', '42803', 'aggregate functions' ],
+	[ 'id = $1', '42804', 'parameter .1 of replace_where is of type integer' ], [ 'max(day) = $1', '42803', 'aggregate functions' ],
 	[ 'day = $1 AND (DELETE FROM country)', '42601', 'syntax error' ],
 	[ 'day = $1 AND EXISTS (WITH d AS (DELETE FROM country RETURNING 1) SELECT FROM d)', '0A000', 'at the top level' ])
 {

@@ -56,9 +56,12 @@ copied(q[SELECT * FROM events WHERE d = '{}' AND code ~ '^\d{{4}}$' AND tags <> 
 # With parameters braces mean nothing.
 copied(q[SELECT * FROM events WHERE d = $1 AND code ~ '^\d{4}$' AND tags <> '{}' AND tags @> '{5,x}' AND extra @> '{"id": 5}'],
 	'5', 'with $1, braces are braces');
-fails_with($destination, copy_sql(q[SELECT * FROM events WHERE d = '{}' AND t < $1], '2018-07-29'), '22007',
+fails_with($destination, copy_sql(q[SELECT * FROM events WHERE d = '{}' AND t = $1], '2018-07-29'), '22007',
 	qr/invalid input syntax for type date: "\{\}".*its braces mean nothing: \{\} was not replaced by the day/s,
 	'{} beside $1: the error of the source is explained');
+fails_with($destination, copy_sql(q[SELECT * FROM events WHERE d = '{}' AND t < $1], '2018-07-29'), '22023',
+	qr/has an upper bound but no lower bound.*Braces mean nothing beside \$1: \{\} is not replaced by the day/s,
+	'{} beside $1: one bound only');
 
 # What a query may be.
 copied('SELECT * FROM events WHERE d = $1 ORDER BY id DESC', '7 6 5 4', 'ORDER BY is kept');
@@ -87,7 +90,7 @@ $err = fails_with($destination, copy_sql(q[SELECT id, é FROM events WHERE d = '
 like($err, qr/^LINE 1: SELECT id, é FROM events WHERE d = '2018-07-29'\n {19}\^$/m, 'a missing column: its place after {}');
 fails_with($destination, copy_sql('SELECT * FROM no_such_table WHERE d = $1', '2018-07-29'), '42P01',
 	qr/relation "no_such_table" does not exist.*on source server src/s, 'a table that is missing at the source');
-fails_with($destination, copy_sql('SELECT id FROM events WHERE id / (id - 5) > $1::text::date - d', '2018-07-29'), '22012',
+fails_with($destination, copy_sql('SELECT id FROM events WHERE id / (id - 5) > $1::date - d', '2018-07-29'), '22012',
 	qr/division by zero.*on source server src\ncopying 2018-07-29 into public.events, batch 1/s, 'an error among the rows');
 fails_with($destination, copy_sql('SELECT FROM events', undef, target => "'events'"), '42804',
 	qr/query template returns no columns.*HINT:/s, 'no columns');
