@@ -51,8 +51,8 @@ bool is_named_by_search_path(Oid type) {
 // Returns the rows that the query itself finds here. Its condition is evaluated with the privileges of the caller.
 TargetSelection rows_of_query(const SourceQuery &query, const std::vector<ComparedColumn> &columns,
                               const Target &target, const TimeZone &zone) {
-    TargetSelection rows =
-        select_by_query(query.parameters().empty() ? query.text() : put_in_values(query.text(), query.parameters()), target);
+    TargetSelection rows = select_by_query(
+        query.parameters().empty() ? query.text() : put_in_values(query.text(), query.parameters()), target);
     if (rows.names == NameSearch::session) return rows;
     if (const auto why = find_not_built_in(rows.sql, target, zone.name())) raise_unclear(target, *why);
     for (const ComparedColumn &column : columns)
