@@ -106,5 +106,22 @@ like(sql("SELECT copy_incremental_run('a' || repeat('\x{c3}\x{a9}', 40), '2018-0
 like(sql(create('apia', time_zone => "'Pacific/Apia'"), q[SELECT copy_incremental_run('apia', '2011-12-30')]), qr/ERROR:  22008: there is no day 2011-12-30 in time zone Pacific\/Apia/, 'a day that clocks skip');
 like(sql("UPDATE pgci_jobs SET time_zone = 'Mars/Base' WHERE job = 'apia'", 'SELECT job, due_to FROM copy_incremental_jobs ORDER BY job'), qr/apia\| hers\|2018/, 'a zone that this server does not know hides no other job');
 
+# A definition that changes between the moment when a run reads it and the moment when the run locks it.
+my ($holder) = open_session($destination);
+for my $case ([ 'changed', create('raced', batch => 7, or_replace => 'true'), '55000' ], [ 'dropped', q[SELECT copy_incremental_drop_job('raced')], '42704' ])
+{
+	my ($what, $change, $state) = @$case;
+	sql($clear, create('raced'));
+	$holder->query_safe("BEGIN; $change");
+	my $client = start_client($destination, 'late', q[SELECT copy_incremental_run('raced', '2018-07-29')]);
+	ok(poll_session($holder, q[SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted]), "a run of a job that is being $what waits");
+	$holder->query_safe('COMMIT');
+	my ($ended, undef, $message) = end_of_client($client);
+	is($ended, $state, "a run of a job that was $what meanwhile ends");
+	like($message, qr/job "raced" was $what while a run of it began/, "a run of a job that was $what meanwhile: the message");
+	is(sql('SELECT count(*) FROM rows'), '0', "a run of a job that was $what meanwhile: nothing is loaded");
+}
+$holder->quit;
+
 no_session_left($source, 'no session is left at the source');
 done_testing();
