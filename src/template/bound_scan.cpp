@@ -24,7 +24,7 @@ template <class T> T *as(Node *node) { return reinterpret_cast<T *>(node); }
 
 const char *constant_text(Node *node) {
     if (!IsA(node, A_Const) || as<A_Const>(node)->isnull || !IsA(&as<A_Const>(node)->val, String)) return nullptr;
-    return as<A_Const>(node)->val.sval.sval;
+    return strVal(&as<A_Const>(node)->val);
 }
 
 bool count_in(Node *node, void *context) {
@@ -60,7 +60,7 @@ Node *moment_of(const FuncCall *call) {
 }
 
 bool is_one_day(Node *node) {
-    if (IsA(node, A_Const) && IsA(&as<A_Const>(node)->val, Integer)) return as<A_Const>(node)->val.ival.ival == 1;
+    if (IsA(node, A_Const) && IsA(&as<A_Const>(node)->val, Integer)) return intVal(&as<A_Const>(node)->val) == 1;
     if (!IsA(node, TypeCast)) return false;
     const char *const text = constant_text(as<TypeCast>(node)->arg);
     return text != nullptr && is_any_of(text, {"1 day", "1 days", "1d", "1 d", "24 hours", "24h", "P1D", "24:00"});

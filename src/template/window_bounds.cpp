@@ -94,7 +94,7 @@ const char *cast_of_mark(Node *value) {
     for (; IsA(value, TypeCast); value = reinterpret_cast<TypeCast *>(value)->arg)
         type = last_name(reinterpret_cast<TypeCast *>(value)->typeName->names);
     if (!IsA(value, A_Const) || count_uses(value) != 1) return nullptr;
-    const char *const text = reinterpret_cast<A_Const *>(value)->val.sval.sval;
+    const char *const text = strVal(&reinterpret_cast<A_Const *>(value)->val);
     return std::strcmp(text, "\1s\2") == 0 || std::strcmp(text, "\1e\2") == 0 ? type : nullptr;
 }
 
@@ -234,7 +234,7 @@ std::string half_open_condition(const std::string &text, const std::string &colu
 }
 
 WindowBounds check_bounds(const std::string &text, BoundedText kind, const WindowText &window) {
-    const WindowBounds bounds = find_bounds(text, kind);
+    WindowBounds bounds = find_bounds(text, kind);
     const std::string what = name_of(kind);
     std::string cure = "Write both ends, such as " + half_open_condition(text, bounds.column) +
                        (kind == BoundedText::query ? ", or use window_column." : ".");
