@@ -10,9 +10,11 @@ namespace {
 struct Place {
     bool is_nested = false;
     bool is_negated = false;
+    bool is_in_subquery = false;
 };
 
-constexpr Place nested_in(Place place) { return {true, place.is_negated}; }
+constexpr Place nested_in(Place place) { return {true, place.is_negated, place.is_in_subquery}; }
+constexpr Place in_subquery_of(Place place) { return {true, place.is_negated, true}; }
 
 bool is_any_of(const char *word, std::initializer_list<const char *> words) {
     for (const char *const other : words)
@@ -111,7 +113,7 @@ class Walk {
         if (node == nullptr || count_uses(node) == 0) return;
         if (IsA(node, BoolExpr)) return boolean(as<BoolExpr>(node), place);
         if (IsA(node, SubLink) && count_uses(as<SubLink>(node)->testexpr) == 0)
-            return query(as<SelectStmt>(as<SubLink>(node)->subselect), nested_in(place));
+            return query(as<SelectStmt>(as<SubLink>(node)->subselect), in_subquery_of(place));
         if (IsA(node, A_Expr) && compare(as<A_Expr>(node), place)) return;
         other(node);
     }
@@ -138,14 +140,14 @@ class Walk {
 
     void with_query(Node *cte, Place place) {
         auto *const body = as<CommonTableExpr>(cte)->ctequery;
-        if (IsA(body, SelectStmt)) return query(as<SelectStmt>(body), nested_in(place));
+        if (IsA(body, SelectStmt)) return query(as<SelectStmt>(body), in_subquery_of(place));
         other(body);
     }
 
     void from(Node *item, Place place) {
         check_stack_depth();
         if (IsA(item, RangeSubselect))
-            return query(as<SelectStmt>(as<RangeSubselect>(item)->subquery), nested_in(place));
+            return query(as<SelectStmt>(as<RangeSubselect>(item)->subquery), in_subquery_of(place));
         if (!IsA(item, JoinExpr)) return other(item);
         const auto *const join = as<JoinExpr>(item);
         const Place inside = join->jointype == JOIN_INNER ? place : nested_in(place);
@@ -213,6 +215,7 @@ class Walk {
                        .kept = sign[0] == '=' ? KeptRows::equal : (keeps_before ? KeptRows::before : KeptRows::after),
                        .keeps_equal = (sign[1] == '=') != place.is_negated || sign[0] == '=',
                        .point = point_of(value),
+                       .is_in_subquery = place.is_in_subquery,
                        .is_nested = place.is_nested};
         scan_.comparisons = lappend(scan_.comparisons, comparison);
         scan_.uses += count_uses(value);

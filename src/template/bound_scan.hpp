@@ -18,6 +18,7 @@ struct BoundComparison {
     KeptRows kept;
     bool keeps_equal;
     WindowPoint point;
+    bool is_in_subquery;
     bool is_nested; // not one of the conditions that every row of the result fulfills
 };
 

@@ -124,7 +124,8 @@ void add_scan(Judgement &judgement, const BoundScan &scan, bool is_whole) {
         Node *const column = inside_casts(comparison->column);
         if (judgement.column == nullptr) judgement.column = column;
         judgement.converts_time_zone |= has_time_zone(comparison->column) || has_time_zone(comparison->value);
-        judgement.has_one_column &= column_name(column) != nullptr && is_same_column(judgement.column, column);
+        judgement.has_one_column &=
+            !comparison->is_in_subquery && column_name(column) != nullptr && is_same_column(judgement.column, column);
         if (const char *const type = cast_of_mark(comparison->value))
             judgement.casts = lappend(judgement.casts, pstrdup(type));
     }

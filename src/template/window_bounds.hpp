@@ -22,7 +22,7 @@ struct WindowBounds {
     // What is wrong with a comparison that includes the end of the window or excludes its start: midnight is in two
     // windows, or in none.
     std::string edge{};
-    // The only column that is compared with the window, without its relation.
+    // The only column that is compared with the window, without its relation. Empty for a column of a subquery.
     std::string column{};
     // The types to which {start} and {end} are cast where they are compared; an empty text for none.
     std::vector<std::string> placeholder_casts{};

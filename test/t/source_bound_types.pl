@@ -74,6 +74,8 @@ for my $column ('dd', 'ct', 'dt')
 		qr/^ERROR:  42804: column "$column" of public\.ev is of a text type DETAIL: .* HINT:  Write '\{day\}' and '\{next_day\}'/, "{start} and a text: $column");
 }
 is(load(q[at >= '{start}' AND at < '{end}']), '24 24 24 47', '{start} and a timestamptz');
+is(load(q[id IN (SELECT id FROM (SELECT id, at AS dd FROM ev) AS s WHERE dd >= '{start}' AND dd < '{end}')]), '24 24 24 47',
+	'{start} and a column of a subquery, which has the name of another');
 
 # replace_where.
 my @replace = (mode => q['replace']);
