@@ -121,5 +121,25 @@ fails_with($destination, copy_sql('(WITH gone AS (DELETE FROM events RETURNING i
 	'read only: WITH DELETE below a UNION');
 is($source->safe_psql('postgres', 'SELECT is_called FROM counter'), 'f', 'read only: nothing has happened');
 
+# Jinja, as Airflow uses it, replaces {{4}} by 4.
+SKIP:
+{
+	skip 'Python has no jinja2', 4 unless system('python3 -c "import jinja2" 2>/dev/null') == 0;
+	my $matches = q(SELECT * FROM events WHERE d = '{}' AND code ~ '^\d{{4}}$' AND id = 5);
+	my $render = sub { my ($text) = @_; return run_python('import jinja2, sys; print(jinja2.Template(sys.argv[1]).render())', $text); };
+	is($render->($matches), $matches =~ s/\{\{4\}\}/4/r, 'Jinja reads doubled braces as its own');
+	copied($render->('{% raw %}' . $matches . '{% endraw %}'), '5', 'raw keeps them');
+	my $bound = q(SELECT * FROM events WHERE d = $1 AND code ~ '^\d{4}$' AND id = 5);
+	is($render->($bound), $bound, 'single braces are not of Jinja');
+	copied($render->($bound), '5', 'with $1, braces are literal');
+}
+
+sub run_python
+{
+	my @arguments = @_;
+	open my $out, '-|', 'python3', '-c', @arguments or die;
+	return join('', <$out>) =~ s/\n\z//r;
+}
+
 no_session_left($source, 'no session is left at the source');
 done_testing();
