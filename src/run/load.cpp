@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/memory.hpp"
+#include "server/text_rows.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
 #include "rows/batch_reader.hpp"
@@ -18,9 +19,57 @@ MemoryContext create_run_memory(MemoryContext parent) {
     return pg_call([=] { return AllocSetContextCreate(parent, "copy_incremental run", ALLOCSET_DEFAULT_SIZES); });
 }
 
+// A source without rows may be another database, or one that was just restored.
+void check_empty(const LoadRun &run) {
+    const RunStatistics &statistics = run.statistics;
+    if (statistics.rows_read > 0) return;
+    const CopyRequest &request = run.request();
+    const std::string message = std::string("source returned no rows for ") + (run.prepared.window() ? "window " : "") +
+                                run.prepared.window_name() +
+                                (request.job.empty() ? " of " : " of job \"" + request.job + "\" into ") +
+                                run.target().name();
+    if (request.on_empty == OnEmpty::error)
+        raise(sqlstate::no_rows, message,
+              "Check that the source is the right one and has the rows. Pass on_empty => 'allow' if the window may be "
+              "empty.",
+              "Nothing was changed.");
+    if (statistics.rows_deleted == 0) return;
+    const std::string notice = message + ", and " + std::to_string(statistics.rows_deleted) +
+                               (statistics.rows_deleted == 1 ? " row was deleted" : " rows were deleted");
+    pg_call([text = notice.c_str()] { ereport(NOTICE, errmsg_internal("%s", text)); });
+}
+
+// Triggers that return NULL write the rows elsewhere, or nowhere.
+void warn_of_no_row_written(const LoadRun &run) {
+    const CopyRequest &request = run.request();
+    const bool writes_all = request.mode == Mode::append || request.mode == Mode::replace;
+    if (run.statistics.rows_read == 0 || run.statistics.rows_written > 0 || !writes_all || request.transform ||
+        request.on_error == OnError::reject)
+        return;
+    const std::vector<TextRow> triggers = select_rows(
+        "SELECT pg_catalog.string_agg(t.tgname, ', ' ORDER BY t.tgname) FROM pg_catalog.pg_trigger AS t WHERE "
+        "t.tgrelid "
+        "OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND t.tgenabled OPERATOR(pg_catalog.<>) 'D' AND "
+        // ROW and INSERT, and BEFORE or INSTEAD.
+        "(t.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) 5) OPERATOR(pg_catalog.=) 5 AND (t.tgtype::pg_catalog.int4 "
+        "OPERATOR(pg_catalog.&) 66) OPERATOR(pg_catalog.<>) 0",
+        {std::to_string(run.target().oid())});
+    const std::string names = triggers[0][0].value_or("");
+    pg_call([&] {
+        ereport(WARNING,
+                (errcode(ERRCODE_WARNING),
+                 errmsg(INT64_FORMAT " rows were read and none was written to %s", run.statistics.rows_read,
+                        run.target().name().c_str()),
+                 names.empty() ? errdetail("A rule or a partition's trigger may have written them elsewhere.")
+                               : errdetail("Triggers that may have written them elsewhere: %s.", names.c_str())));
+    });
+}
+
 } // namespace
 
 void LoadRun::record_success() {
+    check_empty(*this);
+    warn_of_no_row_written(*this);
     if (check != nullptr) {
         check->compare();
         statistics.source_rows = check->source_rows();

@@ -57,6 +57,7 @@ inline constexpr SqlState undefined_table{"42P01"};
 inline constexpr SqlState ambiguous_target{"42P09"};
 inline constexpr SqlState no_such_key{"42P10"};
 inline constexpr SqlState outside_slice{"44000"};
+inline constexpr SqlState no_rows{"P0002"};
 inline constexpr SqlState already_loaded{"55000"};
 inline constexpr SqlState too_many_rejects{"54000"};
 inline constexpr SqlState too_complex{"54001"};
