@@ -37,7 +37,8 @@ char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls)
     initStringInfo(&json);
     for (int i = 0; i < description->natts; ++i) {
         const Form_pg_attribute attribute = TupleDescAttr(description, i);
-        appendStringInfoString(&json, i == 0 ? "{" : ", ");
+        if (attribute->attisdropped) continue;
+        appendStringInfoString(&json, json.len == 0 ? "{" : ", ");
         escape_json(&json, NameStr(attribute->attname));
         appendStringInfoString(&json, ": ");
         if (nulls[i]) {

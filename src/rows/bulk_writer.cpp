@@ -2,8 +2,8 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
+#include "ledger/rejects.hpp"
 #include "target/load_plan.hpp"
-#include "target/target_slice.hpp"
 
 namespace pgci {
 
@@ -21,6 +21,8 @@ BulkWriter::BulkWriter(const LoadPlan &plan, const Target &target, const TimeZon
 
 void BulkWriter::open(const char *insert, const char *slice, TupleDesc description) {
     row_memory_ = AllocSetContextCreate(memory_, "copy_incremental rows", ALLOCSET_DEFAULT_SIZES);
+    description_ = description;
+    outside_.is_replace = !plan_.statements.remove.empty();
     relation_ = table_open(target_.oid(), RowExclusiveLock);
     row_.prepare(insert, target_.used_for(ACL_INSERT), relation_, description, memory_);
     state_ = CreateExecutorState();
@@ -37,7 +39,7 @@ void BulkWriter::open(const char *insert, const char *slice, TupleDesc descripti
     MemoryContextSwitchTo(previous);
 }
 
-std::int64_t BulkWriter::remove() { return delete_slice(plan_.statements.remove, target_.used_for(ACL_DELETE)); }
+std::int64_t BulkWriter::remove() { return delete_slice(plan_.statements, target_); }
 
 void BulkWriter::add(Datum *values, bool *nulls, std::int64_t bytes) {
     if (slots_[rows_] == nullptr) {
@@ -50,6 +52,7 @@ void BulkWriter::add(Datum *values, bool *nulls, std::int64_t bytes) {
     row_.fill(values, nulls, row, GetPerTupleExprContext(state_));
     MemoryContextSwitchTo(previous);
     check_row(row);
+    if (!is_inside(row)) keep_outside(values, nulls, row);
     ++rows_;
     ++batch_rows_;
     bytes_ += bytes;
@@ -63,12 +66,26 @@ void BulkWriter::check_row(TupleTableSlot *row) {
         ExecComputeStoredGenerated(result_, state_, row, CMD_INSERT);
     if (constraints != nullptr) ExecConstraints(result_, row, state_);
     if (relation_->rd_rel->relispartition) ExecPartitionCheck(result_, row, state_, true);
-    if (slice_ == nullptr) return;
+}
+
+bool BulkWriter::is_inside(TupleTableSlot *row) {
+    if (slice_ == nullptr) return true;
     ExprContext *const context = GetPerTupleExprContext(state_);
     bool is_null = false;
     context->ecxt_scantuple = row;
     const Datum inside = ExecEvalExprSwitchContext(slice_, context, &is_null);
-    if (is_null || !DatumGetBool(inside)) ++outside_;
+    return !is_null && DatumGetBool(inside);
+}
+
+// Counts a row outside of the slice; keeps the first, as it came and, for a user who may read it, as it is stored.
+void BulkWriter::keep_outside(const Datum *values, const bool *nulls, TupleTableSlot *row) {
+    if (outside_.count++ > 0) return;
+    const MemoryContext previous = MemoryContextSwitchTo(memory_);
+    outside_.came = row_to_json(description_, values, nulls);
+    slot_getallattrs(row);
+    if (pg_class_aclcheck(RelationGetRelid(relation_), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+        outside_.stored = row_to_json(RelationGetDescr(relation_), row->tts_values, row->tts_isnull);
+    MemoryContextSwitchTo(previous);
 }
 
 void BulkWriter::flush() {
@@ -105,7 +122,7 @@ std::int64_t BulkWriter::write() {
         flush();
         // Make the batch visible to what follows, such as a trigger function.
         CommandCounterIncrement();
-        if (outside_ > 0) raise_outside_slice(outside_);
+        if (outside_.count > 0) raise_outside_slice(outside_);
         const std::int64_t written = batch_rows_;
         batch_rows_ = 0;
         return written;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "target/load_plan.hpp"
+#include "target/target_slice.hpp"
 #include "rows/bulk_row.hpp"
 #include "rows/row_writer.hpp"
 
@@ -23,7 +24,9 @@ class BulkWriter final : public RowWriter {
 
   private:
     void open(const char *insert, const char *slice, TupleDesc description);
+    bool is_inside(TupleTableSlot *row);
     void check_row(TupleTableSlot *row);
+    void keep_outside(const Datum *values, const bool *nulls, TupleTableSlot *row);
     void flush();
     void fire_row_triggers(TupleTableSlot *row);
 
@@ -46,7 +49,8 @@ class BulkWriter final : public RowWriter {
     int rows_ = 0; // rows that are not flushed
     std::int64_t bytes_ = 0;
     std::int64_t batch_rows_ = 0;
-    std::int64_t outside_ = 0; // rows of the batch outside the slice
+    TupleDesc description_ = nullptr; // of the batch
+    OutsideRows outside_{};           // rows of the batch outside the slice
 };
 
 // Raises 0A000, with the hint to use method cursor, if the target is not a plain table, has BEFORE triggers, rules, or

@@ -146,7 +146,7 @@ void check_copy_target(const Target &target, const LoadPlan &load, const CopyPla
         const Relation relation = relation_open(target.oid(), NoLock);
         check_kind(relation);
         check_unsent_columns(relation, column_names(copy));
-        if (load.statements.counts_outside) check_rows_tell_writer(relation);
+        if (load.statements.checks_slice) check_rows_tell_writer(relation);
         relation_close(relation, NoLock);
     });
     check_inserts_are_local(target, load.insert, Method::copy);
@@ -166,7 +166,7 @@ CopyWriter::CopyWriter(const Target &target, const LoadPlan &load, const CopyPla
     });
 }
 
-std::int64_t CopyWriter::remove() { return delete_slice(load_.statements.remove, target_.used_for(ACL_DELETE)); }
+std::int64_t CopyWriter::remove() { return delete_slice(load_.statements, target_); }
 
 CopyFromState CopyWriter::begin() {
     relation_ = relation_open(target_.oid(), NoLock);
@@ -195,25 +195,34 @@ std::int64_t CopyWriter::write(SourceCopy &data, const RunProgress &progress) {
         return count;
     });
     // The index of the slice finds the rows inside. If some are missing, triggers may have changed or removed them.
-    if (load_.statements.counts_outside && count_written(true) < written)
-        if (const std::int64_t outside = count_written(false); outside > 0)
-            pg_call([=] { raise_outside_slice(outside); });
+    if (load_.statements.checks_slice && find_written(true).count < written)
+        if (const Written outside = find_written(false); outside.count > 0)
+            pg_call([&] {
+                raise_outside_slice({.count = outside.count,
+                                     .stored = outside.example,
+                                     .is_replace = !load_.statements.remove.empty()});
+            });
     return written;
 }
 
-// Counts the rows of this COPY that are inside or outside the slice, as they are stored.
-std::int64_t CopyWriter::count_written(bool inside) const {
-    const std::string sql = "SELECT pg_catalog.count(*) FROM " + target_.name() + " WHERE (" + load_.slice + "\n)" +
-                            (inside ? "" : " IS NOT TRUE") + " AND xmin OPERATOR(pg_catalog.=) '" +
-                            std::to_string(transaction_) + "'::pg_catalog.xid AND cmin OPERATOR(pg_catalog.=) '" +
-                            std::to_string(command_) + "'::pg_catalog.cid";
+// Finds the rows of this COPY that are inside or outside the slice, as they are stored.
+CopyWriter::Written CopyWriter::find_written(bool inside) const {
+    const std::string example = inside ? "NULL" : "pg_catalog.min(ROW(" + target_.name() + ".*)::pg_catalog.text)";
+    const std::string sql =
+        "SELECT pg_catalog.count(*), " + example + " FROM " + target_.name() + " WHERE (" + load_.slice + "\n)" +
+        (inside ? "" : " IS NOT TRUE") + " AND xmin OPERATOR(pg_catalog.=) '" + std::to_string(transaction_) +
+        "'::pg_catalog.xid AND cmin OPERATOR(pg_catalog.=) '" + std::to_string(command_) + "'::pg_catalog.cid";
     return pg_call([statement = sql.c_str(), target = target_.used_for(ACL_SELECT)] {
+        const MemoryContext caller = CurrentMemoryContext;
         spi_connect();
         spi_execute(spi_prepare(statement, target), target, InvalidSnapshot, InvalidSnapshot, true);
         bool is_null = false;
-        const auto count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+        const HeapTuple row = SPI_tuptable->vals[0];
+        Written written{DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &is_null)), nullptr};
+        const char *const shown = SPI_getvalue(row, SPI_tuptable->tupdesc, 2);
+        if (shown != nullptr) written.example = MemoryContextStrdup(caller, shown);
         spi_finish();
-        return count;
+        return written;
     });
 }
 

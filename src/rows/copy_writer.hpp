@@ -28,8 +28,13 @@ class CopyWriter {
     void finish();
 
   private:
+    struct Written {
+        std::int64_t count = 0;
+        const char *example = nullptr; // the text of one of the rows
+    };
+
     CopyFromState begin();
-    std::int64_t count_written(bool inside) const;
+    Written find_written(bool inside) const;
 
     const Target &target_;
     const LoadPlan &load_;

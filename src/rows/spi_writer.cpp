@@ -3,6 +3,7 @@
 #include "server/extension.hpp"
 #include "server/guard.hpp"
 #include "server/spi.hpp"
+#include "target/conflict_key.hpp"
 #include "target/target_slice.hpp"
 
 namespace pgci {
@@ -16,18 +17,6 @@ int count_statements(SPIPlanPtr plan) {
     for (int i = 0; i < list_length(sources); ++i)
         count += list_length(static_cast<const CachedPlanSource *>(list_nth(sources, i))->query_list);
     return count;
-}
-
-// Returns the number of written rows. The statement returns it and the number of rows outside the slice; raises 44000
-// for the latter.
-std::int64_t written_inside() {
-    bool is_null = false;
-    const HeapTuple counts = SPI_tuptable->vals[0];
-    const auto written = DatumGetInt64(SPI_getbinval(counts, SPI_tuptable->tupdesc, 1, &is_null));
-    const auto outside = DatumGetInt64(SPI_getbinval(counts, SPI_tuptable->tupdesc, 2, &is_null));
-    SPI_freetuptable(SPI_tuptable);
-    if (outside > 0) raise_outside_slice(outside);
-    return written;
 }
 
 } // namespace
@@ -53,7 +42,7 @@ void SpiWriter::begin(MemoryContext memory, SPIPlanPtr prepared) {
         statement_.begin(zone_name);
         spi_connect();
         insert_ = prepared != nullptr ? prepared : spi_prepare(insert, target_.used_for(ACL_INSERT));
-        batch_.read_often = count_statements(insert_) > 1;
+        batch_.read_often = count_statements(insert_) > 1 || !statements_.came.empty();
         begin_batch();
     });
 }
@@ -65,7 +54,7 @@ void SpiWriter::begin_batch() {
     MemoryContextSwitchTo(previous);
 }
 
-std::int64_t SpiWriter::remove() { return delete_slice(statements_.remove, target_.used_for(ACL_DELETE)); }
+std::int64_t SpiWriter::remove() { return delete_slice(statements_, target_); }
 
 void SpiWriter::add(Datum *values, bool *nulls, std::int64_t) {
     tuplestore_putvalues(batch_.rows, batch_.description, values, nulls);
@@ -80,12 +69,42 @@ std::int64_t SpiWriter::write() {
         // Triggers that fire after the statement are queued for finish().
         spi_execute(insert_, target_.used_for(ACL_INSERT));
         const std::int64_t written =
-            statements_.counts_outside ? written_inside() : static_cast<std::int64_t>(SPI_processed);
+            statements_.returns_checks() ? checked() : static_cast<std::int64_t>(SPI_processed);
         // Because of rules, the statement may not have read the batch, or has read copies.
         if (batch_.rows != nullptr) tuplestore_end(batch_.rows);
         begin_batch();
         return written;
     });
+}
+
+// Returns the number of written rows, or raises the error of a check.
+std::int64_t SpiWriter::checked() {
+    bool is_null = false;
+    const auto number = [&](int column) {
+        return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &is_null));
+    };
+    const std::int64_t written = number(1);
+    if (number(2) > 0) {
+        const char *const stored = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3);
+        raise_outside_slice({.count = number(2),
+                             .came = find_came(stored),
+                             .stored = stored,
+                             .is_replace = !statements_.remove.empty()});
+    }
+    if (number(4) > 0) raise_null_key(target_, statements_.key.c_str());
+    SPI_freetuptable(SPI_tuptable);
+    return written;
+}
+
+// Returns the row of the batch that is stored as this one, or null.
+char *SpiWriter::find_came(const char *stored) const {
+    if (statements_.came.empty()) return nullptr;
+    Oid type = TEXTOID;
+    Datum parameter = CStringGetTextDatum(stored);
+    const SPIPlanPtr plan = spi_prepare(statements_.came.c_str(), 1, &type);
+    if (const int code = SPI_execute_plan(plan, &parameter, nullptr, true, 1); code != SPI_OK_SELECT)
+        raise_spi("SPI_execute_plan", code);
+    return SPI_processed == 0 ? nullptr : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
 
 void SpiWriter::finish() {

@@ -29,6 +29,8 @@ class SpiWriter final : public RowWriter {
   private:
     void begin(MemoryContext memory, SPIPlanPtr prepared);
     void begin_batch();
+    std::int64_t checked();
+    char *find_came(const char *stored) const;
 
     StatementScope statement_{};
     const LoadStatements &statements_;

@@ -17,6 +17,7 @@ struct BatchRelation {
     std::string alias{};
     std::string ordinal{}; // a column name that none of the columns has
     bool overrides_identity = false;
+    bool changes_values = false; // the batch is the rows of the source, and the INSERT rounds some of their values
 
     // Returns "alias.column, ...".
     std::string select_list() const;

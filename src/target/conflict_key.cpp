@@ -125,4 +125,12 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
           "Create one on exactly these columns, not partial and not deferrable, or pass other key_columns.");
 }
 
+void raise_null_key(const Target &target, const char *key) {
+    ereport(ERROR,
+            (errcode(ERRCODE_NOT_NULL_VIOLATION), errmsg("null value in a key column of %s", target.name().c_str()),
+             errdetail("NULL conflicts with no row in the key (%s), so that each run would insert the row again.", key),
+             errhint("Leave out such rows in the query, or make the index UNIQUE NULLS NOT DISTINCT.")));
+    pg_unreachable();
+}
+
 } // namespace pgci

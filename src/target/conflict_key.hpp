@@ -22,4 +22,7 @@ struct ConflictKey {
 // key, if no unique index on exactly these columns can detect a conflict.
 ConflictKey find_conflict_key(const Target &target, const std::optional<std::vector<std::string>> &key_columns);
 
+// Raises 23502: a row has NULL in one of the key columns, whose names are a list. PostgreSQL code.
+[[noreturn]] void raise_null_key(const Target &target, const char *key);
+
 } // namespace pgci

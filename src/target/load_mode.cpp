@@ -4,7 +4,9 @@
 #include <array>
 #include <utility>
 
+#include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "target/conversion.hpp"
 
 namespace pgci {
 
@@ -25,18 +27,12 @@ bool contains(const std::vector<std::string> &names, const std::string &name) {
 }
 
 // Selects the last row of each key, because INSERT ... ON CONFLICT must not affect a row twice. Keys are compared as in
-// the target's index. A key that contains NULL does not conflict, unless the index is NULLS NOT DISTINCT.
+// the target's index; a key that contains NULL is refused, unless the index is NULLS NOT DISTINCT.
 std::string last_of_each_key(const BatchRelation &batch, const ConflictKey &key) {
     const std::string ordinal = "ordered." + quote_identifier(batch.ordinal);
     std::string distinct;
-    std::string any_null;
-    for (std::size_t i = 0; i < key.columns.size(); ++i) {
-        const std::string column = "ordered." + quote_identifier(key.columns[i]);
-        distinct += (i == 0 ? "" : ", ") + column + key.conversions[i];
-        any_null += (i == 0 ? "" : " OR ") + column + " IS NULL";
-    }
-    if (key.has_nullable_columns && !key.nulls_conflict)
-        distinct += ", CASE WHEN " + any_null + " THEN " + ordinal + " END";
+    for (std::size_t i = 0; i < key.columns.size(); ++i)
+        distinct += (i == 0 ? "" : ", ") + ("ordered." + quote_identifier(key.columns[i])) + key.conversions[i];
     return "SELECT DISTINCT ON (" + distinct + ") " + list_names(batch.columns, "ordered.") + " FROM (SELECT " +
            batch.select_list() + ", pg_catalog.row_number() OVER () AS " + quote_identifier(batch.ordinal) + " FROM " +
            batch.from + ") AS ordered ORDER BY " + distinct + ", " + ordinal + " DESC";
@@ -60,6 +56,45 @@ std::string on_conflict_update(const BatchRelation &batch, const ConflictKey &ke
            "), ROW(" + list_names(updated, "excluded.") + "))";
 }
 
+// Returns the columns of the batch that the user may read in the target; a message may show these.
+std::vector<std::string> readable_columns(const Target &target, const BatchRelation &batch) {
+    std::vector<std::string> readable;
+    for (const std::string &name : batch.columns)
+        if (pg_call([oid = target.oid(), column = name.c_str()] {
+                return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+                       pg_attribute_aclcheck(oid, get_attnum(oid, column), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+            }))
+            readable.push_back(name);
+    return readable;
+}
+
+// Checks the stored rows, after casts, defaults and triggers.
+std::string with_checks(const std::string &insert, const BatchRelation &batch, const std::string &slice,
+                        const std::vector<std::string> &shown, const std::vector<std::string> &key) {
+    const std::string outside = slice.empty() ? "NULL::pg_catalog.text"
+                                              : "CASE WHEN ((" + slice + "\n)) IS NOT TRUE THEN ROW(" +
+                                                    list_names(shown) + ")::pg_catalog.text END";
+    std::string null_key = key.empty() ? "false" : "";
+    for (const std::string &column : key)
+        null_key += (null_key.empty() ? "" : " OR ") + quote_identifier(column) + " IS NULL";
+    return "WITH " + batch.with_list(true) + "inserted AS (" + insert + " RETURNING " + outside + " AS outside, " +
+           null_key +
+           " AS has_null_key) SELECT pg_catalog.count(*), pg_catalog.count(outside), "
+           "pg_catalog.min(outside), pg_catalog.count(*) FILTER (WHERE has_null_key) FROM inserted";
+}
+
+// An explicit cast stores what the assignment of the INSERT stores, or does not match.
+std::string find_came(const Target &target, const BatchRelation &batch, const std::vector<std::string> &shown) {
+    std::string stored;
+    for (const std::string &name : shown) {
+        const TargetColumn &column = *target.find_column(name);
+        stored += (stored.empty() ? "" : ", ") + (batch.alias + "." + quote_identifier(name)) +
+                  "::" + qualified_type_name(column.type, column.typmod);
+    }
+    return "SELECT ROW(" + list_names(shown, batch.alias + ".") + ")::pg_catalog.text FROM " + batch.from +
+           " WHERE ROW(" + stored + ")::pg_catalog.text OPERATOR(pg_catalog.=) $1 LIMIT 1";
+}
+
 } // namespace
 
 LoadStatements build_statements(Mode mode, const Target &target, const BatchRelation &batch,
@@ -74,18 +109,22 @@ LoadStatements build_statements(Mode mode, const Target &target, const BatchRela
     if (mode == Mode::skip) insert += " ON CONFLICT (" + list_names(key->columns) + ") DO NOTHING";
     if (mode == Mode::upsert) insert += on_conflict_update(batch, *key);
     if (mode == Mode::replace) {
-        statements.remove = "DELETE FROM " + target.name();
-        if (!slice.empty()) {
-            statements.remove += " WHERE (" + slice + "\n)";
-            // Checks the stored row, after casts, defaults and triggers.
-            statements.counts_outside = true;
-            statements.insert = "WITH " + batch.with_list(true) + "inserted AS (" + insert + " RETURNING ((" + slice +
-                                "\n)) IS TRUE AS inside) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER "
-                                "(WHERE NOT inside) FROM inserted";
-            return statements;
-        }
+        const std::string where = slice.empty() ? "" : " WHERE (" + slice + "\n)";
+        statements.remove = "DELETE FROM " + target.name() + where;
+        statements.left = "SELECT pg_catalog.count(*) FROM " + target.name() + where;
     }
-    statements.insert = batch.with_list(false) + insert;
+    statements.checks_slice = !slice.empty();
+    if (key) statements.key = list_names(key->columns);
+    statements.checks_key = key && key->has_nullable_columns && !key->nulls_conflict;
+    if (!statements.returns_checks()) {
+        statements.insert = batch.with_list(false) + insert;
+        return statements;
+    }
+    const std::vector<std::string> shown = readable_columns(target, batch);
+    statements.insert =
+        with_checks(insert, batch, slice, shown, statements.checks_key ? key->columns : std::vector<std::string>{});
+    if (statements.checks_slice && batch.changes_values && !shown.empty())
+        statements.came = find_came(target, batch, shown);
     return statements;
 }
 

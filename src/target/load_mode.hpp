@@ -15,11 +15,21 @@ namespace pgci {
 // The statements of a run. `insert` is executed once for each batch.
 struct LoadStatements {
     std::string remove; // DELETE of the slice; empty if the mode does not delete
+    std::string left;   // counts the rows of the slice after the DELETE
     std::string insert;
-    bool counts_outside = false; // `insert` returns two counts: rows written, and rows outside the slice
+    // Returns the row of the batch that is stored as the row whose text is $1, as text; empty if rows are stored
+    // unchanged or the batch is not the rows of the source.
+    std::string came;
+    std::string key{};         // names of the key columns, for messages
+    bool checks_slice = false; // refuses rows that are stored outside of the slice
+    bool checks_key = false;   // refuses rows with NULL in the key
+    // If it checks, `insert` returns one row: the number of written rows, the number of those outside of the slice, the
+    // text of one of these, and the number of rows with NULL in the key.
+    bool returns_checks() const { return checks_slice || checks_key; }
 };
 
-// Builds the statements. `key` is for skip and upsert, `slice` for replace (empty: the whole target).
+// Builds the statements. `key` is for skip and upsert, `slice` is the condition of the rows that may be written; in mode
+// replace empty means the whole target, in other modes no condition.
 LoadStatements build_statements(Mode mode, const Target &target, const BatchRelation &batch,
                                 const std::optional<ConflictKey> &key, const std::string &slice);
 

@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/spi.hpp"
+#include "target/precision.hpp"
 
 namespace pgci {
 
@@ -31,9 +32,13 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
                    const std::string &slice) {
     LoadPlan plan;
     plan.map = request.transform ? carry_to_transform(columns) : carry_to_target(columns, target);
-    const BatchRelation batch = request.transform
-                                    ? transformed_batch(*request.transform, plan.map, target, request.schema)
-                                    : plain_batch(plan.map, target, request.schema);
+    BatchRelation batch = request.transform ? transformed_batch(*request.transform, plan.map, target, request.schema)
+                                            : plain_batch(plan.map, target, request.schema);
+    if (!request.transform)
+        batch.changes_values = std::any_of(columns.begin(), columns.end(), [&](const SourceColumn &column) {
+            return !find_lost_precision(column, *target.find_column(column.name)).empty();
+        });
+    plan.columns = batch.columns;
     std::optional<ConflictKey> key;
     if (request.mode == Mode::skip || request.mode == Mode::upsert) {
         key = find_conflict_key(target, request.key_columns);
@@ -55,6 +60,7 @@ void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<Source
               "Run it again.", "The rows that the source sends no longer fit them.");
     plan.statements = std::move(now.statements);
     plan.insert = std::move(now.insert);
+    plan.columns = std::move(now.columns);
 }
 
 void check_inserts_are_local(const Target &target, const std::string &insert, Method method) {

@@ -12,11 +12,12 @@ namespace pgci {
 struct LoadPlan {
     ColumnMap map;
     LoadStatements statements;
-    std::string insert{}; // methods bulk and copy: a plain INSERT, which is only analyzed
-    std::string slice{};  // mode replace: the condition
+    std::string insert{};               // methods bulk and copy: a plain INSERT, which is only analyzed
+    std::string slice{};                // the condition of the rows that may be written; empty for none
+    std::vector<std::string> columns{}; // of the target that the INSERT fills
 };
 
-// Maps the columns and builds the statements. `slice` is the condition of mode replace. Raises 42701 or 42804 for
+// Maps the columns and builds the statements. `slice` is the condition of the rows that may be written. Raises 42701 or 42804 for
 // columns that cannot be mapped, 42P10 if skip or upsert have no key, 0A000 if row-level security would hide a part of
 // the slice.
 LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,

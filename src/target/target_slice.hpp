@@ -1,20 +1,29 @@
-// The slice of mode replace: its rows are deleted first, and no row outside it may be inserted.
+// The slice: mode replace deletes its rows first, and no row outside it may be inserted.
 #pragma once
 
 #include <string>
 
-#include "server/named_relation.hpp"
 #include "server/pg.hpp"
+#include "target/load_mode.hpp"
+#include "target/target.hpp"
 
 namespace pgci {
 
 // Executes the DELETE of a slice, if there is one, and returns the number of deleted rows. Triggers are queued in the
-// current trigger query level. Raises 40001 if the slice has rows that a REPEATABLE READ transaction cannot see, 42P01
-// if the statement no longer refers to `target`.
-std::int64_t delete_slice(const std::string &statement, const UsedRelation &target);
+// current trigger query level. Raises 40001 if the slice has rows that a REPEATABLE READ transaction cannot see, 44000
+// if rows are left in the slice, 42P01 if a statement no longer refers to `target`.
+std::int64_t delete_slice(const LoadStatements &statements, const Target &target);
 
-// Raises 44000: the source sent this number of rows outside the slice. PostgreSQL code.
-[[noreturn]] void raise_outside_slice(std::int64_t rows);
+// Rows of the source outside the slice, and one of them as text, or null.
+struct OutsideRows {
+    std::int64_t count = 0;
+    const char *came = nullptr;   // as the source sent it
+    const char *stored = nullptr; // as the target has it
+    bool is_replace = true;       // else the slice is the window that other modes may write
+};
+
+// Raises 44000. PostgreSQL code.
+[[noreturn]] void raise_outside_slice(const OutsideRows &rows);
 
 // Parses the condition as an expression on rows of a relation, for ExecInitExpr. PostgreSQL code. Raises 0A000 for a
 // condition with a subquery.

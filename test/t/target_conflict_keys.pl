@@ -130,21 +130,35 @@ for my $mode (qw(append skip upsert))
 		qr/column "k" is of type integer but expression is of type text/, "a key without assignment cast, $mode");
 }
 
-# NULL in a key conflicts with nothing, unless the index says so.
+# NULL in a key conflicts with nothing, unless the index says so: such a row would be there once more after each run.
 $source->safe_psql('postgres', "CREATE TABLE nullable (seq int, a int, b int, value text);
 	INSERT INTO nullable VALUES (1, 1, NULL, 'x'), (2, 1, NULL, 'y'), (3, NULL, NULL, 'p'), (4, NULL, NULL, 'q'),
 	  (5, 1, 1, 'm'), (6, 1, 1, 'n')");
-for my $case ([ 'NULLs are distinct', 'UNIQUE (a, b)', '5 ?/?p ?/?q 1/?x 1/?y 1/1n', '4 9' ],
-	[ 'NULLS NOT DISTINCT', 'UNIQUE NULLS NOT DISTINCT (a, b)', '3 ?/?q 1/?y 1/1n', '0 3' ])
+my @null_key = ('SELECT a, b, value FROM nullable ORDER BY seq', undef, target => "'null_key'", key_columns => "'{a,b}'");
+my $null_key = 'CREATE TABLE null_key (a int, b int, value text, UNIQUE %s (a, b))';
+my $null_rows = "SELECT string_agg(coalesce(a::text, '?') || '/' || coalesce(b::text, '?') || value, ' '
+	ORDER BY a NULLS FIRST, b NULLS FIRST, value) FROM null_key";
+for my $case ([ 'upsert', '3 ?/?q 1/?y 1/1n' ], [ 'skip', '3 ?/?p 1/?x 1/1m' ])
 {
-	my ($name, $constraint, $first, $second) = @$case;
-	my $table = 'nullable_' . ++$number;
-	my $copy = upsert_sql('SELECT a, b, value FROM nullable ORDER BY seq', target => "'$table'", key_columns => "'{a,b}'");
-	is(results("CREATE TABLE $table (a int, b int, value text, $constraint)", $copy,
-			"SELECT string_agg(coalesce(a::text, '?') || '/' || coalesce(b::text, '?') || value, ' '
-			   ORDER BY a NULLS FIRST, b NULLS FIRST, value) FROM $table",
-			$copy, "SELECT count(*) FROM $table"), "$first $second", "upsert: $name");
+	my ($mode, $stored) = @$case;
+	my $copy = copy_sql(@null_key, mode => "'$mode'");
+	is(results(sprintf($null_key, 'NULLS NOT DISTINCT'), $copy, $null_rows, $copy, 'SELECT count(*) FROM null_key', 'DROP TABLE null_key'),
+		"$stored 0 3", "$mode: NULLS NOT DISTINCT");
+	for my $batch (1, 2, 2000)
+	{
+		$destination->safe_psql('postgres', sprintf($null_key, ''));
+		my $said = fails_with($destination, copy_sql(@null_key, mode => "'$mode'", batch => $batch), '23502',
+			qr/null value in a key column of public\.null_key/, "$mode, batch $batch: NULL in the key");
+		like($said, qr/DETAIL:  .*key \("a", "b"\).*HINT:  .*NULLS NOT DISTINCT/s, "$mode, batch $batch: NULL in the key: detail and hint");
+		my @reject = (mode => "'$mode'", batch => $batch, on_error => "'reject'");
+		is(results('DELETE FROM pgci_rejects', (copy_sql(@null_key, @reject)) x 2, $null_rows, "SELECT count(*), min(sqlstate) FROM copy_incremental_rejects") =~ s/^\d \d //r,
+			($mode eq 'skip' ? '1/1m' : '1/1n') . ' 8|23502', "$mode, batch $batch: NULL in the key: rejected");
+		$destination->safe_psql('postgres', 'DROP TABLE null_key');
+	}
 }
+is(results(sprintf($null_key, ''), 'ALTER TABLE null_key ALTER a SET NOT NULL, ALTER b SET NOT NULL',
+		upsert_sql('SELECT a, b, value FROM nullable WHERE seq > 4 ORDER BY seq', @null_key[ 2 .. $#null_key ]), $null_rows, 'DROP TABLE null_key'),
+	'1 1/1n', 'upsert: a key that has no NULL');
 
 # Names that need quotes, names that our own SQL uses, and tables of nothing but a key.
 my $odd = '("Key ""1""" int, "select" int, ordinal int, batch int, present int, excluded int, value text,
@@ -185,7 +199,7 @@ for my $case ([ 'nothing', '', '' ],
 		"$written [$expected] $written", "upsert: an update of $name");
 }
 $source->safe_psql('postgres', "UPDATE fact SET t = 'x' WHERE id > 8");
-is(results(upsert_sql('SELECT id, t FROM fact', target => "'fact'"), q[SELECT count(*) FROM fact WHERE c = 'a' AND t = 'x']),
+is(results('SET client_min_messages = error', upsert_sql('SELECT id, t FROM fact', target => "'fact'"), q[SELECT count(*) FROM fact WHERE c = 'a' AND t = 'x']),
 	'2 2', 'upsert: columns that the query lacks stay');
 
 # Identity and generated columns.

@@ -1,0 +1,101 @@
+#include "target/precision.hpp"
+
+#include "server/guard.hpp"
+
+namespace pgci {
+
+namespace {
+
+// A type without arrays and domains, and its modifier.
+struct Scalar {
+    Oid type;
+    int32 typmod;
+};
+
+Scalar scalar_of(Oid type, int32 typmod) {
+    const Oid base = getBaseTypeAndTypmod(type, &typmod);
+    const Oid element = get_element_type(base);
+    return OidIsValid(element) ? Scalar{element, typmod} : Scalar{base, typmod};
+}
+
+constexpr int all_digits = 6; // of a second
+constexpr int no_time = -1;
+
+// Returns the number of digits of a second, or no_time.
+int second_digits(const Scalar &scalar) {
+    switch (scalar.type) {
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+    case TIMEOID:
+    case TIMETZOID:
+        return scalar.typmod < 0 ? all_digits : scalar.typmod;
+    case INTERVALOID:
+        return scalar.typmod < 0 ? all_digits : std::min<int>(INTERVAL_PRECISION(scalar.typmod), all_digits);
+    default:
+        return no_time;
+    }
+}
+
+bool is_whole(Oid type) { return type == INT2OID || type == INT4OID || type == INT8OID; }
+bool is_float(Oid type) { return type == FLOAT4OID || type == FLOAT8OID; }
+
+constexpr int any_scale = 1 << 14; // more than a modifier can limit it to
+
+// Returns the number of decimals of a number type.
+int scale_of(const Scalar &scalar) {
+    if (is_whole(scalar.type)) return 0;
+    if (scalar.type != NUMERICOID || scalar.typmod < 0) return any_scale;
+    // As numeric_typmod_scale() of the server.
+    constexpr int bits = 0x7ff;
+    constexpr int sign = 1024;
+    return (((scalar.typmod - VARHDRSZ) & bits) ^ sign) - sign;
+}
+
+std::string lost_of_time(const Scalar &from, const Scalar &into) {
+    const bool from_moment = from.type == TIMESTAMPOID || from.type == TIMESTAMPTZOID;
+    const bool into_time = into.type == TIMEOID || into.type == TIMETZOID;
+    if (from_moment && into.type == DATEOID) return "without the time of day";
+    if (from_moment && into_time) return "without the date";
+    if (from.type == INTERVALOID && into_time) return "without days and months";
+    if (from.type == TIMETZOID && into.type == TIMEOID) return "without the time zone";
+    if (second_digits(from) > second_digits(into) && second_digits(into) != no_time)
+        return "rounded to " + std::to_string(second_digits(into)) + " digits of a second";
+    return "";
+}
+
+std::string lost_of_number(const Scalar &from, const Scalar &into) {
+    if (!is_whole(from.type) && !is_float(from.type) && from.type != NUMERICOID) return "";
+    if (is_whole(into.type) && scale_of(from) > 0) return "rounded to a whole number";
+    if (into.type == NUMERICOID && scale_of(into) < scale_of(from))
+        return "rounded to " + std::to_string(scale_of(into)) + " decimals";
+    if (into.type == FLOAT4OID && from.type != FLOAT4OID && from.type != INT2OID) return "rounded to about 6 digits";
+    if (into.type == FLOAT8OID && (from.type == NUMERICOID || from.type == INT8OID))
+        return "rounded to about 15 digits";
+    return "";
+}
+
+struct Pair {
+    Scalar from;
+    Scalar into;
+};
+
+Pair scalars(const SourceColumn &from, const TargetColumn &into) {
+    return pg_call([&] { return Pair{scalar_of(from.type, from.typmod), scalar_of(into.type, into.typmod)}; });
+}
+
+} // namespace
+
+std::string find_lost_precision(const SourceColumn &from, const TargetColumn &into) {
+    // A type that only the source knows is sent as text.
+    if (from.type >= FirstGenbkiObjectId) return "";
+    const Pair pair = scalars(from, into);
+    const std::string lost = lost_of_time(pair.from, pair.into);
+    return lost.empty() ? lost_of_number(pair.from, pair.into) : lost;
+}
+
+bool rounds_seconds(const SourceColumn &from, const TargetColumn &into) {
+    const Pair pair = scalars(from, into);
+    return second_digits(pair.into) != no_time && second_digits(pair.from) > second_digits(pair.into);
+}
+
+} // namespace pgci
