@@ -22,7 +22,7 @@ namespace {
 
 [[noreturn]] void raise_failure(const ConnectionOptions &options, const std::string &reason, const char *more_hint) {
     raise(ErrorReport{.code = sqlstate::connection_failed,
-                      .message = "could not connect to source server",
+                      .message = "could not connect to source server \"" + options.display_name() + "\"",
                       .detail = reason,
                       .hint = std::string("Check host, port and pg_hba.conf of the source, and the user's password.") +
                               more_hint,

@@ -44,7 +44,7 @@ void connect_link(RemoteLink &link, const ConnectionOptions &options, MemoryCont
     const Deadline deadline{std::chrono::seconds(connect_timeout(options))};
     link->has_descriptor = pg_call([] { return AcquireExternalFD(); });
     if (!link->has_descriptor || !has_descriptor_to_wait())
-        raise(sqlstate::out_of_descriptors, "could not connect to source server",
+        raise(sqlstate::out_of_descriptors, "could not connect to source server \"" + options.display_name() + "\"",
               "Raise the server's limit on open files and, with it, max_files_per_process.",
               "There are too many open files on the server.");
     AddressedOptions addressed = look_up_hosts(options, deadline, memory);

@@ -44,10 +44,15 @@ ConnectionOptions parse_uri(const std::string &uri) {
 ConnectionOptions resolve(const std::string &text) {
     if (is_connection_uri(text)) return parse_uri(text);
     if (std::optional<ConnectionOptions> server = find_foreign_server(text)) return *std::move(server);
-    if (text.find('=') == std::string::npos)
+    if (text.find('=') == std::string::npos) {
+        // The text is shown only if it is nearly the name of a server, and so is no password.
+        if (const std::string near = find_near_server(text); !near.empty())
+            raise(sqlstate::undefined_object, "server \"" + text + "\" does not exist",
+                  "Perhaps you meant the server \"" + near + "\".");
         raise(sqlstate::undefined_object, "src_conninfo is neither a foreign server nor a connection string",
               "Create the server with CREATE SERVER, or pass a connection string such as \"host=... dbname=...\" or a "
               "URI; the text is not shown because it may contain a password.");
+    }
     return parse(text);
 }
 

@@ -114,4 +114,32 @@ std::optional<ConnectionOptions> find_foreign_server(const std::string &name) {
     return result;
 }
 
+std::string find_near_server(const std::string &text) {
+    constexpr int most_different = 2;
+    constexpr int shortest = 3;
+    const int length = static_cast<int>(text.size());
+    if (length < shortest || length >= NAMEDATALEN) return "";
+    return pg_call([&]() -> const char * {
+        const char *nearest = "";
+        int best = most_different + 1;
+        const Relation servers = table_open(ForeignServerRelationId, AccessShareLock);
+        const TableScanDesc scan = table_beginscan_catalog(servers, 0, nullptr);
+        while (HeapTuple tuple = heap_getnext(scan, ForwardScanDirection)) {
+            const auto *const server = reinterpret_cast<Form_pg_foreign_server>(GETSTRUCT(tuple));
+            const char *const name = NameStr(server->srvname);
+            const int size = static_cast<int>(std::strlen(name));
+            if (size < shortest || compat::foreign_server_aclcheck(server->oid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+                continue;
+            const int distance =
+                varstr_levenshtein_less_equal(text.c_str(), length, name, size, 1, 1, 1, most_different, true);
+            if (distance >= best) continue;
+            best = distance;
+            nearest = pstrdup(name);
+        }
+        table_endscan(scan);
+        table_close(servers, AccessShareLock);
+        return nearest;
+    });
+}
+
 } // namespace pgci

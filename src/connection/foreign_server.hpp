@@ -13,4 +13,8 @@ namespace pgci {
 // 42501 without USAGE on the server, 42704 without a user mapping.
 std::optional<ConnectionOptions> find_foreign_server(const std::string &name);
 
+// Returns the name of a foreign server that the user may use and that differs from the text in at most two letters; empty
+// if there is none.
+std::string find_near_server(const std::string &text);
+
 } // namespace pgci

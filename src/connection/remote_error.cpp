@@ -55,6 +55,10 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
     if (report.hint.empty() && (state == sqlstate::connection_lost || state == SqlState("40001") ||
                                 state == SqlState("40P01") || state == SqlState("55P03")))
         report.hint = retry_hint;
+    if (report.hint.empty() && remote_state == "57014")
+        report.hint = "If the source's statement_timeout has expired, raise it there for the user that connects: ALTER "
+                      "ROLE ... SET statement_timeout; or give the foreign server the option options "
+                      "'-c statement_timeout=0'.";
     append_line(report.context, field(PG_DIAG_CONTEXT, longest_detail));
     append_line(report.context, "on source server " + source);
 

@@ -72,6 +72,7 @@ Job read_job(const NamedValues &row) {
     read_options(row, job.request);
     job.request.src_conninfo = row.optional_text("conninfo").value_or("");
     job.request.query_template = row.required_text("query_template");
+    job.request.known_columns = read_names(row, "columns").value_or(std::vector<std::string>{});
     return job;
 }
 
@@ -87,7 +88,7 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
         table_.owner(),
         "SELECT j.job_id, j.job, coalesce((SELECT r.oid FROM pg_roles AS r WHERE r.oid = j.owner), 0) AS owner, "
         "j.server::oid AS server, j.source, j.conninfo, j.query_template, j.target::oid AS target_oid, j.target_name, "
-        "j.version, j.first_day, j.window_size, j.lag, j.time_zone, o.* FROM " +
+        "j.version, j.first_day, j.window_size, j.lag, j.time_zone, nullif(j.columns, '{}') AS columns, o.* FROM " +
             table_.name() + " AS j, " + stored_options() + " WHERE " + condition,
         parameters);
     std::vector<Job> jobs;
@@ -191,13 +192,14 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       text_parameter(time_zone),
                                       text_parameter(job.source),
                                       int8_parameter(job.id),
-                                      {INT4OID, Int32GetDatum(job.version)}};
+                                      {INT4OID, Int32GetDatum(job.version)},
+                                      texts_parameter(job.request.known_columns)};
     parameters[3].is_null = has_server;
     const std::string stored = options_parameter(options, parameters.size() + 1, parameters);
     const std::string columns =
         "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
-        "lag, time_zone, source, version, options)";
-    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, " + stored + ")";
+        "lag, time_zone, source, version, columns, options)";
+    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, " + stored + ")";
     const std::string sql =
         job.id != 0
             ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $13"

@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "target/conversion.hpp"
 #include "target/load_plan.hpp"
+#include "target/precision.hpp"
 #include "rows/copy_plan.hpp"
 #include "run/prepared_run.hpp"
 
@@ -46,30 +47,42 @@ std::vector<SourceColumn> without_failing(const std::vector<SourceColumn> &colum
     return mapped;
 }
 
+void add_note(ColumnLine &line, const std::string &note) { line.note += (line.note.empty() ? "" : "; ") + note; }
+
 // Fills in the target's part of a line. `from` is the type of the column in the batch.
-void describe_target_side(ColumnLine &line, const std::string &name, Oid from, const Target &target) {
-    const TargetColumn *const into = target.find_column(name);
+void describe_target_side(ColumnLine &line, const SourceColumn &column, Oid from, const Target &target,
+                          const CopyRequest &request) {
+    const TargetColumn *const into = target.find_column(column.name);
     if (into == nullptr) {
-        line.note = std::string("missing in the target") + fails;
+        add_note(line, std::string("missing in the target") + fails);
         return;
     }
     line.target_column = into->name;
     line.target_type = type_text(into->type, into->typmod);
     if (into->is_generated) {
-        line.note = "left out, the target generates it";
+        add_note(line, "left out, the target generates it");
         return;
     }
-    if (into->is_identity_always) line.note = "identity, takes the source's value";
+    if (into->is_identity_always) add_note(line, "identity, takes the source's value");
     if (!OidIsValid(from)) return;
     const Conversion conversion = find_conversion(from, *into);
     line.conversion = conversion.description;
-    if (!conversion.exists) line.note = std::string("cannot be stored") + fails;
+    if (!conversion.exists) {
+        add_note(line, std::string("cannot be stored") + fails);
+        return;
+    }
+    const std::string lost = find_lost_precision(column, *into);
+    if (lost.empty()) return;
+    add_note(line, "loses precision: " + lost);
+    if (request.window_column == column.name && rounds_seconds(column, *into))
+        add_note(line, "rows that move out of their window are refused");
 }
 
 // Fills in the source's part of a line. `mapped` is null for a column that is not transferred.
 ColumnLine describe_source_side(const SourceColumn &column, const std::string &type, const MappedColumn *mapped) {
     ColumnLine line{.source_column = column.name, .source_type = type};
     if (mapped != nullptr) line.travels = mapped->as_text ? "text" : "binary";
+    if (column.type == OIDOID) line.note = "an OID of the source; of a large object, select its content with lo_get()";
     return line;
 }
 
@@ -130,7 +143,7 @@ std::vector<TextRow> describe_direct(const CopyRequest &request, const std::vect
     for (std::size_t i = 0; i < columns.size(); ++i) {
         const MappedColumn *const mapped = find_mapped(map, columns[i].name);
         ColumnLine line = describe_source_side(columns[i], types[i], mapped);
-        describe_target_side(line, columns[i].name, mapped != nullptr ? mapped->batch_type : InvalidOid, target);
+        describe_target_side(line, columns[i], mapped != nullptr ? mapped->batch_type : InvalidOid, target, request);
         if (copy && mapped != nullptr)
             describe_passage(line, copy->columns[static_cast<std::size_t>(mapped - map.columns.data())], *copy);
         if (is_repeated(columns, i)) line.note = std::string("an earlier column has this name") + fails;
@@ -154,7 +167,7 @@ std::vector<TextRow> describe_transformed(const CopyRequest &request, const std:
     const std::vector<SourceColumn> result = describe_transform(*request.transform, map, request.schema);
     for (std::size_t i = 0; i < result.size(); ++i) {
         ColumnLine line;
-        describe_target_side(line, result[i].name, result[i].type, target);
+        describe_target_side(line, result[i], result[i].type, target, request);
         if (line.target_column == std::nullopt) line.target_column = result[i].name;
         if (is_repeated(result, i)) line.note = std::string("an earlier column has this name") + fails;
         const std::string origin = "transform, " + type_text(result[i].type, result[i].typmod);

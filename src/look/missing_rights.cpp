@@ -39,8 +39,9 @@ void append_missing(StringInfo text, const compat::NeededRights &needed) {
         const bool has_columns = right != ACL_DELETE && columns[0] == '\0';
         if (has_columns && pg_attribute_aclcheck_all(needed.relation, user, right, ACLMASK_ANY) == ACLCHECK_OK)
             continue;
-        appendStringInfo(text, "%s%s%s%s on %s\n", name, columns[0] != '\0' ? " (" : "", columns,
-                         columns[0] != '\0' ? ")" : "", qualified_name(needed.relation));
+        appendStringInfo(text, "GRANT %s%s%s%s ON %s TO %s\n", name, columns[0] != '\0' ? " (" : "", columns,
+                         columns[0] != '\0' ? ")" : "", qualified_name(needed.relation),
+                         quote_identifier(GetUserNameFromId(user, false)));
     }
 }
 

@@ -1,6 +1,8 @@
 #include "look/verify.hpp"
 
 #include "server/guard.hpp"
+#include "server/shown_text.hpp"
+#include "target/column_map.hpp"
 #include "run/prepared_run.hpp"
 #include "look/differences.hpp"
 
@@ -40,6 +42,22 @@ std::vector<std::string> key_of(const PreparedRun &run) {
     return key;
 }
 
+// Issues a NOTICE that names the target's columns of which the query returns nothing to compare.
+void tell_not_compared(const PreparedRun &run) {
+    const std::vector<SourceColumn> compared = map_by_name(run.columns(), run.target(), "query");
+    std::vector<std::string> others;
+    for (const TargetColumn &column : run.target().columns())
+        if (!has_all(compared, {column.name})) others.push_back(column.name);
+    if (others.empty()) return;
+    const std::string names = shorten_list(others);
+    pg_call([&] {
+        ereport(NOTICE,
+                errmsg_plural("column %s of %s is not compared", "columns %s of %s are not compared", others.size(),
+                              names.c_str(), run.target().name().c_str()),
+                errdetail("The source has no values for them, or the target generates them."));
+    });
+}
+
 } // namespace
 
 std::vector<TextRow> verify_window(const CopyRequest &request) {
@@ -47,6 +65,7 @@ std::vector<TextRow> verify_window(const CopyRequest &request) {
     run.open();
     const std::vector<std::string> key = key_of(run);
     Comparison comparison = run.comparison(key);
+    tell_not_compared(run);
     const auto [source, target] = comparison.checksums();
     Differences differences;
     if (!(source == target)) differences = find_differences(comparison, std::stoll(source.rows), !key.empty(), nullptr);
@@ -60,6 +79,7 @@ void find_different_rows(const CopyRequest &request, const DifferenceSink &sink)
     run.open();
     const std::vector<std::string> key = key_of(run);
     Comparison comparison = run.comparison(key);
+    tell_not_compared(run);
     const auto [source, target] = comparison.checksums();
     if (source == target) return;
     // The source was asked for JSON, so anything else is a protocol violation.

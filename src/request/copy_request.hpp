@@ -40,6 +40,7 @@ struct CopyRequest : RequestOptions {
     std::string job{};                       // name of the job
     std::optional<WindowGrid> grid{};        // its windows
     int job_version = 0;                     // of its definition
+    std::vector<std::string> known_columns{}; // of the query's result when the job was defined; empty: not known
     bool binds_target = false;               // the job's target did not exist when it was defined
     bool refuses_unsettled = false;          // settle => warn raises an error if the window is known not to be settled
     bool is_one_of_many = false;             // the call loads other windows of the job, too

@@ -5,6 +5,31 @@
 
 namespace pgci {
 
+std::optional<std::vector<std::string>> read_names(const NamedValues &arguments, const char *name) {
+    if (arguments.is_null(name)) return std::nullopt;
+    const Datum value = arguments.value(name);
+    Datum *elements = nullptr;
+    bool *nulls = nullptr;
+    int count = 0;
+    pg_call([&] {
+        deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+    });
+    if (count > MaxHeapAttributeNumber)
+        raise(sqlstate::too_many_columns,
+              std::string(name) + " has " + std::to_string(count) + " columns, more than a table can have",
+              "Pass a shorter key.");
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) {
+        if (nulls[i])
+            raise(sqlstate::null_not_allowed, std::string(name) + " must not contain nulls", "Pass column names.");
+        const Datum element = elements[i];
+        names.emplace_back(pg_call([=] { return TextDatumGetCString(element); }));
+    }
+    if (names.empty())
+        raise(sqlstate::invalid_parameter, std::string(name) + " must not be empty", "Pass NULL for the primary key.");
+    return names;
+}
+
 namespace {
 
 std::string message_text(std::string_view text) { return std::string(text); }
@@ -33,31 +58,6 @@ std::optional<std::int64_t> read_count(const NamedValues &arguments, const Optio
 bool read_flag(const NamedValues &arguments, const char *name) {
     arguments.require(name);
     return DatumGetBool(arguments.value(name));
-}
-
-std::optional<std::vector<std::string>> read_names(const NamedValues &arguments, const char *name) {
-    if (arguments.is_null(name)) return std::nullopt;
-    const Datum value = arguments.value(name);
-    Datum *elements = nullptr;
-    bool *nulls = nullptr;
-    int count = 0;
-    pg_call([&] {
-        deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
-    });
-    if (count > MaxHeapAttributeNumber)
-        raise(sqlstate::too_many_columns,
-              std::string(name) + " has " + std::to_string(count) + " columns, more than a table can have",
-              "Pass a shorter key.");
-    std::vector<std::string> names;
-    for (int i = 0; i < count; ++i) {
-        if (nulls[i])
-            raise(sqlstate::null_not_allowed, std::string(name) + " must not contain nulls", "Pass column names.");
-        const Datum element = elements[i];
-        names.emplace_back(pg_call([=] { return TextDatumGetCString(element); }));
-    }
-    if (names.empty())
-        raise(sqlstate::invalid_parameter, std::string(name) + " must not be empty", "Pass NULL for the primary key.");
-    return names;
 }
 
 } // namespace

@@ -21,6 +21,10 @@ template <class Enumeration> Enumeration read_word(const NamedValues &arguments,
     return *found;
 }
 
+// Reads an array of names; nothing for NULL. Raises 22023 for an empty array, 22004 for a NULL in it, 54011 for more names
+// than a table can have columns.
+std::optional<std::vector<std::string>> read_names(const NamedValues &arguments, const char *name);
+
 // Reads a regclass argument. Returns 0 for NULL. Raises 42P01 for a regclass without a table.
 Oid read_relation(const NamedValues &arguments, const char *name);
 

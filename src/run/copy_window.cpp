@@ -6,6 +6,7 @@
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/load.hpp"
+#include "run/lost_columns.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
 
@@ -66,6 +67,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     warn_limit(run);
     if (!request.is_one_of_many) warn_of_bounds(request);
     LoadPlan plan = run.plan();
+    // The definition of a job has warned.
+    if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());
     const std::int64_t run_id =

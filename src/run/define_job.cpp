@@ -10,6 +10,7 @@
 #include "ledger/jobs.hpp"
 #include "ledger/run_key.hpp"
 #include "run/bound_warnings.hpp"
+#include "run/lost_columns.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
 
@@ -68,15 +69,24 @@ Oid find_target(const std::string &name) {
     return found;
 }
 
-// Raises what a run of the first window would raise before its first row. Returns the target.
-Oid check_first_window(const CopyRequest &request) {
+// The job remembers which columns its query returns, so that its runs notice when the source loses one.
+std::vector<std::string> names_of(const std::vector<SourceColumn> &columns) {
+    std::vector<std::string> names;
+    if (columns.size() > MaxHeapAttributeNumber) return names;
+    for (const SourceColumn &column : columns) names.push_back(column.name);
+    return names;
+}
+
+// Raises what a run of the first window would raise before its first row. Sets the target and the columns.
+void check_first_window(Job &job) {
     const RunGuard guard;
-    PreparedRun run(request, TargetUse::write);
+    PreparedRun run(job.request, TargetUse::write);
     run.open();
-    run.plan();
+    warn_of_left_null(job.request, run.target(), run.plan());
     run.source().send_commit();
     run.source().receive_commit();
-    return run.target().oid();
+    job.target = run.target().oid();
+    job.request.known_columns = names_of(run.columns());
 }
 
 void warn_of_no_target(const std::string &name) {
@@ -90,12 +100,13 @@ void warn_of_no_target(const std::string &name) {
 }
 
 // Checks the connection and the query of a job whose target does not exist.
-void check_without_target(const CopyRequest &request) {
+void check_without_target(Job &job) {
     const RunGuard guard;
-    PreparedRun run(request, TargetUse::write);
+    PreparedRun run(job.request, TargetUse::write);
     run.look_at_source();
     run.source().send_commit();
     run.source().receive_commit();
+    job.request.known_columns = names_of(run.columns());
 }
 
 // Raises 0A000 if the coverage of the job would not be correct for the new definition.
@@ -160,11 +171,11 @@ void define_job(const NamedValues &arguments, Oid schema) {
     const std::optional<std::string> target = arguments.optional_text("target");
     if (target) request.target = find_target(*target);
     if (target && !OidIsValid(request.target)) {
-        check_without_target(request);
+        check_without_target(job);
         job.target_name = *target;
         warn_of_no_target(*target);
     } else {
-        job.target = check_first_window(request);
+        check_first_window(job);
         job.target_name = pg_call([&] { return qualified_name(job.target); });
     }
     warn_of_bounds(request);

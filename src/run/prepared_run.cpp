@@ -9,8 +9,11 @@
 #include "ledger/jobs.hpp"
 #include "ledger/rerun.hpp"
 #include "target/batch_relation.hpp"
+#include "target/precision.hpp"
+#include "target/same_relation.hpp"
 #include "target/typed_slice.hpp"
 #include "target/window_slice.hpp"
+#include "run/lost_columns.hpp"
 
 namespace pgci {
 
@@ -103,6 +106,7 @@ void PreparedRun::restart_source() {
 // The query is described as it was written, before anything is put around it; then with the window's condition.
 void PreparedRun::describe() {
     columns_ = source_->describe(*written_query_);
+    check_known_columns(request_, columns_);
     query_ = written_query_;
     if (!request_.window_column) return bind();
     const std::string &name = *request_.window_column;
@@ -143,7 +147,12 @@ std::string PreparedRun::limit_warning() const {
            "\", so that rows of the window may be missing";
 }
 
-std::string PreparedRun::slice_of_mode() const { return request_.mode == Mode::replace ? slice() : ""; }
+// A row that is rounded into the next window would be deleted by its replace, so it is refused in every mode.
+std::string PreparedRun::slice_of_mode() const {
+    const SourceColumn *const column = request_.transform ? nullptr : window_column();
+    const TargetColumn *const into = column == nullptr ? nullptr : target_->find_column(column->name);
+    return request_.mode == Mode::replace || (into != nullptr && rounds_seconds(*column, *into)) ? slice() : "";
+}
 
 std::optional<bool> PreparedRun::settle() {
     if (!key_.window) return std::nullopt;

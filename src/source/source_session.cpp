@@ -57,6 +57,13 @@ Question begin_script(const TimeZone &zone, int server_version) {
     return question;
 }
 
+// From version 17 on, infinite intervals have the binary form of what is a finite interval before.
+bool has_other_form(Oid type, int source_version) {
+    constexpr int infinite_intervals = 170000;
+    return (type == INTERVALOID || type == INTERVALARRAYOID) &&
+           (source_version >= infinite_intervals) != (PG_VERSION_NUM >= infinite_intervals);
+}
+
 // Compares the start time, to the microsecond, and the database name.
 bool is_this_database(const std::string &database, const std::string &start_time) {
     char ours[17];
@@ -150,8 +157,8 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     std::vector<SourceColumn> columns;
     for (int i = 0; i < PQnfields(result); ++i) {
         check_name(PQfname(result, i));
-        columns.push_back(
-            {PQfname(result, i), PQftype(result, i), PQfmod(result, i), PQftable(result, i), PQftablecol(result, i)});
+        columns.push_back({PQfname(result, i), PQftype(result, i), PQfmod(result, i), PQftable(result, i),
+                           PQftablecol(result, i), has_other_form(PQftype(result, i), connection_.server_version())});
     }
     if (columns.empty())
         raise(sqlstate::datatype_mismatch, "query template returns no columns",

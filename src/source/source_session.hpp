@@ -20,8 +20,9 @@ struct SourceColumn {
     std::string name;
     Oid type = InvalidOid;
     int typmod = -1;
-    Oid table = InvalidOid; // OID at the source; 0 for an expression
-    int number = 0;         // attribute number in the table
+    Oid table = InvalidOid;    // OID at the source; 0 for an expression
+    int number = 0;            // attribute number in the table
+    bool is_text_only = false; // this server would read its binary form as another value
 };
 
 // Returns the table of the columns; 0 if none comes from a table, or if they come from several.

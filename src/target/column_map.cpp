@@ -119,7 +119,7 @@ void check_duplicates(const std::vector<SourceColumn> &source, const char *what)
 // Uses binary format if both servers have the type, else text that is read as type `text`.
 MappedColumn carry(const SourceColumn &column, BatchType text) {
     const Oid type = column.type;
-    const bool binary = pg_call([=] { return has_common_binary_form(type); });
+    const bool binary = !column.is_text_only && pg_call([=] { return has_common_binary_form(type); });
     return {.name = column.name,
             .source_type = type,
             .as_text = !binary,
@@ -148,6 +148,16 @@ std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, 
     if (mapped.empty())
         raise_mismatch("source has no column that can be written to target " + target.name(), columns, target);
     return mapped;
+}
+
+std::vector<std::string> find_left_null(const Target &target, const std::vector<std::string> &filled) {
+    std::vector<std::string> left;
+    if (target.is_view()) return left;
+    for (const TargetColumn &column : target.columns())
+        if (!column.has_default && !column.is_generated &&
+            std::find(filled.begin(), filled.end(), column.name) == filled.end())
+            left.push_back(column.name);
+    return left;
 }
 
 ColumnMap carry_to_target(const std::vector<SourceColumn> &columns, const Target &target) {

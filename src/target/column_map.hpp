@@ -37,6 +37,10 @@ struct ColumnMap {
 // columns with the same name, 42804 for one that the target does not have.
 std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, const Target &target, const char *what);
 
+// Returns the target's columns in which a new row with only these columns has NULL. None of a view: the columns of its
+// tables are unknown here.
+std::vector<std::string> find_left_null(const Target &target, const std::vector<std::string> &filled);
+
 // Decides how the columns of the query are transferred into columns of the target.
 ColumnMap carry_to_target(const std::vector<SourceColumn> &columns, const Target &target);
 

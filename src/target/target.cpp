@@ -160,11 +160,14 @@ Target Target::open(Oid oid, TargetUse use) {
     for (int i = 0; i < description->natts; ++i) {
         const Form_pg_attribute attribute = TupleDescAttr(description, i);
         if (attribute->attisdropped) continue;
+        const bool has_default = attribute->atthasdef || attribute->attidentity != '\0' ||
+                                 pg_call([=] { return get_typdefault(attribute->atttypid) != nullptr; });
         target.columns_.push_back({.name = NameStr(attribute->attname),
                                    .type = attribute->atttypid,
                                    .typmod = attribute->atttypmod,
                                    .collation = attribute->attcollation,
                                    .is_not_null = attribute->attnotnull,
+                                   .has_default = has_default,
                                    .is_generated = attribute->attgenerated != '\0',
                                    .is_identity_always = attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS});
     }
@@ -203,14 +206,6 @@ Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &c
               "The query reads \"" + shown + "\" at the source, so the target is the table of that name here.");
     }
     return open(found, use);
-}
-
-void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target) {
-    if (!source.is_this_database()) return;
-    for (const SourceColumn &column : columns)
-        if (column.table == target.oid())
-            raise(sqlstate::wrong_object_type, "cannot copy table " + target.name() + " onto itself",
-                  "The source is this database; pass another target.");
 }
 
 } // namespace pgci

@@ -16,6 +16,7 @@ struct TargetColumn {
     int typmod = -1;
     Oid collation = InvalidOid;
     bool is_not_null = false;
+    bool has_default = false;        // a default of the column or of its type, or an identity
     bool is_generated = false;       // GENERATED ALWAYS AS (...) STORED: never written
     bool is_identity_always = false; // the source's value is inserted (OVERRIDING SYSTEM VALUE)
 };
@@ -59,8 +60,5 @@ class Target {
     std::string name_;
     std::vector<TargetColumn> columns_;
 };
-
-// Raises 42809 if a table is copied to itself, which would duplicate its rows.
-void check_not_itself(const SourceSession &source, const std::vector<SourceColumn> &columns, const Target &target);
 
 } // namespace pgci

@@ -1,0 +1,44 @@
+#include "run/lost_columns.hpp"
+
+#include "server/guard.hpp"
+#include "server/shown_text.hpp"
+
+namespace pgci {
+
+namespace {
+
+// Returns "column a", or "columns a, b".
+std::string list_columns(const std::vector<std::string> &names) {
+    return (names.size() == 1 ? "column " : "columns ") + shorten_list(names);
+}
+
+} // namespace
+
+void check_known_columns(const CopyRequest &request, const std::vector<SourceColumn> &columns) {
+    std::vector<std::string> lost;
+    for (const std::string &name : request.known_columns)
+        if (std::none_of(columns.begin(), columns.end(), [&](const SourceColumn &c) { return c.name == name; }))
+            lost.push_back(name);
+    if (lost.empty()) return;
+    raise(sqlstate::undefined_column, "query of job \"" + request.job + "\" no longer returns " + list_columns(lost),
+          "If it was renamed, give it its old name in the query with AS. If the job can do without it, define the job "
+          "again with or_replace => true.",
+          "It did when the job was defined. Rows would be stored without it.");
+}
+
+void warn_of_left_null(const CopyRequest &request, const Target &target, const LoadPlan &plan) {
+    if (request.mode != Mode::replace && request.mode != Mode::upsert) return;
+    const std::vector<std::string> left = find_left_null(target, plan.columns);
+    if (left.empty()) return;
+    const std::string columns = list_columns(left);
+    pg_call([&] {
+        ereport(WARNING, (errcode(ERRCODE_WARNING),
+                          errmsg("%s of %s %s not among the source columns", columns.c_str(), target.name().c_str(),
+                                 left.size() == 1 ? "is" : "are"),
+                          request.mode == Mode::replace ? errdetail("All rows of the slice have NULL there.")
+                                                        : errdetail("New rows have NULL there."),
+                          errhint("Add the column to the query, or give it a default in the target.")));
+    });
+}
+
+} // namespace pgci

@@ -1,0 +1,37 @@
+# Intervals of a source whose version has infinite ones and this server's has not, or the reverse: text, never another value.
+use strict;
+use warnings;
+
+use HostileSource;
+use TwoServers;
+use Test::More;
+
+my (undef, $destination) = start_servers();
+my $has_infinity = $destination->pg_version >= 17;
+my @columns = ([ id => 23 ], [ span => 1186 ], [ spans => 1187 ]);
+# The other kind of source sends texts, which it was asked for; the same kind the binary form of a day.
+my $day = pack 'NNNN', 0, 0, 1, 0;
+my $days = pack 'NNNNN N a*', 1, 0, 1186, 1, 1, length $day, $day;
+my ($older, $newer) = map { my $version = $_; sub { map { ref $_ ? $_ : s/15\.20/$version/r } @_ } } '15.20', '17.20';
+my ($same, $other) = $has_infinity ? ($newer, $older) : ($older, $newer);
+my $source = start_hostile_source(
+	same => { startup => $same, columns => \@columns, values => [ pack('N', 1), $day, $days ], rows => 1 },
+	other => { startup => $other, columns => \@columns, values => [ pack('N', 1), '1 day', '{"1 day"}' ], rows => 1 },
+	infinite => { startup => $other, columns => \@columns, values => [ pack('N', 1), 'infinity', '{}' ], rows => 1 },
+	infinite_array => { startup => $other, columns => \@columns, values => [ pack('N', 1), '1 day', '{-infinity}' ], rows => 1 });
+$destination->safe_psql('postgres', 'CREATE TABLE t (id int, span interval, spans interval[])');
+
+sub call { my ($scenario, @more) = @_; return copy_sql('SELECT * FROM t', undef, src_conninfo => "'" . $source->conninfo($scenario) =~ s/'/''/gr . "'", target => "'t'", @more); }
+
+for my $case ([ same => 'binary' ], [ other => 'text' ])
+{
+	my ($scenario, $format) = @$case;
+	is(one_line($destination, 'default', 'TRUNCATE t', call($scenario), 'SELECT * FROM t'), '1 1|1 day|{"1 day"}', "$format from a source of the $scenario kind");
+}
+SKIP:
+{
+	skip 'this server has infinite intervals', 2 if $has_infinity;
+	my ($span, $spans) = map { fails_with($destination, call($_), '22007', qr/invalid input syntax for type interval: "-?infinity"/, "$_: an error") } qw(infinite infinite_array);
+	like("$span$spans", qr/column "span" of row 1 of the source.*column "spans" of row 1 of the source/s, 'it names the column');
+}
+done_testing();
