@@ -34,7 +34,7 @@ for my $near ('shopp', 'shob', 'Shop', 'ship')
 {
 	fails_with($destination, copy_sql(@any, src_conninfo => "'$near'"), '42704', qr/server "$near" does not exist\nHINT:  Perhaps you meant the server "shop"\./, "nearly a server: $near");
 }
-for my $far ('warehouse', 'sh', "S3CRET-$TwoServers::password")
+for my $far ('warehouse', 'zz', "S3CRET-$TwoServers::password")
 {
 	my $said = fails_with($destination, copy_sql(@any, src_conninfo => "'$far'"), '42704', qr/neither a foreign server nor a connection string/, "no server: $far");
 	unlike($said =~ s/LINE \d.*//rs =~ s/STATEMENT.*//rs, qr/\Q$far\E/, "no server: $far: is not shown");

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 
 use HostileSource;
+use ProtocolMessages;
 use TwoServers;
 use Test::More;
 
@@ -14,11 +15,12 @@ my $day = pack 'NNNN', 0, 0, 1, 0;
 my $days = pack 'NNNNN N a*', 1, 0, 1186, 1, 1, length $day, $day;
 my ($older, $newer) = map { my $version = $_; sub { map { ref $_ ? $_ : s/15\.20/$version/r } @_ } } '15.20', '17.20';
 my ($same, $other) = $has_infinity ? ($newer, $older) : ($older, $newer);
+my $as_text = sub { map { !ref $_ && /^T/ ? description([ 'id', 23, 1 ], [ 'span', 25, 1 ], [ 'spans', 25, 1 ]) : $_ } @_ };
 my $source = start_hostile_source(
 	same => { startup => $same, columns => \@columns, values => [ pack('N', 1), $day, $days ], rows => 1 },
-	other => { startup => $other, columns => \@columns, values => [ pack('N', 1), '1 day', '{"1 day"}' ], rows => 1 },
-	infinite => { startup => $other, columns => \@columns, values => [ pack('N', 1), 'infinity', '{}' ], rows => 1 },
-	infinite_array => { startup => $other, columns => \@columns, values => [ pack('N', 1), '1 day', '{-infinity}' ], rows => 1 });
+	other => { startup => $other, fetch => $as_text, columns => \@columns, values => [ pack('N', 1), '1 day', '{"1 day"}' ], rows => 1 },
+	infinite => { startup => $other, fetch => $as_text, columns => \@columns, values => [ pack('N', 1), 'infinity', '{}' ], rows => 1 },
+	infinite_array => { startup => $other, fetch => $as_text, columns => \@columns, values => [ pack('N', 1), '1 day', '{-infinity}' ], rows => 1 });
 $destination->safe_psql('postgres', 'CREATE TABLE t (id int, span interval, spans interval[])');
 
 sub call { my ($scenario, @more) = @_; return copy_sql('SELECT * FROM t', undef, src_conninfo => "'" . $source->conninfo($scenario) =~ s/'/''/gr . "'", target => "'t'", @more); }
