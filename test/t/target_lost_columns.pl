@@ -9,7 +9,7 @@ my ($source, $destination) = start_servers();
 
 sub results { return one_line($destination, 'default', @_); }
 
-my $create = 'DROP TABLE IF EXISTS sale; CREATE TABLE sale (id int PRIMARY KEY, at timestamptz, c int, note text)';
+my $create = 'DROP TABLE IF EXISTS sale CASCADE; CREATE TABLE sale (id int PRIMARY KEY, at timestamptz, c int, note text)';
 sub fresh
 {
 	$source->safe_psql('postgres', "SET client_min_messages = error; $create; INSERT INTO sale SELECT g, '2018-07-28 10:00+00', g, 'n' FROM generate_series(1, 50) AS g");

@@ -74,7 +74,7 @@ for my $pair (@pairs)
 	my $name = "$from into $into";
 	is($note{$column} =~ /loses precision: \Q$lost\E/ ? 1 : 0, $lost eq '' ? 0 : 1, "describe: $name") or diag($note{$column});
 	my ($target_type) = $from =~ /^(timestamp|date|time)/ && $into =~ /date|time$/ ? 'text' : $from;
-	my $is_same = $destination->safe_psql('postgres', "SELECT (SELECT $column FROM pair)::text::$target_type::text = (SELECT $column FROM as_sent)::$target_type::text") if $from !~ /^interval$/ || $into ne 'time';
+	my $is_same = $destination->safe_psql('postgres', "SELECT (SELECT $column FROM pair)::text::${target_type}::text = (SELECT $column FROM as_sent)::${target_type}::text") if $from !~ /^interval$/ || $into ne 'time';
 	is($is_same // 'f', $lost eq '' ? 't' : 'f', "stored: $name") unless $from eq 'date';
 }
 $destination->safe_psql('postgres', 'DROP TABLE event; CREATE TABLE event (id int, at timestamptz(0), note text)');
