@@ -73,9 +73,9 @@ for my $pair (@pairs)
 	my $column = 'c' . ++$number;
 	my $name = "$from into $into";
 	is($note{$column} =~ /loses precision: \Q$lost\E/ ? 1 : 0, $lost eq '' ? 0 : 1, "describe: $name") or diag($note{$column});
-	my ($target_type) = $from =~ /^(timestamp|date|time)/ && $into =~ /date|time$/ ? 'text' : $from;
-	my $is_same = $destination->safe_psql('postgres', "SELECT (SELECT $column FROM pair)::text::${target_type}::text = (SELECT $column FROM as_sent)::${target_type}::text") if $from !~ /^interval$/ || $into ne 'time';
-	is($is_same // 'f', $lost eq '' ? 't' : 'f', "stored: $name") unless $from eq 'date';
+	# Converted back to the type of the source, the stored value is what the source sent, or not.
+	my $back = $into eq 'time' ? 'text' : $from;
+	is($destination->safe_psql('postgres', "SELECT (SELECT $column FROM pair)::${back}::text = (SELECT $column FROM as_sent)::${back}::text"), $lost eq '' ? 't' : 'f', "stored: $name");
 }
 $destination->safe_psql('postgres', 'DROP TABLE event; CREATE TABLE event (id int, at timestamptz(0), note text)');
 like($destination->safe_psql('postgres', look_sql('describe', 'SELECT id, at, note FROM event', '2018-07-28', window_column => "'at'", target => "'event'")),
