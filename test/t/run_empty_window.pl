@@ -52,7 +52,7 @@ $destination->safe_psql('postgres', $before);
 $destination->safe_psql('postgres', define_job('sales', 'SELECT * FROM sale', first_day => "'2018-07-28'", time_zone => "'UTC'", mode => "'replace'",
 		window_column => "'at'", on_empty => "'error'"));
 fails_with($destination, q[SELECT copy_incremental_run('sales', '2018-07-28')], 'P0002', qr/window 2018-07-28 of job "sales" into public\.sale/, 'a job');
-$destination->psql('postgres', q[CALL copy_incremental_catch_up('sales')]);
+$destination->psql('postgres', q[CALL copy_incremental_backfill('sales', '2018-07-28', '2018-07-28')]);
 is(results("$count WHERE note = 'old'"), '5', 'a job: nothing was deleted');
 is(results(q[SELECT status, sqlstate FROM copy_incremental_runs WHERE data_interval @> timestamptz '2018-07-28 12:00+00' ORDER BY run_id LIMIT 1]), 'failed|P0002',
 	'a job: the failure is recorded');
