@@ -17,8 +17,9 @@ struct ConnectionOption {
 struct ConnectionOptions {
     // One entry for each keyword.
     std::vector<ConnectionOption> options;
-    // The name of the foreign server; empty for a connection string.
+    // The name of the foreign server and its OID; empty and 0 for a connection string.
     std::string server;
+    std::uint32_t server_oid = 0;
     // The options must contain a password, and the source must have asked for it.
     bool password_required = true;
     // A superuser has set every option (the foreign server of a superuser), so none is refused to other users.
@@ -76,6 +77,19 @@ struct ConnectionOptions {
         std::string name(host);
         name.append(":").append(value_or("port", "5432"));
         return name.append("/").append(value_or("dbname", value_or("user", "")));
+    }
+
+    // What determines which database and which of its rows are read, as text that may contain a secret. Connection strings that
+    // differ only in spelling have the same.
+    std::string place() const {
+        std::string text;
+        const auto add = [&](std::string_view value) {
+            text.append(std::to_string(value.size())).append(":").append(value);
+        };
+        for (const char *const keyword : {"service", "host", "hostaddr", "user", "options"}) add(value_or(keyword, ""));
+        add(value_or("port", "5432"));
+        add(value_or("dbname", value_or("user", "")));
+        return text;
     }
 
     // The name of the source in messages. It never contains a secret.

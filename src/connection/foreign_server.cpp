@@ -107,6 +107,7 @@ std::optional<ConnectionOptions> find_foreign_server(const std::string &name) {
     if (known == nullptr) throw std::bad_alloc();
     ConnectionOptions result;
     result.server = name;
+    result.server_oid = found.server->serverid;
     result.password_required = !waives_password(found);
     result.set_by_superuser = found.owned_by_superuser && wrapper_checks_mappings(found.wrapper->fdwname);
     append(result, known.get(), found.server->options);

@@ -7,7 +7,7 @@
 #include "server/sql_text.hpp"
 #include "request/option_arguments.hpp"
 #include "ledger/coverage.hpp"
-#include "ledger/run_key.hpp"
+#include "ledger/run_lock.hpp"
 
 namespace pgci {
 
@@ -218,7 +218,7 @@ void Jobs::lock_unchanged(const CopyRequest &request) const {
         raise(sqlstate::undefined_object, "job \"" + request.job + "\" was dropped while a run of it began",
               "Nothing was loaded.");
     if (DatumGetInt32(rows.front().value("version")) == request.job_version) return;
-    raise(sqlstate::target_changed, "job \"" + request.job + "\" was changed while a run of it began",
+    raise(sqlstate::not_in_prerequisite_state, "job \"" + request.job + "\" was changed while a run of it began",
           "Nothing was loaded. Call again.");
 }
 
@@ -231,7 +231,7 @@ void Jobs::bind_target(std::int64_t job_id, Oid target) const {
                      {int8_parameter(job_id), oid_parameter(target), text_parameter(name)})
             .processed;
     if (bound == 1) return;
-    raise(sqlstate::target_changed, "another run has loaded into another target of this job",
+    raise(sqlstate::not_in_prerequisite_state, "another run has loaded into another target of this job",
           "Name the target with its schema, and define the job again with or_replace => true.");
 }
 

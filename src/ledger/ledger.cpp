@@ -12,8 +12,7 @@ void Ledger::write_entries(std::int64_t run_id, const char *table_name, const st
                            const std::vector<Parameter> &parameters, std::int64_t count) const {
     const std::int64_t written = run_as_owner(table().owner(), statement, parameters).processed;
     if (written == count) return;
-    constexpr SqlState not_in_prerequisite_state{"55000"};
-    raise(not_in_prerequisite_state,
+    raise(sqlstate::not_in_prerequisite_state,
           std::string(table_name) + " has " + std::to_string(written) + " entries of run " + std::to_string(run_id) +
               " instead of " + (count == 1 ? "one" : std::to_string(count)),
           "Look for triggers and rules on the table, and for a trigger of the target that changes it.",
@@ -28,12 +27,12 @@ static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    add_entry(run_id, key, mode, method, ", column_time_zone", ", nullif($11, '')",
+    add_entry(run_id, key, mode, method, ", column_time_zone", ", nullif($14, '')",
               {text_parameter(key.column_time_zone)});
     return run_id;
 }
 
-// Inserts an entry. `columns` and `values` are added to those that every entry has; their parameters start at $11.
+// Inserts an entry. `columns` and `values` are added to those that every entry has; their parameters start at $14.
 void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view mode, std::string_view method,
                        const std::string &columns, const std::string &values,
                        const std::vector<Parameter> &more) const {
@@ -42,13 +41,15 @@ void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view 
          {user_parameter(), text_parameter(mode), text_parameter(method), int8_parameter(run_id)})
         parameters.push_back(parameter);
     parameters.insert(parameters.end(), more.begin(), more.end());
-    write_entries(run_id, runs,
-                  "INSERT INTO " + table().name() +
-                      " (target, source, query_hash, data_interval, job_id, owner, mode, method, run_id, attempt" +
-                      columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + interval_parameter(4) +
-                      ", $6, $7::oid, $8, $9, $10, (SELECT count(*) + 1 FROM " + table().name() + of_same_window(key) +
-                      ")" + values + ")",
-                  parameters, 1);
+    write_entries(
+        run_id, runs,
+        "INSERT INTO " + table().name() +
+            " (target, source, query_hash, data_interval, job_id, server, source_place, source_tables, owner, mode, "
+            "method, run_id, attempt" +
+            columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + window_parameter() +
+            ", $6, $7::oid, $8, $9, $10::oid, $11, $12, $13, (SELECT count(*) + 1 FROM " + table().name() + " WHERE " +
+            of_same_window(key) + ")" + values + ")",
+        parameters, 1);
 }
 
 std::int64_t Ledger::draw_run_id() const {
@@ -94,7 +95,7 @@ void Ledger::record_failure(const RunKey &key, std::string_view mode, std::strin
                             const RunFailure &failure) const {
     const std::int64_t run_id = draw_run_id();
     add_entry(run_id, key, mode, method, ", started_at, ended_at, status, sqlstate, message, detail, hint",
-              ", $11, clock_timestamp(), 'failed', $12, $13, nullif($14, ''), nullif($15, '')",
+              ", $14, clock_timestamp(), 'failed', $15, $16, nullif($17, ''), nullif($18, '')",
               {timestamp_parameter(started_at), text_parameter(failure.sqlstate()), text_parameter(failure.message),
                text_parameter(failure.detail), text_parameter(failure.hint)});
     notify_end(run_id);

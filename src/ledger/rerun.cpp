@@ -7,37 +7,36 @@
 
 namespace pgci {
 
+namespace {
+
 // A snapshot of the target that is older than what the last run wrote would leave its rows in the slice, and double
 // them.
-static void check_sees_last_run(const RunHistory &history, const RunKey &key) {
+void check_sees_last_run(const RunHistory &history, const RunKey &key) {
     if (!IsolationUsesXactSnapshot() || !history.has_written_unseen(key)) return;
-    raise(sqlstate::serialization_failure, "could not serialize access due to a concurrent run of the same window",
-          "Roll back and run again.", "The transaction began before that run ended.");
+    raise(sqlstate::serialization_failure,
+          "could not serialize access due to a concurrent run of an overlapping window", "Roll back and run again.",
+          "The transaction began before that run ended.");
 }
-
-namespace {
 
 // What is known of a window that is to be loaded.
 struct Known {
+    LoadedRuns runs{};
     bool is_loaded = false;    // all of it
     bool has_rows = false;     // rows of it are in the target, of all or a part of it
     bool is_unsettled = false; // because the run that loaded it came too early
-    std::string description{}; // of the run that wrote them
 };
 
 Known look_up(const CopyRequest &request, const RunHistory &history, const RunKey &key) {
-    Known known;
-    const std::optional<EarlierRun> earlier = history.find_earlier(key);
-    if (earlier) known.description = earlier->description;
-    known.has_rows = earlier.has_value();
-    known.is_loaded = earlier && !earlier->is_partial;
-    if (key.job_id == 0) return known;
-    const TimeSpan window = key.window->span();
-    const std::vector<TimeSpan> gaps = uncovered(window, Coverage(request.schema).find(key.job_id));
-    known.is_loaded = gaps.empty();
-    const bool is_covered_in_part = gaps != std::vector{window};
-    known.is_unsettled = known.has_rows && !is_covered_in_part && !earlier->is_partial;
-    known.has_rows = known.has_rows || is_covered_in_part;
+    Known known{.runs = history.find_loaded(key)};
+    known.is_loaded = known.runs.is_covered;
+    known.has_rows = known.runs.count > 0;
+    if (key.job_id != 0) {
+        const TimeSpan window = key.window->span();
+        const std::vector<TimeSpan> gaps = uncovered(window, Coverage(request.schema).find(key.job_id));
+        known.is_loaded = known.is_loaded || gaps.empty();
+        known.has_rows = known.has_rows || gaps != std::vector{window};
+    }
+    known.is_unsettled = known.runs.is_loaded && !known.is_loaded;
     return known;
 }
 
@@ -46,21 +45,36 @@ std::string describe_window(const CopyRequest &request, const RunKey &key) {
     return request.job.empty() ? window : window + " of job \"" + request.job + "\"";
 }
 
-[[noreturn]] void raise_loaded(const Known &known, const std::string &message, bool is_job) {
-    const std::string detail = known.description.empty()
-                                   ? "The record of the loaded windows has it."
-                                   : "According to copy_incremental_runs, " + known.description + ".";
+// What was done, and by whom if it was not an earlier run of the same job or call.
+std::string describe_earlier(const Known &known) {
+    if (known.runs.count > 0 && !known.runs.are_of_same_query && !known.runs.are_of_same_call)
+        return " was already loaded by another query";
+    const char *const by = known.runs.count == 0 || known.runs.are_of_same_call ? "" : " by another job or call";
+    return (known.is_unsettled ? " was loaded before it was settled"
+            : known.is_loaded  ? " was already loaded"
+                               : " was loaded in part") +
+           std::string(by);
+}
+
+const char *hint_for(const Known &known, bool is_job) {
+    if (known.runs.count > 0 && !known.runs.are_of_same_call)
+        return known.runs.are_of_same_query
+                   ? "on_rerun => 'skip' takes such windows as loaded. Call copy_incremental_forget() if the rows are "
+                     "gone."
+                   : "The queries read the same table. If they read different rows, define a job for each query with "
+                     "copy_incremental_create_job(). Otherwise use mode replace, upsert or skip.";
     if (known.is_unsettled)
-        raise(sqlstate::already_loaded, message,
-              "Mode append cannot load it again. Delete its rows and call copy_incremental_forget(); or define the job "
-              "with mode replace or upsert, or with settle => 'wait'.",
-              detail);
-    raise(sqlstate::already_loaded, message,
-          is_job
-              ? "Use copy_incremental_forget() if the rows are gone, or a job of mode replace, upsert or skip."
-              : "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if the "
-                "rows are gone.",
-          detail);
+        return "Mode append cannot load it again. Delete its rows and call copy_incremental_forget(); or use mode "
+               "replace or upsert, or settle => 'wait'.";
+    return is_job ? "Use copy_incremental_forget() if the rows are gone, or a job of mode replace, upsert or skip."
+                  : "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if "
+                    "the rows are gone.";
+}
+
+// According to the ledger, or to the coverage of the job.
+std::string detail_of(const Known &known) {
+    return known.runs.count > 0 ? "According to copy_incremental_runs, " + known.runs.description + "."
+                                : "The record of the loaded windows has it.";
 }
 
 } // namespace
@@ -70,22 +84,19 @@ bool may_begin(const CopyRequest &request, const RunHistory &history, const RunK
     if (request.mode != Mode::append) return true;
     const Known known = look_up(request, history, key);
     if (!known.has_rows) return true;
-    const std::string message =
-        describe_window(request, key) + (known.is_unsettled ? " was loaded before it was settled"
-                                         : known.is_loaded  ? " was already loaded"
-                                                            : " was loaded in part");
+    const std::string message = describe_window(request, key) + describe_earlier(known);
     const char *const text = message.c_str();
-    const char *const run = known.description.c_str();
+    const char *const runs = known.runs.description.c_str();
     // A part must not pass for the whole.
     const bool refuses = request.on_rerun == OnRerun::skip && !known.is_loaded;
     switch (refuses ? OnRerun::error : request.on_rerun) {
     case OnRerun::error:
-        raise_loaded(known, message, key.job_id != 0);
+        raise(sqlstate::already_loaded, message, hint_for(known, key.job_id != 0), detail_of(known));
     case OnRerun::skip:
-        pg_call([=] { ereport(NOTICE, (errmsg("%s, skipping", text), errdetail_internal("%s", run))); });
+        pg_call([=] { ereport(NOTICE, (errmsg("%s, skipping", text), errdetail_internal("%s", runs))); });
         return false;
     case OnRerun::run:
-        pg_call([=] { ereport(WARNING, (errmsg("%s, loading it again", text), errdetail_internal("%s", run))); });
+        pg_call([=] { ereport(WARNING, (errmsg("%s, loading it again", text), errdetail_internal("%s", runs))); });
         return true;
     }
     return true;

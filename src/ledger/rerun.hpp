@@ -6,9 +6,9 @@
 
 namespace pgci {
 
-// May the run begin? Of a window that was loaded before, append raises 55000, or says so in a NOTICE and is done
-// (false), or in a WARNING and goes on, as on_rerun has it; the other modes are harmless to repeat. Mode replace raises
-// 40001 in a transaction whose snapshot is older than the window's last run.
+// May the run begin? If a window that overlaps was loaded before, mode append raises PI001, issues a NOTICE and does nothing
+// (false), or issues a WARNING and continues, as on_rerun says; the other modes do not double rows. Mode replace raises 40001
+// in a transaction whose snapshot is older than the last run of an overlapping window.
 bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key);
 
 // May mode append load a window of local times? Raises 22023 if earlier runs have read the same column as local times of another

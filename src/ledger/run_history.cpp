@@ -12,13 +12,6 @@ namespace pgci {
 
 namespace {
 
-std::optional<TimestampTz> start_of(const RunKey &key) {
-    return key.window ? std::optional(key.window->start()) : std::nullopt;
-}
-std::optional<TimestampTz> end_of(const RunKey &key) {
-    return key.window ? std::optional(key.window->end()) : std::nullopt;
-}
-
 // The windows of the parameters $n and $n+1 as a relation: its place n from 1 on, and the interval.
 std::string windows_relation(int n) {
     return "(SELECT n, tstzrange(s, e) AS data_interval FROM unnest($" + std::to_string(n) + ", $" +
@@ -34,58 +27,97 @@ std::vector<std::size_t> places(const OwnerResult &row) {
 // The OID of the role that ran a run.
 constexpr const char *role_of_run = "owner::oid::bigint";
 
-std::string of_definition(const RunKey &key) {
-    return key.job_id != 0 ? " WHERE job_id = $6"
-                           : " WHERE job_id IS NULL AND target = $1::oid AND source = $2 AND query_hash = $3";
-}
+// The conditions below are on the table of runs, and have the parameters of a key.
+constexpr const char *into_target = "target = $1::oid";
+constexpr const char *overlaps = "(data_interval IS NULL OR $4 IS NULL OR data_interval && tstzrange($4, $5))";
+constexpr const char *from_source = "(server::oid <> 0 AND server::oid = $7::oid OR source_place = $8)";
 
-// The runs of a key. Those of a job are all whose window overlaps that of the key.
-std::string of_key(const RunKey &key) {
-    if (key.job_id == 0) return of_same_window(key);
-    return of_definition(key) + " AND data_interval && " + interval_parameter(4);
+std::vector<Oid> oids_of(const std::string &text) {
+    std::istringstream words(text);
+    return {std::istream_iterator<Oid>(words), {}};
 }
 
 } // namespace
 
-std::string interval_parameter(int n) {
-    const std::string start = "$" + std::to_string(n);
-    const std::string end = "$" + std::to_string(n + 1);
-    return "CASE WHEN " + start + " IS NOT NULL THEN tstzrange(" + start + ", " + end + ") END";
-}
+std::string window_parameter() { return "CASE WHEN $4 IS NOT NULL THEN tstzrange($4, $5) END"; }
 
 std::string of_same_window(const RunKey &key) {
-    return of_definition(key) + " AND data_interval IS NOT DISTINCT FROM " + interval_parameter(4);
+    return (key.job_id != 0
+                ? std::string("job_id = $6")
+                : std::string("job_id IS NULL AND query_hash = $3 AND ") + into_target + " AND " + from_source) +
+           " AND data_interval IS NOT DISTINCT FROM " + window_parameter();
 }
 
 std::vector<Parameter> key_parameters(const RunKey &key) {
-    return {int8_parameter(key.target),       text_parameter(key.source),
-            text_parameter(key.query_hash),   timestamp_parameter(start_of(key)),
-            timestamp_parameter(end_of(key)), Parameter{INT8OID, Int64GetDatum(key.job_id), key.job_id == 0}};
+    const auto bound = [&](TimestampTz (Window::*of)() const) {
+        return timestamp_parameter(key.window ? std::optional((*key.window.*of)()) : std::nullopt);
+    };
+    return {int8_parameter(key.target),
+            text_parameter(key.source.name),
+            text_parameter(key.query_hash),
+            bound(&Window::start),
+            bound(&Window::end),
+            Parameter{INT8OID, Int64GetDatum(key.job_id), key.job_id == 0},
+            int8_parameter(key.source.server),
+            text_parameter(key.source.place),
+            texts_parameter(key.source_tables)};
 }
 
 Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(static_cast<std::int64_t>(lock_class)); }
 
 RunHistory::RunHistory(Oid schema) : schema_(schema), table_(schema, "pgci_runs") {}
 
-std::optional<EarlierRun> RunHistory::find_earlier(const RunKey &key) const {
+LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
+    const std::string own = "coalesce(" + window_parameter() + ", tstzrange(NULL, NULL))";
+    const std::string no_job =
+        "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
+    // By runs of the same rows: another query may read others.
+    const auto covers = [&](const char *condition) {
+        return "coalesce(" + own +
+               " <@ range_agg(window_of_run) FILTER (WHERE status = 'succeeded' AND (query_hash = $3 OR job_id = $6) "
+               "AND " +
+               condition + "), false)";
+    };
     const OwnerResult row = run_as_owner(
         table_.owner(),
-        std::string("SELECT ") + role_of_run +
-            ", status, format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) FROM " + table_.name() +
-            of_key(key) + " AND status IN ('succeeded', 'partial') ORDER BY run_id DESC LIMIT 1",
+        "SELECT count(*), " + covers("true") + ", " +
+            // Of a run that did not look, it is known that its window had ended.
+            covers("coalesce(settled, upper(data_interval) <= ended_at, true)") +
+            ", coalesce(bool_or(CASE WHEN $6 IS NULL THEN has_no_job AND query_hash = $3 ELSE job_id = $6 END), "
+            "false), "
+            "coalesce(bool_or(query_hash = $3), false), "
+            "string_agg(CASE WHEN n <= 3 THEN format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) || "
+            "CASE WHEN window_of_run <> " +
+            own +
+            " THEN format(' of %s', coalesce(data_interval::text, 'the whole result')) ELSE '' END END, '; ' ORDER BY "
+            "n) "
+            "|| CASE WHEN count(*) > 3 THEN format('; and %s more', count(*) - 3) ELSE '' END, "
+            "string_agg(DISTINCT (" +
+            role_of_run +
+            ")::text, ' ') FROM (SELECT *, row_number() OVER (ORDER BY run_id DESC) AS n, "
+            "coalesce(data_interval, tstzrange(NULL, NULL)) AS window_of_run, " +
+            no_job + " AS has_no_job FROM " + table_.name() + " AS r WHERE status IN ('succeeded', 'partial') AND " +
+            overlaps + " AND (job_id = $6 OR " + into_target + " AND " + from_source +
+            " AND (query_hash = $3 OR source_tables && $9 AND ($6 IS NULL OR " + no_job + ")))) AS loaded",
         key_parameters(key), true);
-    if (!row.found()) return std::nullopt;
-    return EarlierRun{row.text(0) == "partial", static_cast<Oid>(row.number), row.text(1)};
+    return {.count = row.number,
+            .is_loaded = row.text(0) == "t",
+            .is_covered = row.text(1) == "t",
+            .are_of_same_call = row.text(2) == "t",
+            .are_of_same_query = row.text(3) == "t",
+            .description = row.text(4),
+            .owners = oids_of(row.text(5))};
 }
 
 std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const {
     // No two zones differ by more than two days.
-    const OwnerResult row = run_as_owner(
-        table_.owner(),
-        "SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM " + table_.name() +
-            " WHERE target = $1::oid AND source = $2 AND query_hash = $3 AND status IN ('succeeded', 'partial') AND "
-            "data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
-        key_parameters(key), true);
+    const OwnerResult row =
+        run_as_owner(table_.owner(),
+                     std::string("SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM ") + table_.name() +
+                         " WHERE " + into_target + " AND " + from_source +
+                         " AND query_hash = $3 AND status IN ('succeeded', 'partial') AND "
+                         "data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
+                     key_parameters(key), true);
     std::istringstream zones(row.text(0));
     return {std::istream_iterator<std::string>(zones), {}};
 }
@@ -102,8 +134,8 @@ bool RunHistory::has_written_unseen(const RunKey &key) const {
 
 TimestampTz RunHistory::last_written(const RunKey &key, bool latest_snapshot) const {
     return run_as_owner(table_.owner(),
-                        "SELECT coalesce(max(ended_at), '-infinity') FROM " + table_.name() + of_key(key) +
-                            " AND status NOT IN ('failed', 'crashed', 'skipped')",
+                        std::string("SELECT coalesce(max(ended_at), '-infinity') FROM ") + table_.name() + " WHERE " +
+                            into_target + " AND " + overlaps + " AND status NOT IN ('failed', 'crashed', 'skipped')",
                         key_parameters(key), latest_snapshot)
         .number;
 }

@@ -5,16 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "server/process_lock.hpp"
 #include "server/run_failure.hpp"
 #include "ledger/owner_statement.hpp"
 #include "ledger/run_key.hpp"
 
 namespace pgci {
 
-struct EarlierRun {
-    bool is_partial = false; // only some of its batches are there
-    Oid role = InvalidOid;   // who ran it; invalid if it was dropped
-    std::string description; // "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
+// The runs whose rows of a window are in the target already, completely or in part.
+struct LoadedRuns {
+    std::int64_t count = 0;
+    bool is_loaded = false;         // complete runs cover the window
+    bool is_covered = false;        // complete runs of windows that were settled, as far as that is known, cover it
+    bool are_of_same_call = false;  // one of them is of the same job, or none is of a job and one has the same query
+    bool are_of_same_query = false; // one of them has the same query
+    std::string description{};      // of the last ones: "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
+    std::vector<Oid> owners{};      // of all; invalid for a role that was dropped
 };
 
 struct RunState {
@@ -28,13 +34,15 @@ class RunHistory {
     // `schema` is the extension's.
     explicit RunHistory(Oid schema);
 
-    // The last run of the key whose rows are in the target, whole or in part.
-    std::optional<EarlierRun> find_earlier(const RunKey &key) const;
+    // The runs of windows that overlap that of the key, from the same source into the same target, which may have loaded the
+    // same rows: those of the same job; those of the same query; and, unless both are of jobs, those that read one of the same
+    // tables.
+    LoadedRuns find_loaded(const RunKey &key) const;
     // The time zones of the local times that runs of the key's target, source and query have read, in windows around the key's.
     std::vector<std::string> find_column_zones(const RunKey &key) const;
-    // Did a run of the key write to the target at this moment or later?
+    // Did a run whose window overlaps that of the key write to the target at this moment or later?
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
-    // Did a run of the key write what this transaction does not see? From REPEATABLE READ on that can be.
+    // Did such a run write what this transaction does not see? From REPEATABLE READ on that can be.
     bool has_written_unseen(const RunKey &key) const;
     // May the current user see the runs of a role? His own, those of roles he is a member of, all for the ledger's owner.
     bool may_see_runs_of(Oid role) const;
@@ -58,11 +66,11 @@ class RunHistory {
     OwnTable table_;
 };
 
-// The interval of parameters $n and $n+1 of a statement; NULL, where they are.
-std::string interval_parameter(int n);
-// $1 to $6 of a statement that speaks of a key: target, source, query, window and job.
+// $1 to $9 of a statement about a key: target, source, query, window, job, and what else tells sources and queries apart.
 std::vector<Parameter> key_parameters(const RunKey &key);
-// A WHERE clause with these parameters: the runs of exactly the same window.
+// The window of these parameters as an expression; NULL for a whole result.
+std::string window_parameter();
+// A condition with these parameters: the runs of the same job, or calls of the same query, of exactly the same window.
 std::string of_same_window(const RunKey &key);
 // As pg_locks shows it.
 Parameter lock_class_parameter(LockClass lock_class);

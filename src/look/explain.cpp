@@ -1,5 +1,7 @@
 #include "look/explain.hpp"
 
+#include <algorithm>
+
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 #include "server/subtransaction.hpp"
@@ -83,7 +85,7 @@ std::string other_options(RequestOptions options) {
 
 void explain_request(Explanation &explanation, PreparedRun &run) {
     explanation.add("source",
-                    run.key().source + ", PostgreSQL " + version_text(run.source().connection().server_version()));
+                    run.key().source.name + ", PostgreSQL " + version_text(run.source().connection().server_version()));
     if (const std::string options = other_options(static_cast<const RequestOptions &>(run.request())); !options.empty())
         explanation.add("options", options);
     explanation.add("window", "[" + run.window()->text().start + ", " + run.window()->text().end + ")");
@@ -198,11 +200,14 @@ bool may_select_or_insert(const Target &target) {
 }
 
 // A user without privileges on the target is told of no run but those that copy_incremental_runs shows to him.
-void explain_earlier_run(Explanation &explanation, const PreparedRun &run) {
+void explain_earlier_runs(Explanation &explanation, const PreparedRun &run) {
     const RunHistory history(run.request().schema);
-    const std::optional<EarlierRun> earlier = history.find_earlier(run.key());
-    if (!earlier || (!may_select_or_insert(run.target()) && !history.may_see_runs_of(earlier->role))) return;
-    explanation.add("earlier run", earlier->description + (earlier->is_partial ? ", a part of the window" : ""));
+    const LoadedRuns runs = history.find_loaded(run.key());
+    if (runs.count == 0) return;
+    const bool may_see =
+        std::all_of(runs.owners.begin(), runs.owners.end(), [&](Oid owner) { return history.may_see_runs_of(owner); });
+    if (!may_see && !may_select_or_insert(run.target())) return;
+    explanation.add("earlier runs", runs.description + (runs.is_loaded ? "" : ", a part of the window"));
     if (run.request().mode == Mode::append)
         explanation.add("warning", "mode append does not load a window again, unless on_rerun is 'run'");
 }
@@ -223,7 +228,7 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
         explain_rights(explanation, plan->statements.insert, missing);
         if (statement) explain_source(explanation, run, *statement);
     }
-    explain_earlier_run(explanation, run);
+    explain_earlier_runs(explanation, run);
     return explanation.take();
 }
 

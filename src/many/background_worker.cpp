@@ -16,6 +16,7 @@
 #include "server/settings.hpp"
 #include "server/subtransaction.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
 #include "many/window_run.hpp"
 #include "many/worker_protocol.hpp"

@@ -4,6 +4,7 @@
 #include "connection/conninfo.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
 
 namespace pgci {
@@ -19,11 +20,10 @@ void load(Oid schema, const WindowTask &task, WindowResult &result) {
     if (!task.looks_back) request.lookback = 0;
     request.is_one_of_many = true;
     request.refuses_unsettled = request.mode == Mode::append;
-    RunKey key;
-    key.job_id = job.id;
-    key.set_window(Window::of_span(task.span, job.zone()), job.grid());
+    // A call may have loaded it, or another session while this one waits for it.
+    if (!task.is_again && request.on_rerun == OnRerun::error) request.on_rerun = OnRerun::skip;
     result.stops_job = false;
-    if (!RunLock::try_take(key)) {
+    if (!mark_windows(job.id, {task.span})) {
         result.end = WindowEnd::is_busy;
     } else if (!task.is_again && uncovered(task.span, Coverage(schema).find(job.id)).empty()) {
         result.end = WindowEnd::was_loaded;
@@ -44,12 +44,12 @@ std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner
     }
 }
 
-// Returns the name of the source in the ledger, if it can be determined.
-std::string find_source(const Jobs &jobs, const Job &job) {
-    std::string source;
+// Returns the source, if it can be determined.
+SourceIdentity find_source(const Jobs &jobs, const Job &job) {
+    SourceIdentity source;
     const std::optional<RunFailure> failure =
         in_subtransaction([&] { source = identify_source(resolve_source(jobs.source_of(job))); });
-    return failure ? "unknown" : source;
+    return failure ? SourceIdentity{.name = "unknown"} : source;
 }
 
 } // namespace
@@ -81,7 +81,6 @@ void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, Ti
     RunKey key{.target = job.target,
                .source = find_source(Jobs(schema), job),
                .query_hash = hash_query(request.query_template, request.window_column),
-               .window = std::nullopt,
                .job_id = job.id};
     if (span) key.window = Window::of_span(*span, job.zone());
     Ledger(schema).record_failure(key, word_of(request.mode), word_of(request.method), started_at, failure);

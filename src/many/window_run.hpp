@@ -5,7 +5,6 @@
 
 #include "server/run_failure.hpp"
 #include "ledger/jobs.hpp"
-#include "ledger/run_key.hpp"
 #include "run/run_scope.hpp"
 
 namespace pgci {

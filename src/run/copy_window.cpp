@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "source/source_plan.hpp"
+#include "ledger/coverage.hpp"
 #include "ledger/progress.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
@@ -61,6 +62,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     if (!run.open_in_turn(ledger)) {
         // A run that begins here has no entry yet.
         if (request.run_id != 0) ledger.end_skipped(request.run_id);
+        // Other runs have loaded all of it, perhaps calls or another job.
+        if (request.job_id != 0) Coverage(request.schema).add(request.job_id, run.window()->span());
         return 0;
     }
     const std::optional<bool> is_settled = run.settle();

@@ -11,6 +11,7 @@
 #include "ledger/run_key.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/lost_columns.hpp"
+#include "ledger/run_lock.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
 
@@ -46,12 +47,9 @@ void check_lag(const Interval &lag) {
 // Sets the source of the job. Refuses a secret: everyone who reads the table could read it, and every dump would contain it.
 void set_source(Job &job) {
     const ConnectionOptions options = resolve_source(job.request.src_conninfo);
-    job.source = identify_source(options);
-    if (!options.server.empty()) {
-        const char *const server = options.server.c_str();
-        job.server = pg_call([=] { return get_foreign_server_oid(server, false); });
-        return;
-    }
+    job.source = identify_source(options).name;
+    job.server = options.server_oid;
+    if (!options.server.empty()) return;
     for (const char *const secret : {"password", "sslpassword", "sslkey", "oauth_client_secret"})
         if (options.find(secret) != nullptr)
             raise(sqlstate::invalid_parameter,

@@ -75,6 +75,7 @@ void LoadRun::record_success() {
         statistics.source_rows = check->source_rows();
     }
     ledger.record(run_id, statistics, "succeeded");
+    prepared.release_claim();
     // A window that is not settled may miss rows. It does not join the coverage, so that it is loaded again.
     const RunKey &key = prepared.key();
     if (key.job_id == 0) return;

@@ -8,6 +8,7 @@
 #include "source/window_column.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/rerun.hpp"
+#include "ledger/run_lock.hpp"
 #include "target/batch_relation.hpp"
 #include "target/precision.hpp"
 #include "target/same_relation.hpp"
@@ -37,7 +38,6 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
       column_zone_(request.column_time_zone ? TimeZone::resolve(request.column_time_zone->c_str()) : zone_) {
     key_.window = request.window(zone_);
     key_.job_id = request.job_id;
-    if (request.grid) key_.set_window(*key_.window, *request.grid);
 }
 
 // What needs no connection.
@@ -56,6 +56,7 @@ void PreparedRun::resolve() {
 void PreparedRun::connect() {
     source_.emplace(*options_, zone_, memory_);
     describe();
+    key_.source_tables = source_->find_tables(*written_query_);
 }
 
 void PreparedRun::find_target() {
@@ -73,27 +74,32 @@ void PreparedRun::open() {
     find_target();
 }
 
-bool PreparedRun::take_turn(const Ledger &ledger) {
+void PreparedRun::make_claim() {
     key_.target = target_->oid();
-    if (request_.job_id != 0) Jobs(request_.schema).lock_unchanged(request_);
-    turn_.emplace(key_, request_.commit_batches);
-    return may_begin(request_, ledger, key_);
+    if (request_.job_id != 0) {
+        Jobs(request_.schema).lock_unchanged(request_);
+        // Another session may have marked them: this one waits for it below.
+        (void)mark_windows(request_.job_id, request_.grid->windows(key_.window->span(), most_marked_windows + 1));
+    }
+    claim_.emplace(request_.schema, key_, request_.mode == Mode::append, request_.commit_batches);
 }
 
 bool PreparedRun::open_in_turn(const Ledger &ledger) {
     resolve();
-    if (target_) {
-        if (!take_turn(ledger)) return false;
-        connect();
-        check_column_zone(request_, ledger, key_, column_zone_);
-        return true;
-    }
+    const bool is_named = target_.has_value();
+    if (is_named) make_claim();
     const TimestampTz before_source = GetCurrentTimestamp();
     connect();
-    find_target();
-    if (!take_turn(ledger)) return false;
-    // What an earlier run of the window has written must not be newer than what this one reads.
-    if (turn_->had_to_wait() || ledger.has_written_since(key_, before_source)) restart_source();
+    if (!is_named) {
+        find_target();
+        make_claim();
+        // What an earlier run has written must not be newer than what this one reads.
+        if (ledger.has_written_since(key_, before_source)) restart_source();
+    }
+    if (!may_begin(request_, ledger, key_)) {
+        claim_->release();
+        return false;
+    }
     check_column_zone(request_, ledger, key_, column_zone_);
     return true;
 }
@@ -159,8 +165,8 @@ std::optional<bool> PreparedRun::settle() {
     const SettledState state =
         settle_window(*source_, zone_, *key_.window, request_.settle, request_.refuses_unsettled);
     if (state.has_restarted) describe();
-    // A transaction that ended just before the source was asked is not in the snapshot, and the job would never load its rows.
-    if (key_.job_id != 0 && state.is_settled.value_or(false) && !state.has_restarted) restart_source();
+    // A transaction that ended just before the source was asked is not in the snapshot, and its rows would never be loaded.
+    if (state.is_settled.value_or(false) && !state.has_restarted) restart_source();
     return state.is_settled;
 }
 

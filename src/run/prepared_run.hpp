@@ -4,6 +4,7 @@
 
 #include "request/copy_request.hpp"
 #include "source/source_session.hpp"
+#include "ledger/claim.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "target/target.hpp"
@@ -23,9 +24,11 @@ class PreparedRun {
     void open();
     // Connects and has the query described, and does not look for the target.
     void look_at_source();
-    // As open() does, for a run that loads. It first waits until no other run of the same key is under way, and reads a snapshot of the
-    // source that was taken after that. False if `on_rerun` says that there is nothing to do.
+    // As open() does, for a run that loads. It waits until no run of an overlapping window into the target is active, and reads a
+    // snapshot of the source that was taken after that. False if `on_rerun` says that there is nothing to do.
     bool open_in_turn(const Ledger &ledger);
+    // To be called when the run has written its last row, in its last transaction: others may follow when that ends.
+    void release_claim() const { claim_->release(); }
     // Does what the option `settle` says about a window into which the source may still commit rows. Returns whether the
     // window is settled; nothing where that is not known.
     std::optional<bool> settle();
@@ -66,7 +69,7 @@ class PreparedRun {
     void resolve();
     void connect();
     void find_target();
-    bool take_turn(const Ledger &ledger);
+    void make_claim();
     void restart_source();
     void describe();
     void bind();
@@ -82,7 +85,7 @@ class PreparedRun {
     std::optional<SourceQuery> query_{};
     std::string replace_where_{}; // with the window put in
     std::optional<ConnectionOptions> options_{};
-    std::optional<RunLock> turn_{};
+    std::optional<Claim> claim_{};
     std::optional<SourceSession> source_{};
     std::vector<SourceColumn> columns_{};
     std::optional<Target> target_{};

@@ -58,17 +58,18 @@ inline constexpr SqlState ambiguous_target{"42P09"};
 inline constexpr SqlState no_such_key{"42P10"};
 inline constexpr SqlState outside_slice{"44000"};
 inline constexpr SqlState no_rows{"P0002"};
-inline constexpr SqlState already_loaded{"55000"};
 inline constexpr SqlState too_many_rejects{"54000"};
 inline constexpr SqlState too_complex{"54001"};
 inline constexpr SqlState too_many_columns{"54011"};
-inline constexpr SqlState target_changed{"55000"};
-inline constexpr SqlState not_settled{"55000"};
+inline constexpr SqlState not_in_prerequisite_state{"55000"};
 inline constexpr SqlState rows_do_not_match{"22000"};
 inline constexpr SqlState out_of_descriptors{"53000"};
 inline constexpr SqlState out_of_memory{"53200"};
 inline constexpr SqlState object_in_use{"55006"};
 inline constexpr SqlState crashed{"57P02"};
+// Of this extension: PostgreSQL has no class PI.
+inline constexpr SqlState already_loaded{"PI001"};
+inline constexpr SqlState not_settled{"PI002"};
 inline constexpr SqlState internal_error{"XX000"};
 } // namespace sqlstate
 

@@ -18,8 +18,8 @@ void check_extension() {
 }
 
 void raise_extension_dropped() {
-    constexpr SqlState not_in_prerequisite_state{"55000"};
-    raise(not_in_prerequisite_state, "extension \"pg_copy_incremental\" was dropped while the run was under way",
+    raise(sqlstate::not_in_prerequisite_state,
+          "extension \"pg_copy_incremental\" was dropped while the run was under way",
           "Create the extension again. Nothing records what the run had committed before.");
 }
 

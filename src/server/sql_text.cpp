@@ -26,4 +26,18 @@ std::string quote_literal(std::string_view text) {
     return "E" + quote(doubled, '\'');
 }
 
+std::string array_literal(const std::vector<std::string> &elements) {
+    std::string literal = "{";
+    for (const std::string &element : elements) {
+        if (literal.size() > 1) literal += ',';
+        literal += '"';
+        for (const char c : element) {
+            if (c == '"' || c == '\\') literal += '\\';
+            literal += c;
+        }
+        literal += '"';
+    }
+    return literal + "}";
+}
+
 } // namespace pgci

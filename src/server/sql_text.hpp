@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgci {
 
@@ -11,5 +12,8 @@ std::string quote_identifier(std::string_view name);
 
 // Returns the text as a string constant that has the same meaning for each value of standard_conforming_strings.
 std::string quote_literal(std::string_view text);
+
+// Returns an array of texts as PostgreSQL reads it.
+std::string array_literal(const std::vector<std::string> &elements);
 
 } // namespace pgci

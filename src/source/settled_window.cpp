@@ -101,7 +101,7 @@ void wait_until_settled(SourceSession &source, const TimeZone &zone, const Windo
 void warn_unsettled(const Window &window, const Unsettled &state) {
     const std::string text = message(window);
     pg_call([&] {
-        ereport(WARNING, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg_internal("%s", text.c_str()),
+        ereport(WARNING, (errcode(sqlstate::not_settled.packed()), errmsg_internal("%s", text.c_str()),
                           errdetail_internal("%s", state.reason.c_str()), errhint("%s", hint)));
     });
 }

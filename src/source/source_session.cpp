@@ -180,6 +180,31 @@ SourceSession::TableName SourceSession::table_name(Oid table) {
     return {found.name(0, 0), found.name(0, 1)};
 }
 
+std::vector<std::string> SourceSession::find_tables(const SourceQuery &query) {
+    if (query.relations().empty()) return {};
+    std::vector<std::string> names;
+    for (const WrittenName &name : query.relations())
+        names.push_back((name.schema.empty() ? "" : quote_identifier(name.schema) + ".") +
+                        quote_identifier(name.relation));
+    const auto count = static_cast<std::int64_t>(names.size());
+    const Answer found = ask(
+        connection_,
+        {.kind = "the question about the query's tables",
+         .statement =
+             RemoteConnection::Statement{
+                 .sql = "SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM "
+                        "pg_catalog.unnest($1::pg_catalog.text[]) AS u(name) JOIN pg_catalog.pg_class AS c ON c.oid "
+                        "OPERATOR(pg_catalog.=) pg_catalog.to_regclass(u.name)::pg_catalog.oid JOIN "
+                        "pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace ORDER BY 1",
+                 .parameters = {array_literal(names)}},
+         .least_rows = 0,
+         .most_rows = count,
+         .most_bytes = 300 * count});
+    std::vector<std::string> tables;
+    for (std::size_t i = 0; i < found.rows(); ++i) tables.push_back(found.text(i, 0));
+    return tables;
+}
+
 std::vector<std::string> SourceSession::type_names(const std::vector<SourceColumn> &columns) {
     std::string types;
     std::string modifiers;

@@ -51,6 +51,9 @@ class SourceSession {
     };
     TableName table_name(Oid table);
 
+    // Returns the relations that a query names as schema.relation, quoted, in alphabetical order and each once.
+    std::vector<std::string> find_tables(const SourceQuery &query);
+
     // Returns the type names of the columns at the source, with modifiers.
     std::vector<std::string> type_names(const std::vector<SourceColumn> &columns);
 

@@ -3,7 +3,7 @@
 #include "request/copy_arguments.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
-#include "ledger/run_key.hpp"
+#include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
 #include "run/define_job.hpp"
 #include "sql/job_arguments.hpp"

@@ -56,8 +56,9 @@ void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<Source
             const std::string &slice) {
     LoadPlan now = make_plan(request, columns, target, slice);
     if (now.map != plan.map)
-        raise(sqlstate::target_changed, "columns of target " + target.name() + " changed while the run was under way",
-              "Run it again.", "The rows that the source sends no longer fit them.");
+        raise(sqlstate::not_in_prerequisite_state,
+              "columns of target " + target.name() + " changed while the run was under way", "Run it again.",
+              "The rows that the source sends no longer fit them.");
     plan.statements = std::move(now.statements);
     plan.insert = std::move(now.insert);
     plan.columns = std::move(now.columns);

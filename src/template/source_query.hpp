@@ -43,6 +43,8 @@ class SourceQuery {
 
     // The relation of the top-level FROM clause, if the parser of this server finds exactly one item, a relation.
     const std::optional<WrittenName> &only_relation() const { return facts_.only_relation; }
+    // All relations that the query names; none if the parser of this server cannot read it.
+    const std::vector<WrittenName> &relations() const { return facts_.relations; }
 
     // How the template restricts rows to the window.
     const WindowBounds &bounds() const { return bounds_; }

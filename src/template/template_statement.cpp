@@ -3,6 +3,7 @@
 #include "server/subtransaction.hpp"
 #include "server/user_text.hpp"
 #include "template/parse_tree.hpp"
+#include "template/written_relations.hpp"
 
 namespace pgci {
 
@@ -64,6 +65,10 @@ bool is_plain(const SelectStmt *select) {
     return true;
 }
 
+WrittenName name_of(const RangeVar *relation) {
+    return {relation->schemaname != nullptr ? relation->schemaname : "", relation->relname};
+}
+
 } // namespace
 
 bool selects_plainly(const std::string &text) {
@@ -112,7 +117,11 @@ QueryFacts check_statement(const std::string &text) {
     const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
     QueryFacts facts{.is_limited = select->limitCount != nullptr || select->limitOffset != nullptr};
     if (const RangeVar *const relation = only_relation_of(select); relation != nullptr)
-        facts.only_relation = {relation->schemaname != nullptr ? relation->schemaname : "", relation->relname};
+        facts.only_relation = name_of(relation);
+    const List *const relations =
+        pg_call([=] { return find_written_relations(static_cast<const RawStmt *>(linitial(statements))->stmt); });
+    for (int i = 0; i < list_length(relations); ++i)
+        facts.relations.push_back(name_of(static_cast<const RangeVar *>(list_nth(relations, i))));
     return facts;
 }
 

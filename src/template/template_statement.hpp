@@ -24,7 +24,8 @@ StatementKind kind_of_statement(const std::string &text);
 struct QueryFacts {
     // The relation of the top-level FROM clause; nothing for a join, a subquery, a function or no FROM.
     std::optional<WrittenName> only_relation{};
-    bool is_limited = false; // the query has a top-level LIMIT or OFFSET
+    std::vector<WrittenName> relations{}; // all that the query names, also in subqueries
+    bool is_limited = false;              // the query has a top-level LIMIT or OFFSET
 };
 
 // Raises 25006 for a statement that writes, 42601 for one that is not a query. Returns no facts for SQL that this

@@ -60,6 +60,7 @@ my @kinds = (
 	[ qr/^EXPLAIN \(FORMAT JSON\) /, 'estimate as JSON' ],
 	[ qr/^SELECT CASE WHEN .*pg_prepared_xacts/s, 'settled' ],
 	[ qr/^SELECT n\.nspname, c\.relname FROM pg_catalog\.pg_class/, 'table name' ],
+	[ qr/^SELECT DISTINCT pg_catalog\.format\(/, 'tables of the query' ],
 	[ qr/^SELECT pg_catalog\.format_type/, 'type names' ],
 	[ qr/^SELECT c\.reltuples/, 'size of a table' ],
 	[ qr/^SELECT CASE WHEN a\.attnotnull/, 'window column' ],

@@ -159,6 +159,7 @@ sub shown
 {
 	my ($self, $format) = @_;
 	return [ 'QUERY PLAN', 114, $format ] if $self->{sql} =~ /^EXPLAIN/;
+	return [ 'format', 25, $format ] if $self->{sql} =~ /to_regclass/;
 	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
 }
 
@@ -212,6 +213,11 @@ sub execute
 		# Like PostgreSQL: the header is sent with the first row.
 		push @$unit, map { copy_data($_) } $header . (shift(@rows) // ''), @rows, pack('n', 65535);
 		push @$unit, message('c'), complete("COPY $self->{rows}");
+	}
+	elsif ($sql =~ /to_regclass/)
+	{
+		$self->{point} = 'tables';
+		push @$unit, row('public.rows'), complete('SELECT 1');
 	}
 	elsif ($sql =~ /pg_class/)
 	{

@@ -39,7 +39,7 @@ sub start_meeting
 		CREATE TRIGGER fail BEFORE INSERT ON keyed FOR EACH ROW
 		  WHEN (new.id = nullif(current_setting('test.fail', true), '')::int) EXECUTE FUNCTION fail();
 		CREATE SERVER other_name FOREIGN DATA WRAPPER postgres_fdw
-		  OPTIONS (host '127.0.0.1', port '$port', dbname 'postgres');
+		  OPTIONS (host 'localhost', port '$port', dbname 'postgres');
 		CREATE USER MAPPING FOR CURRENT_USER SERVER other_name OPTIONS (user 'etl_reader', password '$TwoServers::password');
 		SQL
 
@@ -76,7 +76,7 @@ sub start_anew
 	return;
 }
 
-our $waiting = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71 AND NOT granted);
+our $waiting = q(SELECT count(*) FROM pg_locks WHERE NOT granted AND (locktype = 'transactionid' OR locktype = 'advisory' AND objsubid = 71));
 our $held = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 71);
 
 # Starts a second run and returns when it waits for the first.

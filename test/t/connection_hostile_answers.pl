@@ -81,8 +81,10 @@ my @statements = (
 	[ 'begin of another snapshot', 'copy_incremental settle wait', 'begin', 2 ],
 	[ 'begin of a start', 'copy_incremental_start', 'begin', 1 ],
 	[ 'prepare', 'copy_incremental', 'prepare', 1 ],
-	[ 'describe', 'copy_incremental', 'describe', 1 ],
+	[ 'describe', 'copy_incremental settle ignore', 'describe', 1 ],
+	[ 'describe in another snapshot', 'copy_incremental', 'describe', 2 ],
 	[ 'table name', 'copy_incremental by name', 'table name', 1 ],
+	[ 'tables of the query', 'copy_incremental', 'tables of the query', 1 ],
 	[ 'settled', 'copy_incremental', 'settled', 1 ],
 	[ 'settled, wait', 'copy_incremental settle wait', 'settled', 1 ],
 	[ 'settled, error', 'copy_incremental settle error', 'settled', 1 ],
@@ -127,12 +129,15 @@ my %by_both = (
 	# A description without columns is that of a statement that returns none.
 	'describe' => { 'wrong formats' => 'same', map { $_ => $no_query } 'no columns', '1,600 columns', 'NULLs', 'no row', 'empty texts',
 		'a negative number', 'a number of 20 digits' },
+	'describe in another snapshot' => { 'wrong formats' => 'same', map { $_ => $no_query } 'no columns', '1,600 columns', 'NULLs', 'no row', 'empty texts',
+		'a negative number', 'a number of 20 digits' },
 	'describe with the window' => { 'wrong formats' => 'same', map { $_ => $no_query } 'no columns', 'no row' },
+	'tables of the query' => { map { $_ => 'same' } 'no row', 'one column', 'a negative number', 'a number of 20 digits', 'empty texts' },
 	'table name' => { map { $_ => $no_target } 'a negative number', 'a number of 20 digits' },
 	# The first column is why a window is not settled, the second numbers of transactions.
 	'settled' => { %no_transactions, 'a number of 20 digits' => 'same' },
 	'settled, wait' => { %no_transactions, 'a number of 20 digits' => 'same' },
-	'settled, error' => { %no_transactions, 'a number of 20 digits' => [ qr/^55000$/, qr/is not settled/ ] },
+	'settled, error' => { %no_transactions, 'a number of 20 digits' => [ qr/^PI002$/, qr/is not settled/ ] },
 	'settled, explain' => { %no_transactions, 'a number of 20 digits' => 'another' },
 	# An estimate that is not understood is none.
 	'estimate' => { map { $_ => 'same' } keys %any_text },

@@ -15,7 +15,7 @@ my %append = (%target, 'by method copy' => { method => q('copy') });
 for my $how (sort keys %append)
 {
 	my %into = %{ $append{$how} };
-	for my $case ([ error => '55000', '' ], [ skip => '00000', '0' ], [ run => '00000', '500' ])
+	for my $case ([ error => 'PI001', '' ], [ skip => '00000', '0' ], [ run => '00000', '500' ])
 	{
 		my ($on_rerun, $sqlstate, $out) = @$case;
 		my $name = "append, target $how, on_rerun $on_rerun";
@@ -23,7 +23,7 @@ for my $how (sort keys %append)
 		start_anew();
 		is($first->query_safe("BEGIN; $call"), 500, "$name: the first loads");
 		my $second = start_second($name, $call);
-		is($watcher->query_safe(<<~SQL), "Lock|advisory|{$first_pid}", "$name: the wait is visible");
+		is($watcher->query_safe(<<~SQL), "Lock|transactionid|{$first_pid}", "$name: the wait is visible");
 			SELECT wait_event_type, wait_event, pg_blocking_pids(pid) FROM pg_stat_activity WHERE application_name = 'second'
 			SQL
 		$first->query_safe('COMMIT');
@@ -114,7 +114,7 @@ fails_with($destination, "SET statement_timeout = '300ms'; " . call('append', ta
 	qr/statement timeout/, 'statement_timeout');
 fails_with($destination, "SET lock_timeout = '50ms'; SET timezone = 'UTC'; " . range_call("[$day, 2018-07-30)", 'UTC'), '55P03',
 	qr/lock timeout/, 'a range of the same window is the same run');
-is($watcher->query_safe($held), 1, 'who gave up waits no more');
+is($watcher->query_safe($waiting), 0, 'who gave up waits no more');
 
 sub range_call
 {
@@ -127,19 +127,28 @@ sub range_call
 
 # Who need not wait, while the first is held open.
 my $source_port = $source->port;
-my $other_source = "'host=127.0.0.1 port=$source_port dbname=postgres user=etl_reader password=$TwoServers::password'";
+my $other_source = "'hostaddr=127.0.0.1 port=$source_port dbname=postgres user=etl_reader password=$TwoServers::password'";
 for my $other (
 	[ 'another day', call('append', target => q('rows'), day => '2018-07-30') ],
-	[ 'an hour of the day', range_call("[$day 00:00, $day 01:00)", 'UTC') ],
-	[ 'the same day elsewhere', call('append', target => q('rows'), time_zone => q('Asia/Tokyo')) ],
 	[ 'another foreign server', call('append', target => q('rows'), src_conninfo => q('other_name')) ],
 	[ 'a connection string', call('append', target => q('rows'), src_conninfo => $other_source) ],
-	[ 'another template', call('append', target => q('rows'), query => "$query AND true") ],
+	[ 'an hour of the next day', range_call('[2018-07-30 00:00, 2018-07-30 01:00)', 'UTC') ],
 	[ 'another target', call('append', target => q('keyed')) ])
 {
 	my ($name, $call) = @$other;
 	my ($status, $out, $err) = $destination->psql('postgres', "SET lock_timeout = '1s'; BEGIN; $call");
 	is("$status $err", '0 ', "$name does not wait");
+}
+# Who must wait: whose window overlaps.
+for my $other (
+	[ 'an hour of the day', range_call("[$day 00:00, $day 01:00)", 'UTC') ],
+	[ 'the same day elsewhere', call('append', target => q('rows'), time_zone => q('Asia/Tokyo')) ],
+	[ 'another template', call('append', target => q('rows'), query => "$query AND true") ],
+	[ 'the whole table', copy_sql('SELECT * FROM rows', undef, target => q('rows')) ],
+	[ 'mode replace from another source', call('replace', target => q('rows'), src_conninfo => $other_source) ])
+{
+	my ($name, $call) = @$other;
+	fails_with($destination, "SET lock_timeout = '50ms'; BEGIN; $call", '55P03', qr/lock timeout/, "$name waits");
 }
 $first->query_safe('ROLLBACK');
 
@@ -161,7 +170,7 @@ for my $how (sort keys %target)
 	my @runs = map { start_client($destination, 'one of many', call('append', %{ $target{$how} })) } 1 .. 20;
 	my %ended;
 	$ended{ join ' ', (end_of_client($_))[ 0, 1 ] }++ for @runs;
-	is(join(', ', map { "$_: $ended{$_}" } sort keys %ended), '00000 500: 1, 55000 : 19', "20 at once, target $how");
+	is(join(', ', map { "$_: $ended{$_}" } sort keys %ended), '00000 500: 1, PI001 : 19', "20 at once, target $how");
 	rows_are("20 at once, target $how", 500);
 	is($destination->safe_psql('postgres', 'SELECT count(*), sum(rows_written) FROM copy_incremental_runs'), '1|500',
 		"20 at once, target $how: the ledger");
@@ -199,7 +208,7 @@ for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 				ok(poll_session($watcher, $waiting, 1), "$name: it waits");
 				$first->query_safe('COMMIT');
 			}
-			ends_with("$name: refused", $second, $mode eq 'append' ? '55000' : '40001');
+			ends_with("$name: refused", $second, $mode eq 'append' ? 'PI001' : '40001');
 			rows_are($name, 501, $table);
 			next if $mode eq 'append';
 			$destination->safe_psql('postgres', "BEGIN ISOLATION LEVEL $level; $call; COMMIT");

@@ -105,7 +105,7 @@ ok(wait_until($destination, "SELECT count(*) = 1 FROM copy_incremental_runs WHER
 	'client lost: committed');
 kill 'KILL', $psql;
 is((end_of_client($client))[1], '', 'client lost: it had no answer');
-fails_with($destination, call('append'), '55000', qr/was already loaded/, 'client lost: again');
+fails_with($destination, call('append'), 'PI001', qr/was already loaded/, 'client lost: again');
 is(difference('append', $all), 0, 'client lost: exact');
 
 $_->stop for $source, $destination;

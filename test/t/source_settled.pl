@@ -13,16 +13,16 @@ $source->safe_psql('postgres', q[INSERT INTO events VALUES (1, '2018-07-29 12:00
 sub said
 {
 	my ($query, $day, %argument) = @_;
-	return one_line($destination, 'verbose', "TRUNCATE events", copy_sql($query, $day, %argument)) =~ s/WARNING:  01000: .*? wrote \d rows//r;
+	return one_line($destination, 'verbose', "TRUNCATE events, pgci_runs", copy_sql($query, $day, %argument)) =~ s/WARNING:  01000: .*? wrote \d rows//r;
 }
 my $query = 'SELECT * FROM events WHERE at >= $1 AND at < $2';
 my $unsettled = qr/window [^ ]+ is not settled: the source may still commit rows of it/;
 my $today = $destination->safe_psql('postgres', 'SELECT current_date');
 
 is(said($query, '2018-07-29'), '1', 'a window of the past: nothing to say');
-like(said($query, $today), qr/^1WARNING:  55000: $unsettled DETAIL:  The source's clock shows .*\. HINT: /, 'a window that has not ended: a warning by default');
+like(said($query, $today), qr/^1WARNING:  PI002: $unsettled DETAIL:  The source's clock shows .*\. HINT: /, 'a window that has not ended: a warning by default');
 is(said($query, $today, settle => "'ignore'"), '1', 'ignore');
-like(said($query, $today, settle => "'error'"), qr/ERROR:  55000: $unsettled/, 'error');
+like(said($query, $today, settle => "'error'"), qr/ERROR:  PI002: $unsettled/, 'error');
 like(said($query, $today, settle => "'later'"), qr/ERROR:  22023: invalid value for argument "settle": "later".*ignore, warn, wait, error/, 'another word');
 is(said('SELECT * FROM events', undef), '2', 'a whole result has no end');
 like(said('SELECT * FROM events', undef, settle => "'$_'"), qr/^ERROR:  22023: settle => '$_' has no meaning without a window HINT:  Pass a day/,
@@ -38,14 +38,14 @@ sub range_sql
 }
 my ($writer) = open_session($source);
 $writer->query_safe("BEGIN; INSERT INTO events VALUES (3, now() - interval '1 second')");
-like(one_line($destination, 'verbose', 'TRUNCATE events', range_sql($interval)),
-	qr/WARNING:  55000: .*not settled.* DETAIL:  A transaction that has written at the source is open since \d{4}-.*\. HINT/, 'an open transaction: a warning');
-like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  55000: .*not settled/, 'an open transaction: an error');
+like(one_line($destination, 'verbose', 'TRUNCATE events, pgci_runs', range_sql($interval)),
+	qr/WARNING:  PI002: .*not settled.* DETAIL:  A transaction that has written at the source is open since \d{4}-.*\. HINT/, 'an open transaction: a warning');
+like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  PI002: .*not settled/, 'an open transaction: an error');
 is(said($query, '2018-07-29', settle => "'error'"), '1', 'an open transaction that began after the end of the window does not matter');
 
 # wait: until it has ended, and then its rows are seen.
 my ($waiting) = open_session($destination);
-start_call($waiting, "TRUNCATE events; " . range_sql($interval, settle => "'wait'"));
+start_call($waiting, "TRUNCATE events, pgci_runs; " . range_sql($interval, settle => "'wait'"));
 ok(wait_until($destination, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%wait%' AND wait_event_type = 'Extension' AND pid <> pg_backend_pid()]),
 	'wait: the call waits');
 $writer->query_safe('COMMIT');
@@ -67,10 +67,10 @@ $cancelled->quit;
 # Without the right to see it: no noise, but error and wait are on the safe side.
 $source->safe_psql('postgres', 'REVOKE pg_read_all_stats FROM etl_reader');
 $writer->query_safe("BEGIN; INSERT INTO events VALUES (5, now() - interval '1 second')");
-is(one_line($destination, 'verbose', 'TRUNCATE events', range_sql($interval)), '2', 'a transaction whose begin is hidden: no warning');
-like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  55000: .*HINT:  GRANT pg_read_all_stats/, 'a transaction whose begin is hidden: an error');
+is(one_line($destination, 'verbose', 'TRUNCATE events, pgci_runs', range_sql($interval)), '2', 'a transaction whose begin is hidden: no warning');
+like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  PI002: .*HINT:  GRANT pg_read_all_stats/, 'a transaction whose begin is hidden: an error');
 my ($hidden) = open_session($destination);
-start_call($hidden, 'TRUNCATE events; ' . range_sql($interval, settle => "'wait'"));
+start_call($hidden, 'TRUNCATE events, pgci_runs; ' . range_sql($interval, settle => "'wait'"));
 # Not before it has looked: a session that still connects waits too, and would see the transaction that is to come later.
 ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'etl_reader' AND query LIKE '%clock_timestamp()%' AND state LIKE 'idle%']),
 	'wait: for a transaction whose begin is hidden');
@@ -89,22 +89,22 @@ $standby->append_conf('postgresql.conf', "recovery_min_apply_delay = '1h'");
 $standby->start;
 my $port = $standby->port;
 $destination->safe_psql('postgres', "ALTER SERVER src OPTIONS (SET port '$port')");
-like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  55000: .*The source is a standby that has replayed transactions up to/,
+like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  PI002: .*The source is a standby that has replayed transactions up to/,
 	'a standby that lags behind');
 $standby->append_conf('postgresql.conf', 'recovery_min_apply_delay = 0');
 $standby->reload;
 my $end = $source->safe_psql('postgres', 'SELECT now()');
 $source->safe_psql('postgres', 'UPDATE events SET note = $$late$$ WHERE id = 1');
 ok(wait_until($standby, "SELECT pg_last_xact_replay_timestamp() > '$end'"), 'the standby has caught up');
-is(one_line($destination, 'verbose', 'TRUNCATE events', range_sql("tstzrange('2018-07-29', '$end')", settle => "'error'")), '4', 'a standby that has caught up');
+is(one_line($destination, 'verbose', 'TRUNCATE events, pgci_runs', range_sql("tstzrange('2018-07-29', '$end')", settle => "'error'")), '4', 'a standby that has caught up');
 $port = $source->port;
 $destination->safe_psql('postgres', "ALTER SERVER src OPTIONS (SET port '$port')");
 $standby->stop;
 
 # lookback.
-$source->safe_psql('postgres', "TRUNCATE events; INSERT INTO events SELECT g, timestamptz '2018-03-01 12:00+00' + g * interval '1 day' FROM generate_series(0, 29) AS g");
+$source->safe_psql('postgres', "TRUNCATE events, pgci_runs; INSERT INTO events SELECT g, timestamptz '2018-03-01 12:00+00' + g * interval '1 day' FROM generate_series(0, 29) AS g");
 my @week = ($query, '2018-03-15', time_zone => "'America/New_York'");
-copies($destination, 'TRUNCATE events; ' . copy_sql(@week, mode => "'upsert'"), 1, 'SELECT id FROM events', 14, 'lookback: none');
+copies($destination, 'TRUNCATE events, pgci_runs; ' . copy_sql(@week, mode => "'upsert'"), 1, 'SELECT id FROM events', 14, 'lookback: none');
 $source->safe_psql('postgres', "UPDATE events SET note = 'late' WHERE id IN (7, 8)");
 copies($destination, copy_sql(@week, mode => "'upsert'", lookback => 6), 6, q[SELECT string_agg(id || coalesce(note, ''), ' ' ORDER BY id) FROM events],
 	'8late 9 10 11 12 13 14', 'lookback: six days more');

@@ -187,7 +187,7 @@ fails_with($destination, copy_sql('SELECT * FROM ev', $day, mode => q['replace']
 # Runs are told apart.
 my @append = ('SELECT * FROM ev', $day, on_rerun => q['error']);
 result('TRUNCATE ev', q[SELECT copy_incremental_forget('ev', NULL, NULL)], copy_sql(@append, window_column => q['at']));
-fails_with($destination, copy_sql(@append, window_column => q['at']), '55000', qr/already loaded/, 'the same run again');
+fails_with($destination, copy_sql(@append, window_column => q['at']), 'PI001', qr/already loaded/, 'the same run again');
 is(result('TRUNCATE ev', copy_sql(@append, window_column => q['odd "Name']), $ids), "24\n$expected", 'another column is another run');
 
 done_testing();

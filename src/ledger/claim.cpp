@@ -1,0 +1,91 @@
+#include "ledger/claim.hpp"
+
+#include "server/guard.hpp"
+#include "server/process_lock.hpp"
+
+namespace pgci {
+
+namespace {
+
+LOCKTAG tag_of(std::int64_t claim_id) {
+    return lock_tag(LockClass::claim, MyDatabaseId, static_cast<std::uint64_t>(claim_id));
+}
+
+// The table of which the target is a partition, or the target.
+Oid find_root(Oid target) {
+    return pg_call([=] {
+        if (!get_rel_relispartition(target)) return target;
+        const List *const ancestors = get_partition_ancestors(target);
+        return ancestors == NIL ? target : llast_oid(ancestors);
+    });
+}
+
+// A number in which two sources are equal only by chance. Foreign servers with one place have the same number.
+Parameter number_of(const SourceIdentity &source) {
+    constexpr int digits = 15; // fits into a positive bigint
+    return int8_parameter(static_cast<std::int64_t>(std::stoull(source.place.substr(0, digits), nullptr, 16)));
+}
+
+// $1 to $4 of the statements below.
+std::vector<Parameter> place_of(const RunKey &key, bool only_appends) {
+    constexpr Parameter every_source{.type = INT8OID, .is_null = true};
+    const auto bound = [&](TimestampTz (Window::*of)() const) {
+        return timestamp_parameter(key.window ? std::optional((*key.window.*of)()) : std::nullopt);
+    };
+    return {int8_parameter(find_root(key.target)), only_appends ? number_of(key.source) : every_source,
+            bound(&Window::start), bound(&Window::end)};
+}
+
+// Ranges, because GiST has no operator class for other types without an extension.
+constexpr const char *ranges = "int8range($1, $1, '[]'), int8range($2, $2, '[]'), tstzrange($3, $4)";
+
+} // namespace
+
+Claim::Claim(Oid schema, const RunKey &key, bool only_appends, bool spans_transactions)
+    : table_(schema, "pgci_claims"), place_(place_of(key, only_appends)), spans_transactions_(spans_transactions) {
+    while (!try_insert()) wait_for_committed();
+    if (spans_transactions) pg_call([tag = tag_of(id_)] { (void)LockAcquire(&tag, ExclusiveLock, true, false); });
+}
+
+// Waits for transactions that have a claim and have not ended. False if a claim that overlaps is committed.
+bool Claim::try_insert() {
+    const OwnerResult row = run_as_owner(table_.owner(),
+                                         "INSERT INTO " + table_.name() + " (target, source, data_interval) VALUES (" +
+                                             ranges + ") ON CONFLICT DO NOTHING RETURNING claim_id, ctid",
+                                         place_);
+    if (!row.found()) return false;
+    id_ = row.number;
+    row_ = row.text(0);
+    return true;
+}
+
+void Claim::wait_for_committed() const {
+    const OwnerResult others =
+        run_as_owner(table_.owner(),
+                     "SELECT claim_id FROM " + table_.name() + " AS c, (SELECT " + ranges +
+                         ") AS own (target, source, data_interval) WHERE c.target && "
+                         "own.target AND c.source && own.source AND c.data_interval && own.data_interval",
+                     place_, true);
+    for (std::size_t i = 0; i < others.count; ++i) {
+        pg_call([tag = tag_of(others.numbers[i])] {
+            (void)LockAcquire(&tag, ShareLock, false, false);
+            (void)LockRelease(&tag, ShareLock, false);
+        });
+        // The procedure has deleted it, unless it failed.
+        run_as_owner(table_.owner(), "DELETE FROM " + table_.name() + " WHERE claim_id = $1",
+                     {int8_parameter(others.numbers[i])});
+    }
+}
+
+void Claim::release() const {
+    // By its place, because a scan of the table would conflict with the claims of others in serializable transactions.
+    run_as_owner(table_.owner(), "DELETE FROM " + table_.name() + " WHERE ctid = $1::tid AND claim_id = $2",
+                 {text_parameter(row_), int8_parameter(id_)});
+}
+
+Claim::~Claim() {
+    // The end of the transaction releases the claim of one transaction.
+    if (spans_transactions_ && id_ != 0) release_session_lock(tag_of(id_));
+}
+
+} // namespace pgci
