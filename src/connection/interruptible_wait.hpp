@@ -34,5 +34,7 @@ constexpr long longest_wait = 1000; // milliseconds, in case a wake-up is lost
 // Waits for a descriptor (WL_SOCKET_READABLE, WL_SOCKET_WRITEABLE; 0 to wait for the timeout only) and processes the
 // interrupts of this server. Returns whether the descriptor is ready.
 bool wait_interruptibly(int descriptor, int events, long timeout_milliseconds);
+// Waits so long, or until something happens that may be waited for.
+inline void wait_milliseconds(long milliseconds) { (void)wait_interruptibly(PGINVALID_SOCKET, 0, milliseconds); }
 
 } // namespace pgci

@@ -122,6 +122,15 @@ std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const 
     return {std::istream_iterator<std::string>(zones), {}};
 }
 
+bool RunHistory::has_doubted_today(const RunKey &key) const {
+    return run_as_owner(table_.owner(),
+                        std::string("SELECT 1::bigint FROM ") + table_.name() + " WHERE " + into_target +
+                            " AND settled IS FALSE AND upper(data_interval) < started_at AND started_at > "
+                            "clock_timestamp() - interval '1 day' LIMIT 1",
+                        key_parameters(key))
+        .found();
+}
+
 bool RunHistory::may_see_runs_of(Oid role) const { return table_.may_act_for(role); }
 
 bool RunHistory::has_written_since(const RunKey &key, TimestampTz moment) const {

@@ -40,6 +40,8 @@ class RunHistory {
     LoadedRuns find_loaded(const RunKey &key) const;
     // The time zones of the local times that runs of the key's target, source and query have read, in windows around the key's.
     std::vector<std::string> find_column_zones(const RunKey &key) const;
+    // Was it not known of a run into the target within a day before now whether its window was settled?
+    bool has_doubted_today(const RunKey &key) const;
     // Did a run whose window overlaps that of the key write to the target at this moment or later?
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
     // Did such a run write what this transaction does not see? From REPEATABLE READ on that can be.

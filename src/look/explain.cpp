@@ -207,7 +207,7 @@ void explain_earlier_runs(Explanation &explanation, const PreparedRun &run) {
     const bool may_see =
         std::all_of(runs.owners.begin(), runs.owners.end(), [&](Oid owner) { return history.may_see_runs_of(owner); });
     if (!may_see && !may_select_or_insert(run.target())) return;
-    explanation.add("earlier runs", runs.description + (runs.is_loaded ? "" : ", a part of the window"));
+    explanation.add("earlier run", runs.description + (runs.is_loaded ? "" : ", a part of the window"));
     if (run.request().mode == Mode::append)
         explanation.add("warning", "mode append does not load a window again, unless on_rerun is 'run'");
 }

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "server/memory.hpp"
+#include "connection/interruptible_wait.hpp"
 #include "ledger/ledger.hpp"
 #include "run/run_scope.hpp"
 #include "many/worker_pool.hpp"
@@ -12,19 +13,10 @@ namespace pgci {
 
 namespace {
 
-void rest(std::int64_t milliseconds) {
-    pg_call([=] {
-        (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(milliseconds),
-                        PG_WAIT_EXTENSION);
-        ResetLatch(MyLatch);
-        CHECK_FOR_INTERRUPTS();
-    });
-}
-
 // Waits a moment, because the worker of a run that has just ended may still have its slot.
 void await_free_slot() {
     constexpr int most_rests = 50;
-    for (int i = 0; i < most_rests && most_workers() > 0 && count_free_slots(1) == 0; ++i) rest(20);
+    for (int i = 0; i < most_rests && most_workers() > 0 && count_free_slots(1) == 0; ++i) wait_milliseconds(20);
 }
 
 } // namespace
@@ -76,7 +68,7 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
             if (left <= 0) return false;
             pause = std::min(pause, left);
         }
-        rest(pause);
+        wait_milliseconds(pause);
     }
 }
 

@@ -40,7 +40,7 @@ enum class Runner : bool { session, worker };
 
 // Reads the definition of the job, copies the window and commits. If there is an error, nothing of the window is written.
 // Does not wait for a session that is loading the same window. In mode append, a window that is known not to be settled
-// fails, unless the job has settle => 'ignore' or 'wait', because it could never be loaded again.
+// fails, unless the job has settle => 'off' or 'wait', because it could never be loaded again.
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner);
 
 // Records a failed run whose own entry, if it had one, was rolled back. The run may have failed before its source and target

@@ -66,7 +66,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         if (request.job_id != 0) Coverage(request.schema).add(request.job_id, run.window()->span());
         return 0;
     }
-    const std::optional<bool> is_settled = run.settle();
+    const std::optional<bool> is_settled = run.settle(ledger);
     warn_limit(run);
     if (!request.is_one_of_many) warn_of_bounds(request);
     LoadPlan plan = run.plan();

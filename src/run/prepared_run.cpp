@@ -160,13 +160,14 @@ std::string PreparedRun::slice_of_mode() const {
     return request_.mode == Mode::replace || (into != nullptr && rounds_seconds(*column, *into)) ? slice() : "";
 }
 
-std::optional<bool> PreparedRun::settle() {
+std::optional<bool> PreparedRun::settle(const RunHistory &history) {
     if (!key_.window) return std::nullopt;
     const SettledState state =
         settle_window(*source_, zone_, *key_.window, request_.settle, request_.refuses_unsettled);
-    if (state.has_restarted) describe();
-    // A transaction that ended just before the source was asked is not in the snapshot, and its rows would never be loaded.
-    if (state.is_settled.value_or(false) && !state.has_restarted) restart_source();
+    // Each run would say the same.
+    if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(*key_.window, state.doubt);
+    // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
+    if (state.is_settled) restart_source();
     return state.is_settled;
 }
 

@@ -29,9 +29,9 @@ class PreparedRun {
     bool open_in_turn(const Ledger &ledger);
     // To be called when the run has written its last row, in its last transaction: others may follow when that ends.
     void release_claim() const { claim_->release(); }
-    // Does what the option `settle` says about a window into which the source may still commit rows. Returns whether the
-    // window is settled; nothing where that is not known.
-    std::optional<bool> settle();
+    // Does what the option `settle` says about a window into which the source may still commit rows, and then reads a new
+    // snapshot. Returns whether the window is settled, false also if that is not known; nothing if the run does not look.
+    std::optional<bool> settle(const RunHistory &history);
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
     // Of the window's rows on both servers, which `key` tells apart. Raises what make_comparison raises; no row is read.

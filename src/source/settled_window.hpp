@@ -9,17 +9,22 @@ namespace pgci {
 
 // The result of the check.
 struct SettledState {
-    std::optional<bool> is_settled{}; // nothing: not checked, or the role may not see enough
-    bool has_restarted = false;       // the transaction at the source was restarted
+    std::optional<bool> is_settled{}; // nothing: not checked; false also if that is not known
+    std::string doubt{};              // why it is not known
 };
 
-// A window is settled if it has ended by the clock of the source, no open transaction that has written started before
-// its end, and a standby has replayed a transaction committed after its end. If the window is not settled, `settle`
-// decides whether this is a warning, an error (55000) or a wait. With wait and error, the transaction at the source is
-// restarted after the check. If the role may not see when a transaction started, wait waits for it, error raises an
-// error, and warn does not warn. With `refuses_unsettled`, warn raises an error instead of the warning.
+// A window is settled if it has ended by the clock of the source, every transaction of the database that began before its end
+// has ended, and a standby has replayed a transaction committed after its end. If it is not, `settle` decides whether this is
+// a warning, an error (PI002) or a wait. With `refuses_unsettled`, warn raises an error instead of the warning.
+// If the role may not see when transactions began, they are waited for, because they may have begun before the end of the
+// window: with settle => wait as long as they last, else two seconds. Then it is not known whether the window is settled, which
+// is an error except for warn, whose caller issues the warning.
+// The caller must restart the transaction at the source, to see what was committed before the check.
 SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle,
                            bool refuses_unsettled);
+
+// Issues the warning for a window of which it is not known whether it is settled.
+void warn_of_doubt(const Window &window, const std::string &doubt);
 
 // Returns the warning for a window that is not settled, as far as the role may see; empty if it is settled.
 std::string unsettled_warning(SourceSession &source, const Window &window);

@@ -58,7 +58,7 @@ my @kinds = (
 	[ qr/^EXPLAIN \(FORMAT TEXT\) /, 'plan as text' ],
 	[ qr/^EXPLAIN \(VERBOSE, FORMAT JSON\) /, 'plan as JSON' ],
 	[ qr/^EXPLAIN \(FORMAT JSON\) /, 'estimate as JSON' ],
-	[ qr/^SELECT CASE WHEN .*pg_prepared_xacts/s, 'settled' ],
+	[ qr/^\s*SELECT CASE\s+WHEN .*pg_prepared_xacts/s, 'settled' ],
 	[ qr/^SELECT n\.nspname, c\.relname FROM pg_catalog\.pg_class/, 'table name' ],
 	[ qr/^SELECT DISTINCT pg_catalog\.format\(/, 'tables of the query' ],
 	[ qr/^SELECT pg_catalog\.format_type/, 'type names' ],

@@ -83,7 +83,7 @@ like(sql(create('later', target => "'rows'", or_replace => 'true')), qr/ERROR:  
 like(sql("UPDATE pgci_jobs SET target = '-'", q[SELECT copy_incremental_run('later', '2018-07-30')]), qr/ERROR:  42P01: .* It was dropped/s, 'a restore does not revive it');
 
 # What is not known to be complete is not covered.
-sql($clear, create('early', settle => "'ignore'"), q[SELECT copy_incremental_run('early', current_date + 2)]);
+sql($clear, create('early', settle => "'off'"), q[SELECT copy_incremental_run('early', current_date + 2)]);
 is(covered('early'), '{}', 'a window that has not ended');
 
 # Whose jobs

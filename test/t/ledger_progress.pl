@@ -57,7 +57,7 @@ for my $window ('["2018-07-29 00:00:00.000001+00","294276-12-31 23:59:59.999999+
 	'["3018-07-29 12:34:56.123457+00","3018-07-29 12:34:56.123458+00")')
 {
 	my $call = copy_sql(q(SELECT id, note FROM rows WHERE at >= '{start}' AND at < '{end}'), undef, src_conninfo => source('good'), batch => 5,
-		target => "'rows'", settle => "'ignore'") =~ s/copy_incremental\(/copy_incremental_range(/r =~ s/NULL/'$window'/r;
+		target => "'rows'", settle => "'off'") =~ s/copy_incremental\(/copy_incremental_range(/r =~ s/NULL/'$window'/r;
 	is(meanwhile($window, $call, 'SELECT data_interval FROM copy_incremental_progress'), $window, $window);
 }
 is($watcher->query_safe('SELECT count(*) FROM copy_incremental_progress'), 0, 'what has ended is not shown');

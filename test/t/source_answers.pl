@@ -85,7 +85,7 @@ sub call
 {
 	my ($function, $scenario, %argument) = @_;
 	my @call = (q(SELECT id, note FROM rows WHERE note <> '{}'), '2018-07-29', src_conninfo => '$c$' . $hostile->conninfo($scenario) . '$c$', %argument);
-	return $function eq 'copy_incremental' ? copy_sql(@call, settle => "'ignore'") : look_sql($function =~ s/copy_incremental_//r, @call);
+	return $function eq 'copy_incremental' ? copy_sql(@call, settle => "'off'") : look_sql($function =~ s/copy_incremental_//r, @call);
 }
 
 my ($session, $pid) = open_session($destination);

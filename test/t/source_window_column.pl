@@ -80,7 +80,7 @@ for my $query ('SELECT * FROM ev ORDER BY id DESC', 'SELECT * FROM ev -- all', "
 {
 	is(result('TRUNCATE ev', copy_sql($query, $day, window_column => q['at'], target => q['ev']), $ids), "24\n$expected", "query: $query");
 }
-like(results('TRUNCATE ev', copy_sql('SELECT * FROM ev ORDER BY id LIMIT 30', $day, window_column => q['at']), $ids),
+like(results('TRUNCATE ev, pgci_runs', copy_sql('SELECT * FROM ev ORDER BY id LIMIT 30', $day, window_column => q['at']), $ids),
 	qr/^6 6 24 29WARNING:  the query's LIMIT or OFFSET is applied before the window/, 'LIMIT is applied first, and the run says so');
 
 # What the source is asked for, and how it finds it.

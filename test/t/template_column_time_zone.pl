@@ -40,7 +40,7 @@ for my $case (
 	result('TRUNCATE wall', q[SELECT copy_incremental_forget('wall', NULL, NULL)]);
 	$destination->safe_psql('postgres', <<~SQL);
 		SELECT count(copy_incremental_range('src', 'SELECT * FROM wall', tstzrange(at, at + interval '20 minutes'), window_column => 'local',
-		         time_zone => '$zone', settle => 'ignore', verify => true))
+		         time_zone => '$zone', settle => 'off', verify => true))
 		  FROM generate_series($start - interval '6 hours', $end + interval '6 hours', interval '20 minutes') AS at
 		SQL
 	is(result($loaded), $source->safe_psql('postgres', $loaded), "$name: windows of 20 minutes load each row once");
