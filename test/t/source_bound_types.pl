@@ -105,7 +105,7 @@ sub ranges
 {
 	my ($condition, $minutes) = @_;
 	return results('TRUNCATE wall', q[SELECT count(copy_incremental_forget('wall', NULL, NULL))],
-		"SELECT count(copy_incremental_range('src', \$q\$SELECT * FROM wall WHERE $condition\$q\$, tstzrange(at, at + interval '$minutes minutes'), settle => 'ignore'))
+		"SELECT count(copy_incremental_range('src', \$q\$SELECT * FROM wall WHERE $condition\$q\$, tstzrange(at, at + interval '$minutes minutes'), settle => 'off'))
 		   FROM generate_series(timestamptz '2018-11-03 20:00-04', timestamptz '2018-11-04 06:50-05', interval '$minutes minutes') AS at", $loaded);
 }
 for my $minutes (30, 15)
@@ -115,7 +115,7 @@ for my $minutes (30, 15)
 		like(ranges($condition, $minutes), qr/^1 \d+ 72 72$/, "ranges of $minutes minutes load each row once: $condition");
 	}
 }
-sub range { my ($condition, $range) = @_; return results('TRUNCATE wall', "SELECT copy_incremental_range('src', \$q\$SELECT * FROM wall WHERE $condition\$q\$, tstzrange($range), settle => 'ignore', on_rerun => 'run')") =~ s/WARNING:.*//r; }
+sub range { my ($condition, $range) = @_; return results('TRUNCATE wall', "SELECT copy_incremental_range('src', \$q\$SELECT * FROM wall WHERE $condition\$q\$, tstzrange($range), settle => 'off', on_rerun => 'run')") =~ s/WARNING:.*//r; }
 for my $range (q['2018-11-04 01:00-04', '2018-11-04 03:00'], q['2018-11-03', '2018-11-04 01:30-05'])
 {
 	for my $condition (q[local >= '{start}' AND local < '{end}'], q[local >= timestamp '{start}' AND local < '{end}'::timestamp])
@@ -135,7 +135,7 @@ for my $condition ('day >= $1 AND day < $2', q[day >= '{start}' AND day < '{end}
 $destination->safe_psql('postgres', 'TRUNCATE wall');
 like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE at >= $1 AND at < $2', tstzrange('2018-11-04 10:00', '2018-11-04 11:00'), mode => 'replace', replace_where => 'day >= $1 AND day < $2')]),
 	qr/^ERROR:  22023: window .* does not begin and end at midnight .* DETAIL:  parameter \$1 of replace_where is a date/, 'replace_where: a part of a day');
-like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE local >= $1 AND local < $2', tstzrange('2018-11-04 01:00-05', '2018-11-04 01:30-05'), mode => 'replace', replace_where => 'local >= $1 AND local < $2', settle => 'ignore')]),
+like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE local >= $1 AND local < $2', tstzrange('2018-11-04 01:00-05', '2018-11-04 01:30-05'), mode => 'replace', replace_where => 'local >= $1 AND local < $2', settle => 'off')]),
 	qr/^\d$/, 'replace_where: the local time of the window');
 
 done_testing();
