@@ -17,6 +17,13 @@ void lock_job(std::int64_t job_id, JobLock lock) {
     pg_call([=] { (void)LockAcquire(&tag, lock == JobLock::shared ? ShareLock : ExclusiveLock, false, false); });
 }
 
+void lock_job_name(const std::string &name) {
+    const std::uint64_t number =
+        hash_bytes_extended(reinterpret_cast<const unsigned char *>(name.data()), static_cast<int>(name.size()), 0);
+    const LOCKTAG tag = lock_tag(LockClass::job_name, MyDatabaseId, number);
+    pg_call([=] { (void)LockAcquire(&tag, ExclusiveLock, false, false); });
+}
+
 bool mark_windows(std::int64_t job_id, const std::vector<TimeSpan> &windows) {
     if (windows.size() > most_marked_windows) return true;
     return std::all_of(windows.begin(), windows.end(), [=](const TimeSpan &window) {

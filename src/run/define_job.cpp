@@ -25,7 +25,32 @@ std::string read_name(const NamedValues &arguments) {
         raise(sqlstate::invalid_parameter,
               name.empty() ? "the name of a job must not be empty" : "job name \"" + shorten(name) + "\" is too long",
               "A name has 1 to " + std::to_string(NAMEDATALEN - 1) + " bytes.");
+    if (has_control_character(name))
+        raise(sqlstate::invalid_parameter, "the name of a job must not contain control characters",
+              "Line breaks, tabs and escape sequences are control characters.");
     return name;
+}
+
+// Returns the job that has the name, after its runs have ended. If no job has it, returns nothing, and other transactions that
+// define a job of this name wait until this one ends.
+std::optional<Job> lock_earlier(const Jobs &jobs, const std::string &name, bool or_replace) {
+    bool name_is_locked = false;
+    for (;;) {
+        const std::optional<Job> found = jobs.find_if_exists(name);
+        if (found && !or_replace)
+            raise(sqlstate::duplicate_object, "job \"" + name + "\" already exists",
+                  "Use or_replace => true to change it, or another name.");
+        if (!found && name_is_locked) return std::nullopt;
+        if (!found) {
+            lock_job_name(name);
+            name_is_locked = true;
+            continue;
+        }
+        lock_job(found->id, JobLock::exclusive);
+        // A transaction that held the lock may have dropped the job.
+        std::optional<Job> locked = jobs.find_if_exists(name);
+        if (locked && locked->id == found->id) return locked;
+    }
 }
 
 // Returns the current day in the time zone of the job.
@@ -151,16 +176,8 @@ void define_job(const NamedValues &arguments, Oid schema) {
     arguments.require("or_replace");
     const bool or_replace = DatumGetBool(arguments.value("or_replace"));
     const Jobs jobs(schema);
-    std::optional<Job> earlier = jobs.find_if_exists(job.name);
-    if (earlier && !or_replace)
-        raise(sqlstate::duplicate_object, "job \"" + job.name + "\" already exists",
-              "Use or_replace => true to change it, or another name.");
-    if (earlier) {
-        // Waits until the runs of the job have ended.
-        lock_job(earlier->id, JobLock::exclusive);
-        earlier = jobs.find(earlier->id);
-        keep_earlier(job, *earlier, arguments);
-    }
+    const std::optional<Job> earlier = lock_earlier(jobs, job.name, or_replace);
+    if (earlier) keep_earlier(job, *earlier, arguments);
     request.data_interval = job.grid().span_of(0);
     // Raises an error if the lag is not valid.
     (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);

@@ -13,6 +13,7 @@ enum class LockClass : std::uint16_t {
     worker_slot = 73, // one of the background workers that may run at the same time in this server
     job = 74,         // orders the runs of a job and changes of its definition
     job_window = 75,  // held while a window of a job is loaded
+    job_name = 76,    // held by a transaction that defines a job of a new name
 };
 
 // Returns the tag of a lock of the default method, which pg_advisory_unlock_all() does not release. Database 0 means

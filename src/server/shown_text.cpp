@@ -21,6 +21,13 @@ std::string sanitize(const char *text, std::size_t longest) {
     return clean;
 }
 
+bool has_control_character(const std::string &text) {
+    const int encoding = GetDatabaseEncoding();
+    for (const char *rest = text.c_str(); *rest != '\0'; rest += pg_encoding_mblen(encoding, rest))
+        if (pg_encoding_dsplen(encoding, rest) < 0) return true;
+    return false;
+}
+
 std::string_view beginning(std::string_view text, std::size_t longest) {
     if (text.size() <= longest) return text;
     // Longer than any prefix that can fit, so that pg_mbcliplen does not read the whole text.

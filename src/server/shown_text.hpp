@@ -13,6 +13,9 @@ namespace pgci {
 // `longest` bytes.
 std::string sanitize(const char *text, std::size_t longest);
 
+// Returns whether a text of this database's encoding contains a control character, such as a line break.
+bool has_control_character(const std::string &text);
+
 // Returns the beginning of a text, of at most `longest` bytes.
 std::string_view beginning(std::string_view text, std::size_t longest);
 

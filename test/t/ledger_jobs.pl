@@ -58,6 +58,14 @@ for my $case ([ 'a password', '22023', src_conninfo => "'host=127.0.0.1 port=$po
 is(sql('SELECT count(*) FROM pgci_jobs'), '1', 'nothing of them is stored');
 like(sql(create('', target => "'rows'")), qr/ERROR:  22023: the name of a job must not be empty/, 'an empty name');
 like(sql(create('x' x 64)), qr/ERROR:  22023: job name .* is too long/, 'a long name');
+for my $case ([ 'a line break', '\n' ], [ 'a tab', '\t' ], [ 'an escape sequence', '\x1b[2J' ], [ 'a delete', '\x7f' ], [ 'a C1 control', '\u009b2J' ])
+{
+	my ($name, $text) = @$case;
+	my $create = create('NAME', target => "'rows'") =~ s/'NAME'/E'a${text}b'/r;
+	is(sql($create), 'ERROR:  22023: the name of a job must not contain control characters HINT:  Line breaks, tabs and escape sequences are control characters.', "$name in a name");
+}
+is(sql(create("d\x{c3}\x{a9}j\x{c3}\x{a0} 'vu'" =~ s/'/''/gr, target => "'rows'"), 'SELECT job FROM pgci_jobs ORDER BY job_id DESC LIMIT 1', q[SELECT copy_incremental_drop_job(job) FROM pgci_jobs WHERE job LIKE 'd%']),
+	" d\x{c3}\x{a9}j\x{c3}\x{a0} 'vu'", 'other characters, blanks and quotes are allowed');
 
 # A table that comes later
 like(sql(create('later', target => "'later'")), qr/WARNING:  42P01: target "later" does not exist yet/, 'a target that does not exist yet is a warning');

@@ -71,6 +71,19 @@ is(sql(create('kept', time_zone => "'UTC'", or_replace => 'true')), '', 'before 
 like(sql(q[SELECT copy_incremental_run('kept', '2018-07-29')], create('kept', time_zone => "'Asia/Tokyo'", or_replace => 'true')),
 	qr/^24 ?ERROR:  0A000: the time zone of job "kept" cannot be changed/, 'after it no more');
 
+# A name that two transactions define
+my $again = create('new', batch => 7, or_replace => 'true');
+my $stored = q[SELECT string_agg(concat_ws(' ', job, version, options->>'batch'), ', ') FROM pgci_jobs];
+sql($clear);
+is(beside(create('new', or_replace => 'true'), $again), '00000', 'or_replace of a new name waits for another one');
+is(sql($stored), 'new 2 7', 'and replaces its job');
+sql($clear);
+is(beside(create('new', or_replace => 'true'), create('new')), '42710', 'without or_replace the second definition is an error');
+is(beside("SELECT copy_incremental_drop_job('new'); " . create('new'), $again), '00000', 'or_replace waits for a transaction that drops the job and defines it again');
+is(sql($stored), 'new 2 7', 'and replaces the second job');
+is(beside("SELECT copy_incremental_drop_job('new')", $again), '00000', 'or_replace waits for a transaction that drops the job');
+is(sql($stored), 'new 1 7', 'and defines it again');
+
 # Targets
 sql($clear, create('later', target => "'later'"));
 like(sql('CREATE TEMP TABLE later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  42P01: table later, the target of job "later" does not exist/, 'a temporary table of the name is no target');
