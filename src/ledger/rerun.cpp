@@ -40,11 +40,6 @@ Known look_up(const CopyRequest &request, const RunHistory &history, const RunKe
     return known;
 }
 
-std::string describe_window(const CopyRequest &request, const RunKey &key) {
-    const std::string window = key.window ? "window " + key.window->name() : std::string("the whole result");
-    return request.job.empty() ? window : window + " of job \"" + request.job + "\"";
-}
-
 // What was done, and by whom if it was not an earlier run of the same job or call.
 std::string describe_earlier(const Known &known) {
     if (known.runs.count > 0 && !known.runs.are_of_same_query && !known.runs.are_of_same_call)
@@ -79,12 +74,12 @@ std::string detail_of(const Known &known) {
 
 } // namespace
 
-bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key) {
+bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key, const std::string &window) {
     if (request.mode == Mode::replace) check_sees_last_run(history, key);
     if (request.mode != Mode::append) return true;
     const Known known = look_up(request, history, key);
     if (!known.has_rows) return true;
-    const std::string message = describe_window(request, key) + describe_earlier(known);
+    const std::string message = window + describe_earlier(known);
     const char *const text = message.c_str();
     const char *const runs = known.runs.description.c_str();
     // A part must not pass for the whole.

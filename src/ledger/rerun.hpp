@@ -8,8 +8,8 @@ namespace pgci {
 
 // May the run begin? If a window that overlaps was loaded before, mode append raises PI001, issues a NOTICE and does nothing
 // (false), or issues a WARNING and continues, as on_rerun says; the other modes do not double rows. Mode replace raises 40001
-// in a transaction whose snapshot is older than the last run of an overlapping window.
-bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key);
+// in a transaction whose snapshot is older than the last run of an overlapping window. `window` is the window in messages.
+bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key, const std::string &window);
 
 // May mode append load a window of local times? Raises 22023 if earlier runs have read the same column as local times of another
 // time zone, so that this window may have rows that are loaded already. on_rerun => 'run' loads them again.

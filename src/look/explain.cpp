@@ -13,12 +13,13 @@
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
+#include "target/missing_privileges.hpp"
+#include "target/partition_gaps.hpp"
 #include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/prepared_run.hpp"
-#include "look/missing_rights.hpp"
 
 namespace pgci {
 
@@ -108,14 +109,13 @@ std::optional<LoadPlan> explain_plan(Explanation &explanation, PreparedRun &run)
     return plan;
 }
 
-void explain_rights(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
-    if (statement.empty()) return;
-    std::vector<std::string> missing;
-    explain_step(explanation, [&] { missing = find_missing_rights(statement); });
-    for (const std::string &right : missing) {
-        if (std::find(known.begin(), known.end(), right) != known.end()) continue;
-        known.push_back(right);
-        explanation.add("missing right", right);
+void explain_privileges(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
+    MissingPrivileges missing;
+    explain_step(explanation, [&] { missing = find_missing_privileges(statement); });
+    for (const std::string &grant : missing.grants) {
+        if (std::find(known.begin(), known.end(), grant) != known.end()) continue;
+        known.push_back(grant);
+        explanation.add("missing privilege", grant);
     }
 }
 
@@ -153,6 +153,14 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
     return statement;
 }
 
+// A transform may store other values in the column.
+void explain_partitions(Explanation &explanation, const PreparedRun &run, const SourceColumn &column) {
+    const TargetColumn *const into = run.request().transform ? nullptr : run.target().find_column(column.name);
+    if (into == nullptr || into->type != column.type) return;
+    const std::string warning = find_partition_warning(run.target(), *run.window(), *into, run.column_zone());
+    if (!warning.empty()) explanation.add("warning", warning);
+}
+
 void explain_window_column(Explanation &explanation, PreparedRun &run) {
     const SourceColumn *const column = run.window_column();
     if (column == nullptr) return;
@@ -164,6 +172,7 @@ void explain_window_column(Explanation &explanation, PreparedRun &run) {
     for (const std::string &warning :
          find_column_warnings(run.source(), *column, run.query().only_relation().has_value()))
         explanation.add("warning", warning);
+    explain_partitions(explanation, run, *column);
 }
 
 // How the query and replace_where compare columns with the window.
@@ -224,8 +233,8 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
         if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);
         const std::optional<SourceStatement> statement = explain_method(explanation, run, *plan);
         std::vector<std::string> missing;
-        explain_rights(explanation, plan->statements.remove, missing);
-        explain_rights(explanation, plan->statements.insert, missing);
+        explain_privileges(explanation, plan->statements.remove, missing);
+        explain_privileges(explanation, plan->statements.insert, missing);
         if (statement) explain_source(explanation, run, *statement);
     }
     explain_earlier_runs(explanation, run);

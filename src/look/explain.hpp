@@ -6,7 +6,7 @@
 
 namespace pgci {
 
-// Rows of an item and its value: job, what it has to load, window, target, statements, the source's plan and estimate, missing rights, warnings,
+// Rows of an item and its value: job, what it has to load, window, target, statements, the source's plan and estimate, missing privileges, warnings,
 // and errors that the run would raise. Reads no row of source or target and writes nothing.
 std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request);
 

@@ -4,6 +4,7 @@
 #include "source/source_plan.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/progress.hpp"
+#include "target/missing_privileges.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/load.hpp"
@@ -54,6 +55,18 @@ void warn_limit(const PreparedRun &run) {
     });
 }
 
+// Adds a hint to the error for a row that no partition takes.
+void add_hint(ErrorData *error, Method method) {
+    if (error->sqlerrcode != ERRCODE_CHECK_VIOLATION || error->hint != nullptr || error->message_id == nullptr ||
+        std::strstr(error->message_id, "no partition of relation") == nullptr)
+        return;
+    const char *const hint = method == Method::copy
+                                 ? "Attach a partition for the row and run it again. Method copy does not find "
+                                   "partitions that are attached while it runs."
+                                 : "Attach a partition for the row and run it again.";
+    error->hint = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, hint); });
+}
+
 std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
     PreparedRun run(request, TargetUse::write, procedure.memory());
     CopyContext context{.run = run};
@@ -70,6 +83,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
     warn_limit(run);
     if (!request.is_one_of_many) warn_of_bounds(request);
     LoadPlan plan = run.plan();
+    check_privileges(plan, run.target(), run.needed_on_target());
     // The definition of a job has warned.
     if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
     std::optional<LoadCheck> check;
@@ -86,10 +100,15 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                  .batch_in_work = context.batch,
                  .check = check ? &*check : nullptr,
                  .statistics = {.is_settled = is_settled}};
-    if (request.method == Method::copy)
-        load_by_copy(load);
-    else
-        load_by_cursor(load);
+    try {
+        if (request.method == Method::copy)
+            load_by_copy(load);
+        else
+            load_by_cursor(load);
+    } catch (const PgError &error) {
+        add_hint(error.data(), request.method);
+        throw;
+    }
     return load.statistics.rows_written;
 }
 
@@ -110,7 +129,7 @@ RunKey check_request(const CopyRequest &request) {
     check_may_write();
     PreparedRun run(request, TargetUse::write);
     run.open();
-    run.plan();
+    check_privileges(run.plan(), run.target(), run.needed_on_target());
     if (request.verify) (void)run.comparison({});
     run.source().send_commit();
     run.source().receive_commit();

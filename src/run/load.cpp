@@ -5,6 +5,7 @@
 #include "server/text_rows.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
+#include "target/target_slice.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
@@ -24,10 +25,7 @@ void check_empty(const LoadRun &run) {
     const RunStatistics &statistics = run.statistics;
     if (statistics.rows_read > 0) return;
     const CopyRequest &request = run.request();
-    const std::string message = std::string("source returned no rows for ") + (run.prepared.window() ? "window " : "") +
-                                run.prepared.window_name() +
-                                (request.job.empty() ? " of " : " of job \"" + request.job + "\" into ") +
-                                run.target().name();
+    const std::string message = "source returned no rows for " + run.prepared.described_window();
     if (request.on_empty == OnEmpty::error)
         raise(sqlstate::no_rows, message,
               "Check that the source is the right one and has the rows. Pass on_empty => 'allow' if the window may be "
@@ -66,6 +64,10 @@ void warn_of_no_row_written(const LoadRun &run) {
 }
 
 } // namespace
+
+void LoadRun::check_slice() const {
+    check_slice_after(plan.statements, target(), prepared.zone(), statistics.rows_written);
+}
 
 void LoadRun::record_success() {
     check_empty(*this);
@@ -121,7 +123,8 @@ void load_by_cursor(LoadRun &run) {
         const TemporaryMemory transaction_memory(memory);
         if (!is_first) run.prepared.plan_again(run.plan);
         const std::unique_ptr<RowWriter> writer = make_writer(CurrentMemoryContext);
-        if (is_first) statistics.rows_deleted = writer->remove();
+        const bool deletes = is_first;
+        if (deletes) statistics.rows_deleted = writer->remove();
         do {
             load_batch(*writer, is_first);
             is_first = false;
@@ -129,6 +132,7 @@ void load_by_cursor(LoadRun &run) {
         run.batch_in_work = 0;
         if (cursor.at_end()) cursor.finish();
         writer->finish();
+        if (deletes) run.check_slice();
         if (cursor.at_end())
             run.record_success();
         else
@@ -149,6 +153,7 @@ void load_by_copy(LoadRun &run) {
     statistics.rows_written = writer.write(data, run.progress);
     data.finish();
     writer.finish();
+    run.check_slice();
     statistics.rows_read = data.rows();
     statistics.bytes = data.bytes();
     statistics.batches = statistics.rows_read > 0 ? 1 : 0;

@@ -40,6 +40,16 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
     key_.job_id = request.job_id;
 }
 
+AclMode PreparedRun::needed_on_target() const {
+    AclMode needed = ACL_INSERT;
+    if (request_.mode == Mode::upsert) needed |= ACL_UPDATE;
+    if (request_.mode == Mode::replace) needed |= ACL_DELETE;
+    const bool has_slice = request_.mode == Mode::replace && (request_.replace_where || request_.window_column);
+    if (has_slice || request_.mode == Mode::upsert || request_.mode == Mode::skip || request_.verify)
+        needed |= ACL_SELECT;
+    return needed;
+}
+
 // What needs no connection.
 void PreparedRun::resolve() {
     check_may_connect();
@@ -47,7 +57,7 @@ void PreparedRun::resolve() {
                            request_.window_column ? DayStyle::by_column : DayStyle::in_query);
     if (request_.replace_where) replace_where_ = slice_condition(*request_.replace_where, window_text());
     if (request_.transform) check_transform(*request_.transform);
-    if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_);
+    if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_, needed_on_target());
     options_ = resolve_source(request_.src_conninfo);
     key_.source = identify_source(*options_);
     key_.query_hash = hash_query(request_.query_template, request_.window_column);
@@ -60,7 +70,7 @@ void PreparedRun::connect() {
 }
 
 void PreparedRun::find_target() {
-    if (!target_) target_ = Target::find(*query_, columns_, *source_, use_);
+    if (!target_) target_ = Target::find(*query_, columns_, *source_, use_, needed_on_target());
     key_.target = target_->oid();
 }
 
@@ -96,7 +106,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
         // What an earlier run has written must not be newer than what this one reads.
         if (ledger.has_written_since(key_, before_source)) restart_source();
     }
-    if (!may_begin(request_, ledger, key_)) {
+    if (!may_begin(request_, ledger, key_, described_window())) {
         claim_->release();
         return false;
     }
@@ -140,6 +150,11 @@ const SourceColumn *PreparedRun::window_column() const {
                           [&](const SourceColumn &column) { return column.name == *request_.window_column; });
 }
 
+std::string PreparedRun::described_window() const {
+    return std::string(key_.window ? "window " : "") + window_name() +
+           (request_.job.empty() ? " of " : " of job \"" + request_.job + "\" into ") + target_->name();
+}
+
 std::string PreparedRun::slice() const {
     if (request_.replace_where && key_.window)
         return typed_slice(*request_.replace_where, replace_where_, *target_, *key_.window, zone_);
@@ -163,9 +178,9 @@ std::string PreparedRun::slice_of_mode() const {
 std::optional<bool> PreparedRun::settle(const RunHistory &history) {
     if (!key_.window) return std::nullopt;
     const SettledState state =
-        settle_window(*source_, zone_, *key_.window, request_.settle, request_.refuses_unsettled);
+        settle_window(*source_, zone_, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
     // Each run would say the same.
-    if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(*key_.window, state.doubt);
+    if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
     // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
     if (state.is_settled) restart_source();
     return state.is_settled;

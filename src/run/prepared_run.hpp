@@ -34,6 +34,8 @@ class PreparedRun {
     std::optional<bool> settle(const RunHistory &history);
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
+    // The privileges on the target that suffice for the run.
+    AclMode needed_on_target() const;
     // Of the window's rows on both servers, which `key` tells apart. Raises what make_comparison raises; no row is read.
     Comparison comparison(const std::vector<std::string> &key);
     // At the begin of a later transaction, before it writes: locks the target and plans again. Raises 42P01 for a target that was
@@ -45,6 +47,8 @@ class PreparedRun {
     const std::optional<Window> &window() const { return key_.window; }
     // The name of the window in messages.
     const char *window_name() const { return key_.window ? key_.window->name().c_str() : "the whole result"; }
+    // The same with the target and the job: "window 2018-07-29 of public.users".
+    std::string described_window() const;
     // The window as texts; null for a whole result.
     const WindowText *window_text() const { return key_.window ? &key_.window->text() : nullptr; }
     const SourceQuery &query() const { return *query_; }

@@ -77,14 +77,14 @@ Unsettled inquire(SourceSession &source, const Window &window) {
     return state;
 }
 
-std::string message(const Window &window) {
-    return "window " + window.name() + " is not settled: the source may still commit rows of it";
+std::string message(const std::string &window) {
+    return window + " is not settled: the source may still commit rows of it";
 }
 
 constexpr const char *hint = "Load it later or again, or pass settle => 'wait'; 'off' does not look.";
 
-std::string message_of_doubt(const Window &window) {
-    return "it is not known whether window " + window.name() + " is settled: the source may still commit rows of it";
+std::string message_of_doubt(const std::string &window) {
+    return "it is not known whether " + window + " is settled: the source may still commit rows of it";
 }
 
 constexpr const char *hint_of_doubt = "GRANT pg_read_all_stats to the source's role, so that it sees when transactions "
@@ -104,15 +104,15 @@ constexpr int most_looks_at_hidden = 12;
 
 std::string unsettled_warning(SourceSession &source, const Window &window) {
     const Unsettled state = inquire(source, window);
-    return state.reason.empty() ? "" : message(window) + "; " + state.reason;
+    return state.reason.empty() ? "" : message("window " + window.name()) + "; " + state.reason;
 }
 
-void warn_of_doubt(const Window &window, const std::string &doubt) {
+void warn_of_doubt(const std::string &window, const std::string &doubt) {
     warn(message_of_doubt(window), doubt, hint_of_doubt);
 }
 
-SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, Settle settle,
-                           bool refuses_unsettled) {
+SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, const std::string &name,
+                           Settle settle, bool refuses_unsettled) {
     if (settle == Settle::off) return {};
     const bool is_error = settle == Settle::error || (settle == Settle::warn && refuses_unsettled);
     // Of transactions whose start is hidden, those matter that are open when it is known that the window has ended.
@@ -125,14 +125,14 @@ SettledState settle_window(SourceSession &source, const TimeZone &zone, const Wi
             if (to_end->empty()) return {.is_settled = true};
         }
         if (settle != Settle::wait && !state.reason.empty()) {
-            if (is_error) raise(sqlstate::not_settled, message(window), hint, state.reason);
-            warn(message(window), state.reason, hint);
+            if (is_error) raise(sqlstate::not_settled, message(name), hint, state.reason);
+            warn(message(name), state.reason, hint);
             return {.is_settled = false};
         }
         if (settle != Settle::wait && looks == most_looks_at_hidden) {
             const std::string doubt =
                 "Transactions are open at the source, and its role may not see since when, or they are prepared.";
-            if (is_error) raise(sqlstate::not_settled, message_of_doubt(window), hint_of_doubt, doubt);
+            if (is_error) raise(sqlstate::not_settled, message_of_doubt(name), hint_of_doubt, doubt);
             return {.is_settled = false, .doubt = doubt};
         }
         // Most transactions end within milliseconds.

@@ -39,6 +39,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
             return !find_lost_precision(column, *target.find_column(column.name)).empty();
         });
     plan.columns = batch.columns;
+    plan.has_transform = request.transform.has_value();
     std::optional<ConflictKey> key;
     if (request.mode == Mode::skip || request.mode == Mode::upsert) {
         key = find_conflict_key(target, request.key_columns);

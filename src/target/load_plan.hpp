@@ -15,6 +15,7 @@ struct LoadPlan {
     std::string insert{};               // methods bulk and copy: a plain INSERT, which is only analyzed
     std::string slice{};                // the condition of the rows that may be written; empty for none
     std::vector<std::string> columns{}; // of the target that the INSERT fills
+    bool has_transform = false;
 };
 
 // Maps the columns and builds the statements. `slice` is the condition of the rows that may be written. Raises 42701 or 42804 for

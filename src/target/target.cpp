@@ -50,8 +50,21 @@ bool is_catalog_schema(Oid schema) {
     pg_unreachable();
 }
 
+[[noreturn]] void raise_missing(Oid relation, AclMode needed) {
+    constexpr std::array<std::pair<AclMode, const char *>, 4> privileges{
+        {{ACL_SELECT, "SELECT"}, {ACL_INSERT, "INSERT"}, {ACL_UPDATE, "UPDATE"}, {ACL_DELETE, "DELETE"}}};
+    StringInfoData grant;
+    initStringInfo(&grant);
+    for (const auto &[privilege, name] : privileges)
+        if ((needed & privilege) != 0 && pg_class_aclcheck(relation, GetUserId(), privilege) != ACLCHECK_OK)
+            appendStringInfo(&grant, "%s%s", grant.len == 0 ? "GRANT " : ", ", name);
+    appendStringInfo(&grant, " ON %s TO %s", qualified_name(relation),
+                     quote_identifier(GetUserNameFromId(GetUserId(), false)));
+    raise_denied(relation, grant.data);
+}
+
 // Check before locking: a user without the privilege must not block other sessions.
-void check_rights(Oid relation, TargetUse use) {
+void check_privileges(Oid relation, TargetUse use, AclMode needed) {
     const Oid schema = get_rel_namespace(relation);
     const char *const name = get_rel_name(relation);
     if (!OidIsValid(schema) || name == nullptr) raise_gone(relation);
@@ -67,13 +80,13 @@ void check_rights(Oid relation, TargetUse use) {
         return;
     if (pg_class_aclcheck(relation, user, ACL_INSERT) != ACLCHECK_OK &&
         pg_attribute_aclcheck_all(relation, user, ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
-        aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(kind), name);
+        raise_missing(relation, needed);
 }
 
 LOCKMODE lock_of(TargetUse use) { return use == TargetUse::write ? RowExclusiveLock : AccessShareLock; }
 
-Relation open_checked(Oid oid, TargetUse use) {
-    check_rights(oid, use);
+Relation open_checked(Oid oid, TargetUse use, AclMode needed) {
+    check_privileges(oid, use, needed);
     // Open an index too, so that the error shows its name.
     const Relation relation = try_relation_open(oid, lock_of(use));
     if (relation == nullptr) raise_gone(oid);
@@ -108,14 +121,14 @@ Oid look_up(const char *schema, const char *relation) {
 
 // Looks up and locks the relation as RangeVarGetRelidExtended does: if it was renamed, dropped or created while this
 // session waited for the lock, looks it up again.
-Oid look_up_and_lock(const char *schema, const char *relation, TargetUse use) {
+Oid look_up_and_lock(const char *schema, const char *relation, TargetUse use, AclMode needed) {
     for (Oid locked = InvalidOid;;) {
         const uint64 invalidations = SharedInvalidMessageCounter;
         const Oid found = look_up(schema, relation);
         if (OidIsValid(locked) && found == locked) return found;
         if (OidIsValid(locked)) UnlockRelationOid(locked, lock_of(use));
         if (!OidIsValid(found)) return InvalidOid;
-        check_rights(found, use);
+        check_privileges(found, use, needed);
         LockRelationOid(found, lock_of(use));
         if (invalidations == SharedInvalidMessageCounter) return found;
         locked = found;
@@ -147,8 +160,20 @@ WrittenName written_name_of(const SourceQuery &query, const std::vector<SourceCo
 
 } // namespace
 
-Target Target::open(Oid oid, TargetUse use) {
-    const Relation relation = pg_call([=] { return open_checked(oid, use); });
+void raise_denied(Oid relation, const char *grants) {
+    const char kind = get_rel_relkind(relation);
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied for %s %s",
+                           kind == RELKIND_VIEW            ? "view"
+                           : kind == RELKIND_FOREIGN_TABLE ? "foreign table"
+                                                           : "table",
+                           get_rel_name(relation)),
+                    errhint("Run %s.", grants)));
+    pg_unreachable();
+}
+
+Target Target::open(Oid oid, TargetUse use, AclMode needed) {
+    const Relation relation = pg_call([=] { return open_checked(oid, use, needed); });
     Target target;
     target.oid_ = oid;
     target.kind_ = relation->rd_rel->relkind;
@@ -196,16 +221,17 @@ const TargetColumn *Target::find_column(const std::string &name) const {
 }
 
 Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
-                    TargetUse use) {
+                    TargetUse use, AclMode needed) {
     const WrittenName name = written_name_of(query, columns, source);
-    const Oid found = pg_call([&] { return look_up_and_lock(name.schema.c_str(), name.relation.c_str(), use); });
+    const Oid found =
+        pg_call([&] { return look_up_and_lock(name.schema.c_str(), name.relation.c_str(), use, needed); });
     if (!OidIsValid(found)) {
         const std::string shown = name.schema.empty() ? name.relation : name.schema + "." + name.relation;
         raise(sqlstate::undefined_table, "target table \"" + shown + "\" does not exist",
               "Create it, set search_path, or pass target => 'schema.table'.",
               "The query reads \"" + shown + "\" at the source, so the target is the table of that name here.");
     }
-    return open(found, use);
+    return open(found, use, needed);
 }
 
 } // namespace pgci

@@ -25,18 +25,21 @@ struct TargetColumn {
 // INSERT privilege. look: ACCESS SHARE lock, requires no privilege.
 enum class TargetUse { write, look };
 
+// Raises 42501 for a relation. `grants` are the statements that grant the missing privileges. PostgreSQL code.
+[[noreturn]] void raise_denied(Oid relation, const char *grants);
+
 class Target {
   public:
     // Raises 42P01 for a relation that was dropped, 42809 for a sequence, index, materialized view or a view that
     // cannot be inserted into, 42501 for catalogs and missing privileges, 0A000 for a temporary table of another
-    // session.
-    static Target open(Oid relation, TargetUse use = TargetUse::write);
+    // session. The hint of a missing INSERT privilege names all privileges of `needed` that are missing.
+    static Target open(Oid relation, TargetUse use = TargetUse::write, AclMode needed = ACL_INSERT);
 
     // Finds the relation that a query reads. The source must have found exactly one table, and the FROM clause must
     // consist of this table. The name is looked up on this server; the target is the relation that has this name when
     // the lock is acquired. Raises 42P09 if the table is ambiguous, and 42P01 if this server does not have it.
     static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
-                       TargetUse use = TargetUse::write);
+                       TargetUse use = TargetUse::write, AclMode needed = ACL_INSERT);
 
     // Locks the relation again in a later transaction of the run and reads its columns. Raises 42P01 if it was dropped
     // or its name refers to another relation.

@@ -1,6 +1,7 @@
 #include "target/target_slice.hpp"
 
 #include "server/guard.hpp"
+#include "server/settings.hpp"
 #include "server/shown_text.hpp"
 #include "server/spi.hpp"
 #include "server/text_rows.hpp"
@@ -10,10 +11,34 @@ namespace pgci {
 
 namespace {
 
-// Returns what may keep rows of a DELETE: triggers, rules and foreign tables of the target, its partitions and, if it is
-// a view, the tables that it reads.
-std::vector<std::string> find_keepers(const Target &target) {
-    std::vector<std::string> keepers;
+// What may leave rows in the slice, by name.
+struct Risks {
+    std::vector<std::string> of_delete{};    // while the DELETE is executed
+    std::vector<std::string> after_insert{}; // AFTER triggers of the DELETE, which fire at the end of the run
+};
+
+// A table without triggers and rules, and so are its partitions. Takes no locks.
+bool is_plain(Oid target) {
+    return pg_call([=] {
+        const List *const relations = find_all_inheritors(target, NoLock, nullptr);
+        bool plain = true;
+        for (int i = 0; plain && i < list_length(relations); ++i) {
+            const HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(list_nth_oid(relations, i)));
+            if (!HeapTupleIsValid(tuple)) continue;
+            const auto *const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+            plain = (form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE) &&
+                    !form->relhastriggers && !form->relhasrules;
+            ReleaseSysCache(tuple);
+        }
+        return plain;
+    });
+}
+
+// Finds triggers, rules and foreign tables of the target, its partitions and, if it is a view, the tables that it reads.
+// Foreign keys are no risk.
+Risks find_risks(const Target &target) {
+    Risks risks;
+    if (is_plain(target.oid())) return risks;
     for (const TextRow &row : select_rows(
              "WITH RECURSIVE parts(oid) AS (SELECT $1::pg_catalog.oid UNION SELECT next.oid FROM parts AS p, LATERAL "
              "(SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent OPERATOR(pg_catalog.=) p.oid UNION "
@@ -22,47 +47,31 @@ std::vector<std::string> find_keepers(const Target &target) {
              "'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid OPERATOR(pg_catalog.=) "
              "'pg_catalog.pg_class'::pg_catalog.regclass WHERE w.ev_class OPERATOR(pg_catalog.=) p.oid AND w.rulename "
              "OPERATOR(pg_catalog.=) '_RETURN') AS next(oid)) SELECT pg_catalog.format(k.what, n.nspname, c.relname, "
-             "k.name) FROM parts AS p JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) p.oid JOIN "
+             "k.name), k.is_late FROM parts AS p JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) p.oid "
+             "JOIN "
              "pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace JOIN LATERAL (SELECT "
-             "'trigger %3$I of %1$I.%2$I' AS what, t.tgname AS name FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid "
-             "OPERATOR(pg_catalog.=) p.oid AND t.tgenabled OPERATOR(pg_catalog.<>) 'D' AND (t.tgtype::pg_catalog.int4 "
-             // ROW and DELETE, and BEFORE or INSTEAD.
-             "OPERATOR(pg_catalog.&) 9) OPERATOR(pg_catalog.=) 9 AND (t.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) "
-             "66) OPERATOR(pg_catalog.<>) 0 UNION ALL SELECT 'rule %3$I of %1$I.%2$I', w.rulename FROM "
+             "'trigger %3$I of %1$I.%2$I' AS what, t.tgname AS name, "
+             // Neither BEFORE nor INSTEAD.
+             "(t.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) 66) OPERATOR(pg_catalog.=) 0 AS is_late FROM "
+             "pg_catalog.pg_trigger AS t WHERE t.tgrelid "
+             "OPERATOR(pg_catalog.=) p.oid AND t.tgenabled OPERATOR(pg_catalog.<>) 'D' AND "
+             // DELETE.
+             "(t.tgtype::pg_catalog.int4 OPERATOR(pg_catalog.&) 8) OPERATOR(pg_catalog.<>) 0 AND NOT EXISTS (SELECT "
+             "FROM pg_catalog.pg_constraint AS f WHERE f.oid OPERATOR(pg_catalog.=) t.tgconstraint AND f.contype "
+             "OPERATOR(pg_catalog.=) 'f') UNION ALL SELECT 'rule %3$I of %1$I.%2$I', w.rulename, false FROM "
              "pg_catalog.pg_rewrite AS w WHERE w.ev_class OPERATOR(pg_catalog.=) p.oid AND w.ev_type "
-             "OPERATOR(pg_catalog.=) '4' AND w.is_instead AND w.ev_enabled OPERATOR(pg_catalog.<>) 'D' UNION ALL "
-             "SELECT "
-             "'foreign table %1$I.%2$I (look at the server that has its rows)', '' WHERE c.relkind "
+             "OPERATOR(pg_catalog.=) '4' AND w.ev_enabled OPERATOR(pg_catalog.<>) 'D' UNION ALL SELECT "
+             "'foreign table %1$I.%2$I (look at the server that has its rows)', '', false WHERE c.relkind "
              "OPERATOR(pg_catalog.=) 'f') AS k ON true ORDER BY 1",
              {std::to_string(target.oid())}))
-        keepers.push_back(row[0].value_or(""));
-    return keepers;
-}
-
-bool may_read_a_column(const Target &target) {
-    return pg_call([oid = target.oid()] {
-        return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
-               pg_attribute_aclcheck_all(oid, GetUserId(), ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK;
-    });
-}
-
-[[noreturn]] void raise_left(std::int64_t rows, const Target &target, bool has_slice) {
-    const std::vector<std::string> keepers = find_keepers(target);
-    raise(sqlstate::outside_slice,
-          "DELETE of mode replace left " + std::to_string(rows) + (rows == 1 ? " row of " : " rows of ") +
-              (has_slice ? "the slice in " : "") + target.name(),
-          keepers.empty() ? "Another session may have inserted them. Run it again."
-                          : "Look at " + shorten_list(keepers) +
-                                ". Exclude the rows that it keeps with replace_where, or disable it.",
-          "The rows of the source would be added to those that are left, and be there twice.");
+        (row[1] == "t" ? risks.after_insert : risks.of_delete).push_back(row[0].value_or(""));
+    return risks;
 }
 
 // The planner reads the count as it reads the DELETE, by the same index; for EXISTS it would expect to find a row soon,
 // and read the whole table.
-void check_is_empty(const LoadStatements &statements, const Target &target) {
-    // A role that may delete a whole table without reading it cannot count.
-    if (!may_read_a_column(target) && find_keepers(target).empty()) return;
-    const auto left = pg_call([sql = statements.left.c_str(), used = target.used_for(ACL_SELECT)] {
+std::int64_t count_slice(const LoadStatements &statements, const Target &target) {
+    return pg_call([sql = statements.left.c_str(), used = target.used_for(ACL_SELECT)] {
         spi_connect();
         spi_execute(spi_prepare(sql, used), used);
         bool is_null = false;
@@ -70,7 +79,18 @@ void check_is_empty(const LoadStatements &statements, const Target &target) {
         spi_finish();
         return count;
     });
-    if (left > 0) raise_left(left, target, statements.checks_slice);
+}
+
+void check_is_empty(const LoadStatements &statements, const Target &target) {
+    const std::vector<std::string> keepers = find_risks(target).of_delete;
+    if (keepers.empty()) return;
+    const std::int64_t rows = count_slice(statements, target);
+    if (rows == 0) return;
+    raise(sqlstate::outside_slice,
+          "DELETE of mode replace left " + std::to_string(rows) + (rows == 1 ? " row of " : " rows of ") +
+              (statements.checks_slice ? "the slice in " : "") + target.name(),
+          "Look at " + shorten_list(keepers) + ". Exclude the rows that it keeps with replace_where, or disable it.",
+          "The rows of the source would be added to those that are left, and be there twice.");
 }
 
 } // namespace
@@ -91,6 +111,26 @@ std::int64_t delete_slice(const LoadStatements &statements, const Target &target
     });
     check_is_empty(statements, target);
     return deleted;
+}
+
+void check_slice_after(const LoadStatements &statements, const Target &target, const TimeZone &zone,
+                       std::int64_t written) {
+    if (statements.remove.empty()) return;
+    const std::vector<std::string> triggers = find_risks(target).after_insert;
+    if (triggers.empty()) return;
+    const int settings = pg_call([name = zone.name()] {
+        const int level = NewGUCNestLevel();
+        set_for_level("TimeZone", name);
+        return level;
+    });
+    const std::int64_t rows = count_slice(statements, target);
+    pg_call([=] { AtEOXact_GUC(true, settings); });
+    if (rows <= written) return;
+    raise(sqlstate::outside_slice,
+          (statements.checks_slice ? "slice in " : "") + target.name() + " has " + std::to_string(rows) +
+              (rows == 1 ? " row" : " rows") + " after mode replace has written " + std::to_string(written),
+          "Look at " + shorten_list(triggers) + ". Exclude the rows that it adds with replace_where, or disable it.",
+          "A trigger may have inserted rows that mode replace has deleted.");
 }
 
 void raise_outside_slice(const OutsideRows &rows) {

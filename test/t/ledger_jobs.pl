@@ -22,9 +22,9 @@ my $count = 'SELECT count(*), count(DISTINCT id) FROM rows';
 
 is(sql(create('rows')), '', 'a job is defined');
 is(sql(q[SELECT copy_incremental_run('rows', '2018-07-28')], $count), '24 24|24', 'a day is loaded by the name of the job');
-like(sql(q[SELECT copy_incremental_run('rows', '2018-07-28')]), qr/ERROR:  PI001: window 2018-07-28 of job "rows" was already loaded.*CONTEXT:  job "rows"/, 'and not twice');
+like(sql(q[SELECT copy_incremental_run('rows', '2018-07-28')]), qr/ERROR:  PI001: window 2018-07-28 of job "rows" into public\.\S+ was already loaded.*CONTEXT:  job "rows"/, 'and not twice');
 is(sql(q{SELECT copy_incremental_run_range('rows', '[2018-07-29 00:00+00, 2018-07-29 06:00+00)')}), '6', 'a range');
-like(sql(q[SELECT copy_incremental_run('rows', '2018-07-29')]), qr/ERROR:  PI001: window 2018-07-29 of job "rows" was loaded in part/, 'a window that overlaps it');
+like(sql(q[SELECT copy_incremental_run('rows', '2018-07-29')]), qr/ERROR:  PI001: window 2018-07-29 of job "rows" into public\.\S+ was loaded in part/, 'a window that overlaps it');
 is(sql('SELECT job_id, covered FROM pgci_coverage'), '1|{["2018-07-28 00:00:00+00","2018-07-29 06:00:00+00")}', 'what is loaded');
 is(sql('SELECT job, attempt, settled, status FROM copy_incremental_runs ORDER BY run_id'), 'rows|1|t|succeeded rows|1|t|succeeded', 'the runs know their job');
 

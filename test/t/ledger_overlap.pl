@@ -84,11 +84,11 @@ my @skip = (on_rerun => "'skip'");
 my $day = call("SELECT * FROM ev $where", '2024-01-02', @skip);
 is(sql($clear, map({ range_call("SELECT * FROM ev $where", $_) } '[2024-01-01 00:00+00, 2024-01-02 06:00+00)', '[2024-01-02 06:00+00, 2024-01-04 00:00+00)'), $day) =~ s/NOTICE.*//r, '30 42 0',
 	'skip: two ranges have all of the day');
-like(sql($clear, map({ range_call("SELECT * FROM ev $where", $_) } '[2024-01-01 00:00+00, 2024-01-02 06:00+00)', '[2024-01-02 07:00+00, 2024-01-04 00:00+00)'), $day), qr/^30 41ERROR:  PI001: window 2024-01-02 was loaded in part/,
+like(sql($clear, map({ range_call("SELECT * FROM ev $where", $_) } '[2024-01-01 00:00+00, 2024-01-02 06:00+00)', '[2024-01-02 07:00+00, 2024-01-04 00:00+00)'), $day), qr/^30 41ERROR:  PI001: window 2024-01-02 of public\.\S+ was loaded in part/,
 	'skip: but for an hour');
-like(sql($clear, call("SELECT * FROM ev $where AND id % 2 = 0", '2024-01-02'), $day), qr/^12ERROR:  PI001: window 2024-01-02 was already loaded by another query .*define a job for each query/,
+like(sql($clear, call("SELECT * FROM ev $where AND id % 2 = 0", '2024-01-02'), $day), qr/^12ERROR:  PI001: window 2024-01-02 of public\.\S+ was already loaded by another query .*define a job for each query/,
 	'skip: another query may have read other rows');
-like(sql($clear, call("SELECT * FROM ev $where", '2024-01-02'), 'UPDATE pgci_runs SET settled = false', $day), qr/^24ERROR:  PI001: window 2024-01-02 was loaded before it was settled/,
+like(sql($clear, call("SELECT * FROM ev $where", '2024-01-02'), 'UPDATE pgci_runs SET settled = false', $day), qr/^24ERROR:  PI001: window 2024-01-02 of public\.\S+ was loaded before it was settled/,
 	'skip: a window that was not settled');
 
 # Jobs
@@ -96,9 +96,9 @@ sub covered { my ($name) = @_; return sql("SELECT covered FROM copy_incremental_
 my @half = map { "SELECT * FROM ev $where AND id % 2 = $_" } 0, 1;
 is(sql($clear, job('even', query => $half[0]), job('odd', query => $half[1]), q[CALL copy_incremental_catch_up()], $rows) =~ s/NOTICE.*//r, '72|72', 'two jobs of one table and one target load their rows');
 like(sql($clear, job('a'), job('b'), q[SELECT copy_incremental_run('a', '2024-01-02')], q[SELECT copy_incremental_run('b', '2024-01-02')]),
-	qr/^24ERROR:  PI001: window 2024-01-02 of job "b" was already loaded by another job or call/, 'two jobs of one query');
+	qr/^24ERROR:  PI001: window 2024-01-02 of job "b" into public\.\S+ was already loaded by another job or call/, 'two jobs of one query');
 like(sql($clear, job('a'), q[SELECT copy_incremental_run('a', '2024-01-02')], call("SELECT * FROM ev $where", '2024-01-02')), qr/^24ERROR:  PI001: .* by another job or call/, 'a call after a job');
-like(sql($clear, call("SELECT * FROM ev $where", '2024-01-02'), job('a'), 'CALL copy_incremental_catch_up()', $rows), qr/^24 72\|72NOTICE:  00000: window 2024-01-02 of job "a" was already loaded by another job or call, skipping/,
+like(sql($clear, call("SELECT * FROM ev $where", '2024-01-02'), job('a'), 'CALL copy_incremental_catch_up()', $rows), qr/^24 72\|72NOTICE:  00000: window 2024-01-02 of job "a" into public\.\S+ was already loaded by another job or call, skipping/,
 	'catch_up takes what calls have loaded as loaded');
 is(covered('a'), '{["2024-01-01 00:00:00+00","2024-01-04 00:00:00+00")}', 'and covers it');
 like(sql($clear, call("$half[0]", '2024-01-02'), job('a'), 'CALL copy_incremental_catch_up()'), qr/WARNING:  .*window 2024-01-02 .* was already loaded by another query/, 'catch_up does not take the rows of another query');

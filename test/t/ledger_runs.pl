@@ -90,18 +90,18 @@ is(results("PREPARE p AS $runs", 'BEGIN', call($query, '2018-07-31', target => "
 my $again = results('SELECT max(run_id) FROM copy_incremental_runs WHERE target = $$event$$::regclass
 	AND data_interval @> timestamptz $$2018-07-29 12:00$$');
 like(results(call($query, '2018-07-29')),
-	qr/ERROR:  PI001: window 2018-07-29 was already loaded DETAIL:  According to copy_incremental_runs, run $again of \S+ \S+ wrote 12 rows\. HINT:  Use mode replace, upsert or skip;/,
+	qr/ERROR:  PI001: window 2018-07-29 of public\.\S+ was already loaded DETAIL:  According to copy_incremental_runs, run $again of \S+ \S+ wrote 12 rows\. HINT:  Use mode replace, upsert or skip;/,
 	'on_rerun: error is the default, and names the run');
 like(results(call($query, '2018-07-29', on_rerun => "'skip'"), $runs),
-	qr/^0 \d+NOTICE:  00000: window 2018-07-29 was already loaded, skipping DETAIL:  run $again of/, 'on_rerun: skip');
+	qr/^0 \d+NOTICE:  00000: window 2018-07-29 of public\.\S+ was already loaded, skipping DETAIL:  run $again of/, 'on_rerun: skip');
 like(results('BEGIN', 'TRUNCATE event', call($query, '2018-07-29', on_rerun => "'run'"), 'ROLLBACK'),
-	qr/^12WARNING:  01000: window 2018-07-29 was already loaded, loading it again DETAIL:  run $again of/, 'on_rerun: run');
+	qr/^12WARNING:  01000: window 2018-07-29 of public\.\S+ was already loaded, loading it again DETAIL:  run $again of/, 'on_rerun: run');
 like(results(call($query, '2018-07-29', on_rerun => "'Skip'")),
 	qr/22023: invalid value for argument "on_rerun": "Skip" HINT:  Allowed values are error, skip, run/, 'on_rerun: another word');
 like(results('BEGIN', call($query, '2018-07-31', target => "'unique_event'"), call($query, '2018-07-31', target => "'unique_event'")),
 	qr/^12.*ERROR:  PI001/, 'on_rerun: twice in one transaction');
 like(results(call('SELECT 1 AS id, NULL AS name', undef, target => "'unique_event'")),
-	qr/ERROR:  PI001: the whole result was already loaded/, 'on_rerun: a whole result');
+	qr/ERROR:  PI001: the whole result of public\.\S+ was already loaded/, 'on_rerun: a whole result');
 
 # The hash is that of the tokens, the same in every version of the server.
 for my $case ([ q[SELECT 1 AS id, 'a' AS name], "w6:selecto1:1w2:asw2:ido1:,s1:aw2:asw4:name" ],

@@ -157,7 +157,7 @@ is(join("\n", map { join '|', @$_{qw(source_column travels target_column convers
 copies($destination, copy_sql(@transform), 1, 'SELECT * FROM strict', '3|1', 'a transform: the run does so');
 
 # The run as a whole.
-on_both('CREATE TABLE events (id int PRIMARY KEY, at timestamptz, note text)', $source, $destination);
+on_both('CREATE TABLE events (id int PRIMARY KEY, at timestamptz NOT NULL, note text)', $source, $destination);
 $source->safe_psql('postgres', <<~'SQL');
 	INSERT INTO events SELECT g, timestamptz '2018-07-01' + g * interval '1 minute', 'n' FROM generate_series(0, 149999) AS g;
 	CREATE INDEX ON events (at); VACUUM ANALYZE events;
@@ -172,7 +172,7 @@ is($found->{target}, 'public.events', 'explain: the target');
 like($found->{source}, qr/^src, PostgreSQL \d+\.\d+$/, 'explain: the source and its version');
 like($found->{'source plan'}, qr/Index Scan/, 'explain: the plan');
 ok($found->{'estimated rows'} > 1000 && $found->{'estimated rows'} < 2000, 'explain: the estimate') or diag($found->{'estimated rows'});
-is(join(' ', map { $_ // 'none' } @$found{qw(warning error)}, $found->{'missing right'}), 'none none none', 'explain: nothing to warn of');
+is(join(' ', map { $_ // 'none' } @$found{qw(warning error)}, $found->{'missing privilege'}), 'none none none', 'explain: nothing to warn of');
 my ($declared) = slurp_file($source->logfile) =~ /.*FORMAT JSON\) (DECLARE copy_incremental NO SCROLL CURSOR FOR [^\n]*)/s;
 $destination->safe_psql('postgres', copy_sql(@by_range));
 my ($run) = slurp_file($source->logfile) =~ /.*: (DECLARE copy_incremental NO SCROLL CURSOR FOR [^\n]*)/s;
@@ -209,21 +209,34 @@ sub explain_as_etl
 {
 	my @call = @_;
 	my $rows = $destination->safe_psql('postgres', look_sql('explain', @call, owner => q['etl'::regrole], before => 'SET ROLE etl'));
-	return join ' ', grep { /^(missing right|error)\|/ } split /\n/, $rows;
+	return join ' ', grep { /^(missing privilege|error)\|/ } split /\n/, $rows;
 }
 my @whole = ('SELECT * FROM events', undef);
-is(explain_as_etl(@whole), 'missing right|GRANT INSERT (note) ON public.events TO etl', 'a missing right on a column');
+is(explain_as_etl(@whole), 'missing privilege|GRANT INSERT (note) ON public.events TO etl', 'a missing privilege on a column');
 is(explain_as_etl(@whole, mode => "'upsert'"),
-	'missing right|GRANT SELECT (at, note) ON public.events TO etl missing right|GRANT INSERT (note) ON public.events TO etl '
-	. 'missing right|GRANT UPDATE (at, note) ON public.events TO etl', 'missing rights of mode upsert');
-is(explain_as_etl(@whole, mode => "'replace'"), 'missing right|GRANT DELETE ON public.events TO etl missing right|GRANT INSERT (note) ON public.events TO etl',
-	'missing rights of mode replace');
+	'missing privilege|GRANT SELECT (at, note) ON public.events TO etl missing privilege|GRANT INSERT (note) ON public.events TO etl '
+	. 'missing privilege|GRANT UPDATE (at, note) ON public.events TO etl', 'missing privileges of mode upsert');
+is(explain_as_etl(@whole, mode => "'replace'"), 'missing privilege|GRANT DELETE ON public.events TO etl missing privilege|GRANT INSERT (note) ON public.events TO etl',
+	'missing privileges of mode replace');
 is($destination->safe_psql('postgres', look_sql('explain', @whole, mode => "'upsert'", key_columns => q['{"id"}'], as => q[SELECT value FROM (%s) AS e WHERE item = 'options'])),
 	q(mode => 'upsert', key_columns => ARRAY['id']), 'the options that differ from their defaults');
+for my $case ([ 'replace', 'GRANT DELETE ON public.events TO etl; GRANT INSERT (note) ON public.events TO etl' ],
+	[ 'upsert', 'GRANT SELECT (at, note) ON public.events TO etl; GRANT INSERT (note) ON public.events TO etl; GRANT UPDATE (at, note) ON public.events TO etl' ])
+{
+	my ($mode, $grants) = @$case;
+	fails_with($destination, 'SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'"), '42501',
+		qr/permission denied for table events\nHINT:  Run \Q$grants\E\.\nCONTEXT:/, "mode $mode: the error of the run names all privileges that are missing");
+}
+for my $case ([ 'append', 'INSERT' ], [ 'skip', 'SELECT, INSERT' ], [ 'upsert', 'SELECT, INSERT, UPDATE' ], [ 'replace', 'INSERT, DELETE' ], [ 'replace', 'SELECT, INSERT, DELETE', replace_where => "'true'" ])
+{
+	my ($mode, $privileges, @option) = @$case;
+	fails_with($destination, 'SET ROLE etl; ' . copy_sql('SELECT id, at FROM events WHERE id < 5', undef, mode => "'$mode'", target => "'closed'", @option), '42501',
+		qr/permission denied for table closed\nHINT:  Run GRANT $privileges ON public\.closed TO etl\.\n/, "mode $mode: so does the error of a role without privileges");
+}
 $destination->safe_psql('postgres', 'GRANT INSERT (note), SELECT, UPDATE, DELETE ON events TO etl');
 for my $mode (qw(append upsert skip replace))
 {
-	is(explain_as_etl(@whole, mode => "'$mode'"), '', "mode $mode: no right is missing");
+	is(explain_as_etl(@whole, mode => "'$mode'"), '', "mode $mode: no privilege is missing");
 	$destination->safe_psql('postgres', 'TRUNCATE events; SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'"));
 	is($destination->safe_psql('postgres', 'SELECT count(*) FROM events'), 5, "mode $mode: the run finds so");
 }
@@ -257,9 +270,9 @@ is(earlier_run('stranger'), $shown, 'the run of a role that one is a member of')
 $destination->safe_psql('postgres', 'REVOKE etl FROM stranger; GRANT INSERT, SELECT, UPDATE, DELETE ON events TO etl');
 
 $source->safe_psql('postgres', 'REVOKE pg_read_all_data FROM etl_reader; GRANT SELECT ON events TO etl_reader');
-like(explained('SELECT * FROM closed', undef)->{error}, qr/^42501: permission denied for table closed/, 'a missing right at the source');
+like(explained('SELECT * FROM closed', undef)->{error}, qr/^42501: permission denied for table closed/, 'a missing privilege at the source');
 fails_with($destination, copy_sql('SELECT * FROM closed', undef), '42501', qr/permission denied for table closed/,
-	'a missing right at the source: the run finds so');
+	'a missing privilege at the source: the run finds so');
 
 is(explained('SELECT * FROM events', undef, mode => "'upsert'", target => "'closed'")->{error} =~ s/\n.*//sr,
 	'42804: source column "note" does not exist in target public.closed', 'an error that the run would raise');

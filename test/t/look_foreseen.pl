@@ -29,7 +29,7 @@ for my $method (qw(cursor copy bulk))
 		{
 			my @call = call_of($case, $method, $mode);
 			push @steps,
-			  look_sql('explain', @call, as => "SELECT string_agg(value, ' AND ') FROM (%s) AS e WHERE item IN ('error', 'missing right')"),
+			  look_sql('explain', @call, as => "SELECT string_agg(value, ' AND ') FROM (%s) AS e WHERE item IN ('error', 'missing privilege')"),
 			  look_sql('describe', @call, as => "SELECT string_agg(note, ' AND ') FROM (%s) AS d WHERE note LIKE '%%the run fails%%'"),
 			  copy_sql(@call, batch => 3);
 		}

@@ -75,11 +75,11 @@ results("ALTER SERVER src OPTIONS (SET port '" . $source->port . q[')]);
 # Windows that are not settled. Append would never load them again.
 my $today = "(now() AT TIME ZONE 'UTC')::date";
 results(fresh(), define_job('append', $query, first_day => "$today - 1", target => "'rows'"), define_job('replace', 'SELECT * FROM rows', first_day => "$today - 1", target => "'rows'", mode => "'replace'", window_column => "'at'"));
-like(results("CALL copy_incremental_backfill('append', $today - 1, $today)"), qr/WARNING:  job "append": window \S+ failed: window \S+ is not settled.*1 of 2 windows/, 'append: a window that is known not to be settled is a failure');
+like(results("CALL copy_incremental_backfill('append', $today - 1, $today)"), qr/WARNING:  job "append": window \S+ failed: window \S+ of job \S+ into \S+ is not settled.*1 of 2 windows/, 'append: a window that is known not to be settled is a failure');
 is(results(q[SELECT status, sqlstate FROM copy_incremental_runs WHERE status = 'failed']), 'failed|PI002', 'append: recorded');
 for (1, 2)
 {
-	like(results("CALL copy_incremental_backfill('replace', $today, $today)"), qr/WARNING:  window \S+ is not settled.*NOTICE:  job "replace": 1 window, 0 rows$/, 'replace: it is loaded, and again by the next call');
+	like(results("CALL copy_incremental_backfill('replace', $today, $today)"), qr/WARNING:  window \S+ of job \S+ into \S+ is not settled.*NOTICE:  job "replace": 1 window, 0 rows$/, 'replace: it is loaded, and again by the next call');
 }
 results(q[DELETE FROM pgci_coverage], q[UPDATE pgci_runs SET settled = false]);
 like(results(q[CALL copy_incremental_catch_up('append')]), qr/ERROR:  1 of 1 window of job "append" failed DETAIL:  .* was loaded before it was settled/, 'append: a window that was loaded too early');

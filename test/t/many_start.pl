@@ -107,7 +107,7 @@ results('SELECT copy_incremental_wait(' . $again =~ s/^SELECT //r . ')');
 $run = results($again);
 is(results("SELECT copy_incremental_wait($run)", $row->($run)), 't skipped 0 t', 'a window that is there: skipped');
 $run = results(define_job('again', $query, first_day => "'2018-07-01'", target => "'job'"), $again);
-fails_with($destination, "SELECT copy_incremental_wait($run)", 'PI001', qr/window 2018-07-01 of job "again" was already loaded/, 'a window that is there: an error');
+fails_with($destination, "SELECT copy_incremental_wait($run)", 'PI001', qr/window 2018-07-01 of job "again" into \S+ was already loaded/, 'a window that is there: an error');
 is(results("BEGIN; SELECT copy_incremental_wait(copy_incremental_start('again', '2018-07-06')); ROLLBACK", "SELECT count(*) FROM job WHERE day = '2018-07-06'"), 't 1000',
 	'a run does not depend on the transaction that started it');
 my $trusted = "'host=127.0.0.1 dbname=postgres user=etl_trusted port=" . $source->port . q['];

@@ -67,14 +67,14 @@ for my $case ([ 'skip', 15, 0, mode => "'skip'" ], [ 'upsert', 15, 0, mode => "'
 	is(results($count, $last, $locks), "20 $mode partial read 20 written 20 deleted 0 batches 2 0",
 		"$mode: the batches before the failure stay, and the ledger says how far it came");
 	like(results(call("$query, length('$mode')")),
-		qr/ERROR:  PI001: window 2018-07-29 was loaded in part .*HINT:  Use mode replace, upsert or skip/,
+		qr/ERROR:  PI001: window 2018-07-29 of public\.\S+ was loaded in part .*HINT:  Use mode replace, upsert or skip/,
 		"$mode: append refuses what is there in part");
-	like(results(call("$query, length('$mode')", on_rerun => "'skip'")), qr/ERROR:  PI001: window 2018-07-29 was loaded in part/,
+	like(results(call("$query, length('$mode')", on_rerun => "'skip'")), qr/ERROR:  PI001: window 2018-07-29 of public\.\S+ was loaded in part/,
 		"$mode: on_rerun skip does not take a part for the whole");
 	is(results($fail_off, call("$query, length('$mode')", @arguments), $count, $last),
 		"35 $mode succeeded read 35 written $written deleted $deleted batches 4", "$mode: the same call completes the day");
 	like(results(call("$query, length('$mode')", on_rerun => "'skip'"), $locks),
-		qr/^0NOTICE:  00000: window 2018-07-29 was already loaded, skipping DETAIL:  (?:\S+ \d+ of \S+ \S+ wrote \d+ rows(?:; )?){2}\s*$/,
+		qr/^0NOTICE:  00000: window 2018-07-29 of public\.\S+ was already loaded, skipping DETAIL:  (?:\S+ \d+ of \S+ \S+ wrote \d+ rows(?:; )?){2}\s*$/,
 		"$mode: then append has nothing to do");
 }
 like(results('TRUNCATE job, pgci_runs', $fail_on, call("$query, length('append')")), qr/row 25/, 'append fails');

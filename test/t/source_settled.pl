@@ -16,7 +16,7 @@ sub said
 	return one_line($destination, 'verbose', "TRUNCATE events, pgci_runs", copy_sql($query, $day, %argument)) =~ s/WARNING:  01000: .*? wrote \d rows//r;
 }
 my $query = 'SELECT * FROM events WHERE at >= $1 AND at < $2';
-my $unsettled = qr/window [^ ]+ is not settled: the source may still commit rows of it/;
+my $unsettled = qr/window [^ ]+ of (?:job "[^"]+" into )?[\w.]+ is not settled: the source may still commit rows of it/;
 my $today = $destination->safe_psql('postgres', 'SELECT current_date');
 
 is(said($query, '2018-07-29'), '1', 'a window of the past: nothing to say');

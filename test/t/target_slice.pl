@@ -24,6 +24,11 @@ $destination->safe_psql('postgres', <<~SQL);
 	CREATE FUNCTION soft() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
 	  EXECUTE format(''UPDATE %I.%I SET deleted = true WHERE id = \$1'', TG_TABLE_SCHEMA, TG_TABLE_NAME) USING OLD.id; RETURN NULL; END';
 	CREATE FUNCTION keep_two() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 2 THEN RETURN NULL; END IF; RETURN OLD; END';
+	CREATE FUNCTION put_back() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN EXECUTE format(''INSERT INTO %I.%I SELECT (\$1).*'', TG_TABLE_SCHEMA, TG_TABLE_NAME) USING OLD; RETURN NULL; END';
+	CREATE FUNCTION put_all_back() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO sale SELECT * FROM old; RETURN NULL; END';
+	CREATE FUNCTION add_three() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO sale SELECT id, at FROM sale; RETURN NULL; END';
+	CREATE TABLE heard (id int);
+	CREATE FUNCTION note_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO heard VALUES (OLD.id); RETURN NULL; END';
 	CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
 	SQL
 
@@ -94,6 +99,34 @@ is(results(map { (replace_sql(slice => $live, query => 'SELECT * FROM sale WHERE
 	'3 3|0 3 6|3', 'a slice without the rows that the trigger keeps');
 fresh("$table; CREATE TRIGGER all_go BEFORE DELETE ON sale FOR EACH ROW EXECUTE FUNCTION nothing()");
 is(results(map { (replace_sql(), 'SELECT count(*) FROM sale') } 1, 2), '3 3 3 3', 'a trigger that keeps no row');
+
+# Triggers that fire after the INSERT.
+my $back = 'CREATE TRIGGER back AFTER DELETE ON %s FOR EACH ROW EXECUTE FUNCTION put_back()';
+for my $case ([ 'an AFTER trigger that inserts', "$table; " . sprintf($back, 'sale'), 'sale' ],
+	[ 'an AFTER trigger of a partition', "$table PARTITION BY RANGE (at); CREATE TABLE part PARTITION OF sale DEFAULT; " . sprintf($back, 'part'), 'part' ],
+	[ 'an AFTER trigger of a statement', "$table; CREATE TRIGGER back AFTER DELETE ON sale REFERENCING OLD TABLE AS old EXECUTE FUNCTION put_all_back()", 'sale' ])
+{
+	my ($name, $sql, $of) = @$case;
+	for my $method ('cursor', 'copy', $sql =~ /PARTITION/ ? () : 'bulk')
+	{
+		fresh($sql);
+		is(results(replace_sql(method => $method)), '3', "$name, $method: into an empty slice");
+		fails_with($destination, replace_sql(method => $method), '44000', qr/slice in public\.sale has 6 rows after mode replace has written 3.*HINT:[^\n]*trigger back of public\.$of/s, "$name, $method: 44000");
+		is(results('SELECT count(*) FROM sale'), '3', "$name, $method: nothing has changed");
+	}
+	my ($status, undef, $said) = $destination->psql('postgres', by_batches(replace_sql()), extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+	like($said, qr/44000/, "$name: the procedure");
+	is(results('SELECT count(*) FROM sale'), '3', "$name: the procedure: nothing has changed");
+}
+fresh("$table; " . sprintf($back, 'sale'));
+fails_with($destination, copy_sql('SELECT * FROM sale', undef, mode => "'replace'") . ';' . copy_sql('SELECT * FROM sale', undef, mode => "'replace'"), '44000',
+	qr/public\.sale has 6 rows after mode replace has written 3/, 'an AFTER trigger that inserts: a whole table');
+fresh("$table; CREATE TRIGGER add BEFORE DELETE ON sale EXECUTE FUNCTION add_three()");
+is(results(replace_sql()), '3', 'a BEFORE trigger of the statement: into an empty slice');
+fails_with($destination, replace_sql(), '44000', qr/left 3 rows.*HINT:[^\n]*trigger add of public\.sale/s, 'a BEFORE trigger of the statement that inserts');
+fresh("$table; TRUNCATE heard; CREATE TRIGGER heard AFTER DELETE ON sale FOR EACH ROW EXECUTE FUNCTION note_it()");
+is(results(map { (replace_sql(), 'SELECT count(*) FROM sale') } 1, 2), '3 3 3 3', 'an AFTER trigger that writes elsewhere');
+is(results('SELECT count(*) FROM heard'), '3', 'an AFTER trigger that writes elsewhere: it fires');
 
 # A whole table.
 fresh("$table; " . sprintf($soft, 'sale'));

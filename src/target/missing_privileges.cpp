@@ -1,0 +1,115 @@
+#include "target/missing_privileges.hpp"
+
+#include <iterator>
+
+#include "server/compat.hpp"
+#include "server/guard.hpp"
+#include "server/named_relation.hpp"
+#include "server/spi.hpp"
+
+namespace pgci {
+
+namespace {
+
+constexpr std::array<std::pair<AclMode, const char *>, 4> privileges{
+    {{ACL_SELECT, "SELECT"}, {ACL_INSERT, "INSERT"}, {ACL_UPDATE, "UPDATE"}, {ACL_DELETE, "DELETE"}}};
+
+// Returns the columns for which the user lacks the privilege. Empty also if the statement needs the privilege on the table
+// itself.
+char *missing_columns(const compat::NeededRights &needed, AclMode privilege, Oid user) {
+    const Bitmapset *const columns = privilege == ACL_SELECT   ? needed.selected
+                                     : privilege == ACL_INSERT ? needed.inserted
+                                     : privilege == ACL_UPDATE ? needed.updated
+                                                               : nullptr;
+    StringInfoData list;
+    initStringInfo(&list);
+    for (int member = bms_next_member(columns, -1); member >= 0; member = bms_next_member(columns, member)) {
+        const auto number = static_cast<AttrNumber>(member + FirstLowInvalidHeapAttributeNumber);
+        if (number == InvalidAttrNumber) continue;
+        if (pg_attribute_aclcheck(needed.relation, number, user, privilege) == ACLCHECK_OK) continue;
+        appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
+                         quote_identifier(get_attname(needed.relation, number, false)));
+    }
+    return list.data;
+}
+
+// Returns whether any is missing.
+bool append_missing(StringInfo text, const compat::NeededRights &needed) {
+    const int before = text->len;
+    const Oid user = OidIsValid(needed.user) ? needed.user : GetUserId();
+    for (const auto &[privilege, name] : privileges) {
+        if ((needed.rights & privilege) == 0 || pg_class_aclcheck(needed.relation, user, privilege) == ACLCHECK_OK)
+            continue;
+        const char *const columns = missing_columns(needed, privilege, user);
+        const bool has_columns = privilege != ACL_DELETE && columns[0] == '\0';
+        if (has_columns && pg_attribute_aclcheck_all(needed.relation, user, privilege, ACLMASK_ANY) == ACLCHECK_OK)
+            continue;
+        appendStringInfo(text, "GRANT %s%s%s%s ON %s TO %s\n", name, columns[0] != '\0' ? " (" : "", columns,
+                         columns[0] != '\0' ? ")" : "", qualified_name(needed.relation),
+                         quote_identifier(GetUserNameFromId(user, false)));
+    }
+    return text->len > before;
+}
+
+struct Found {
+    const char *lines = "";
+    Oid relation = InvalidOid;
+};
+
+Found look_at(const char *sql) {
+    const MemoryContext caller = CurrentMemoryContext;
+    StringInfoData text;
+    initStringInfo(&text);
+    Found found;
+    spi_connect();
+    const SPIPlanPtr plan = spi_prepare(sql);
+    const List *const sources = SPI_plan_get_plan_sources(plan);
+    for (int i = 0; i < list_length(sources); ++i) {
+        auto *const source = static_cast<CachedPlanSource *>(list_nth(sources, i));
+        CachedPlan *const cached = GetCachedPlan(source, nullptr, nullptr, nullptr);
+        for (int j = 0; j < list_length(cached->stmt_list); ++j)
+            compat::for_each_needed_right(static_cast<const PlannedStmt *>(list_nth(cached->stmt_list, j)),
+                                          [&](const compat::NeededRights &needed) {
+                                              if (append_missing(&text, needed) && !OidIsValid(found.relation))
+                                                  found.relation = needed.relation;
+                                          });
+        ReleaseCachedPlan(cached, nullptr);
+    }
+    found.lines = MemoryContextStrdup(caller, text.data);
+    spi_finish();
+    return found;
+}
+
+} // namespace
+
+MissingPrivileges find_missing_privileges(const std::string &statement) {
+    MissingPrivileges missing;
+    if (statement.empty()) return missing;
+    const Found found = pg_call([sql = statement.c_str()] { return look_at(sql); });
+    missing.relation = found.relation;
+    for (std::string_view rest = found.lines; !rest.empty();) {
+        const std::size_t end = rest.find('\n');
+        missing.grants.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(end + 1);
+    }
+    return missing;
+}
+
+void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed) {
+    const bool has_all =
+        pg_call([=, oid = target.oid()] { return pg_class_aclmask(oid, GetUserId(), needed, ACLMASK_ALL) == needed; });
+    // A view and a transform also read other tables.
+    if (has_all && !target.is_view() && !plan.has_transform) return;
+    MissingPrivileges missing = find_missing_privileges(plan.statements.remove);
+    const std::string &insert = plan.insert.empty() ? plan.statements.insert : plan.insert;
+    MissingPrivileges of_insert = find_missing_privileges(insert);
+    if (!OidIsValid(missing.relation)) missing.relation = of_insert.relation;
+    std::string grants;
+    std::move(of_insert.grants.begin(), of_insert.grants.end(), std::back_inserter(missing.grants));
+    for (auto grant = missing.grants.begin(); grant != missing.grants.end(); ++grant)
+        if (std::find(missing.grants.begin(), grant, *grant) == grant) grants += (grants.empty() ? "" : "; ") + *grant;
+    if (grants.empty()) return;
+    pg_call([relation = missing.relation, text = grants.c_str()] { raise_denied(relation, text); });
+}
+
+} // namespace pgci

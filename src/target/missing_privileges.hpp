@@ -1,0 +1,24 @@
+// The privileges that a statement needs and the current user does not have.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/pg.hpp"
+#include "target/load_plan.hpp"
+
+namespace pgci {
+
+struct MissingPrivileges {
+    Oid relation = InvalidOid;         // the first relation
+    std::vector<std::string> grants{}; // such as "GRANT UPDATE (name) ON public.users TO etl"
+};
+
+// Plans a statement for the current user and returns the privileges that its execution lacks. Raises the errors of its
+// analysis. The analysis locks the tables.
+MissingPrivileges find_missing_privileges(const std::string &statement);
+
+// Raises 42501 with all privileges that the statements of a run lack. `needed` are those that suffice on the target itself.
+void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed);
+
+} // namespace pgci
