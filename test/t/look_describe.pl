@@ -237,7 +237,7 @@ $destination->safe_psql('postgres', 'GRANT INSERT (note), SELECT, UPDATE, DELETE
 for my $mode (qw(append upsert skip replace))
 {
 	is(explain_as_etl(@whole, mode => "'$mode'"), '', "mode $mode: no privilege is missing");
-	$destination->safe_psql('postgres', 'TRUNCATE events; SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'"));
+	$destination->safe_psql('postgres', 'TRUNCATE events; SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'", $mode eq 'append' ? (on_rerun => "'run'") : ()));
 	is($destination->safe_psql('postgres', 'SELECT count(*) FROM events'), 5, "mode $mode: the run finds so");
 }
 # Runs are shown to who may use the target, and to who ran them.
