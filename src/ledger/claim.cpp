@@ -20,24 +20,31 @@ Oid find_root(Oid target) {
     });
 }
 
-// A number in which two sources are equal only by chance. Foreign servers with one place have the same number.
-Parameter number_of(const SourceIdentity &source) {
+// A number in which two places are equal only by chance.
+std::int64_t number_of_place(const SourceIdentity &source) {
     constexpr int digits = 15; // fits into a positive bigint
-    return int8_parameter(static_cast<std::int64_t>(std::stoull(source.place.substr(0, digits), nullptr, 16)));
+    return static_cast<std::int64_t>(std::stoull(source.place.substr(0, digits), nullptr, 16));
 }
 
-// $1 to $4 of the statements below.
+// A foreign server has other places for other users, and after ALTER SERVER.
+std::int64_t number_of_server(const SourceIdentity &source) {
+    return source.server != InvalidOid ? -static_cast<std::int64_t>(source.server) : number_of_place(source);
+}
+
+// $1 to $5 of the statements below.
 std::vector<Parameter> place_of(const RunKey &key, bool only_appends) {
     constexpr Parameter every_source{.type = INT8OID, .is_null = true};
     const auto bound = [&](TimestampTz (Window::*of)() const) {
         return timestamp_parameter(key.window ? std::optional((*key.window.*of)()) : std::nullopt);
     };
-    return {int8_parameter(find_root(key.target)), only_appends ? number_of(key.source) : every_source,
-            bound(&Window::start), bound(&Window::end)};
+    return {int8_parameter(find_root(key.target)),
+            only_appends ? int8_parameter(number_of_place(key.source)) : every_source, bound(&Window::start),
+            bound(&Window::end), int8_parameter(number_of_server(key.source))};
 }
 
 // Ranges, because GiST has no operator class for other types without an extension.
-constexpr const char *ranges = "int8range($1, $1, '[]'), int8range($2, $2, '[]'), tstzrange($3, $4)";
+constexpr const char *ranges = "int8range($1, $1, '[]'), int8multirange(int8range($2, $2, '[]'), int8range($5, $5, "
+                               "'[]')), tstzrange($3, $4)";
 
 } // namespace
 

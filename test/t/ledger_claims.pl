@@ -59,6 +59,20 @@ holds_up('a partition waits for the table', range_call('append', $half[0], targe
 holds_up('a partition waits for another one', range_call('append', $half[0], target => "'parted_2'", transform => q('SELECT * FROM batch WHERE false')),
 	range_call('append', $half[0], target => "'parted_1'"), 1);
 holds_up('the whole table waits for a window', range_call('replace', $half[0], target => "'rows'"), copy_sql('SELECT * FROM rows', undef, mode => "'replace'", replace_where => "'true'"), 1);
+# find_loaded takes runs from one server for runs from one source, so the claim must do so too.
+$source->safe_psql('postgres', "CREATE ROLE other_reader LOGIN PASSWORD 'secret' IN ROLE etl_reader");
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE ROLE other;
+	GRANT ALL ON rows TO other;
+	GRANT USAGE ON FOREIGN SERVER src TO other;
+	SELECT copy_incremental_grant('other');
+	CREATE USER MAPPING FOR other SERVER src OPTIONS (user 'other_reader', password 'secret');
+	SQL
+my @append = map { range_call('append', $_, target => "'rows'") } @half;
+holds_up('append: another user of the server waits', $append[0], "SET ROLE other; $append[1]", 1);
+holds_up('append: and not for the next window', $append[0], "SET ROLE other; $append[2]", 0);
+holds_up('append: a server whose options have changed waits', $append[0], "ALTER SERVER src OPTIONS (ADD application_name 'x', SET host 'localhost'); $append[1]", 1);
+$destination->safe_psql('postgres', "ALTER SERVER src OPTIONS (DROP application_name, SET host '127.0.0.1')");
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM pgci_claims'), 0, 'nothing is left of the claims');
 
 # --- a procedure that is killed between two batches, and one that failed, leave no claim
