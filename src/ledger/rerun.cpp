@@ -52,18 +52,21 @@ std::string describe_earlier(const Known &known) {
 }
 
 const char *hint_for(const Known &known, bool is_job) {
-    if (known.runs.count > 0 && !known.runs.are_of_same_call)
-        return known.runs.are_of_same_query
-                   ? "on_rerun => 'skip' takes such windows as loaded. Call copy_incremental_forget() if the rows are "
-                     "gone."
-                   : "The queries read the same table. If they read different rows, define a job for each query with "
-                     "copy_incremental_create_job(). Otherwise use mode replace, upsert or skip.";
+    const bool are_of_others = known.runs.count > 0 && !known.runs.are_of_same_call;
+    if (are_of_others && !known.runs.are_of_same_query)
+        return "The queries read the same table. If they read different rows, define a job for each query with "
+               "copy_incremental_create_job(). Otherwise use mode replace, upsert or skip.";
+    if (are_of_others && known.is_loaded)
+        return "on_rerun => 'skip' takes such windows as loaded. Call copy_incremental_forget() if the rows are gone.";
     if (known.is_unsettled)
         return "Mode append cannot load it again. Delete its rows and call copy_incremental_forget(); or use mode "
                "replace or upsert, or settle => 'wait'.";
-    return is_job ? "Use copy_incremental_forget() if the rows are gone, or a job of mode replace, upsert or skip."
-                  : "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or copy_incremental_forget() if "
-                    "the rows are gone.";
+    if (is_job) return "Use copy_incremental_forget() if the rows are gone, or a job of mode replace, upsert or skip.";
+    // With on_rerun => 'skip', a part is this error again.
+    return known.is_loaded ? "Use mode replace, upsert or skip; or on_rerun => 'skip' or 'run'; or "
+                             "copy_incremental_forget() if the rows are gone."
+                           : "Use mode replace, upsert or skip; or on_rerun => 'run'; or copy_incremental_forget() if "
+                             "the rows are gone.";
 }
 
 // According to the ledger, or to the coverage of the job.

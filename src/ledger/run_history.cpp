@@ -32,6 +32,21 @@ constexpr const char *into_target = "target = $1::oid";
 constexpr const char *overlaps = "(data_interval IS NULL OR $4 IS NULL OR data_interval && tstzrange($4, $5))";
 constexpr const char *from_source = "(server::oid <> 0 AND server::oid = $7::oid OR source_place = $8)";
 
+// The tables that may have the same rows as the target, as OIDs: itself, its partitions, and the tables of which it is one.
+std::vector<std::string> find_related(Oid target) {
+    const List *const related = pg_call([=] {
+        List *tables = get_rel_relkind(target) == RELKIND_PARTITIONED_TABLE
+                           ? find_all_inheritors(target, NoLock, nullptr)
+                           : list_make1_oid(target);
+        if (get_rel_relispartition(target)) tables = list_concat(tables, get_partition_ancestors(target));
+        return tables;
+    });
+    std::vector<std::string> oids;
+    oids.reserve(static_cast<std::size_t>(list_length(related)));
+    for (int i = 0; i < list_length(related); ++i) oids.push_back(std::to_string(list_nth_oid(related, i)));
+    return oids;
+}
+
 std::vector<Oid> oids_of(const std::string &text) {
     std::istringstream words(text);
     return {std::istream_iterator<Oid>(words), {}};
@@ -78,6 +93,8 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
                "AND " +
                condition + "), false)";
     };
+    std::vector<Parameter> parameters = key_parameters(key);
+    parameters.push_back(texts_parameter(find_related(key.target)));
     const OwnerResult row = run_as_owner(
         table_.owner(),
         "SELECT count(*), " + covers("true") + ", " +
@@ -97,9 +114,9 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             ")::text, ' ') FROM (SELECT *, row_number() OVER (ORDER BY run_id DESC) AS n, "
             "coalesce(data_interval, tstzrange(NULL, NULL)) AS window_of_run, " +
             no_job + " AS has_no_job FROM " + table_.name() + " AS r WHERE status IN ('succeeded', 'partial') AND " +
-            overlaps + " AND (job_id = $6 OR " + into_target + " AND " + from_source +
+            overlaps + " AND (job_id = $6 OR target = ANY ($10::oid[]) AND " + from_source +
             " AND (query_hash = $3 OR source_tables && $9 AND ($6 IS NULL OR " + no_job + ")))) AS loaded",
-        key_parameters(key), true);
+        parameters, true);
     return {.count = row.number,
             .is_loaded = row.text(0) == "t",
             .is_covered = row.text(1) == "t",

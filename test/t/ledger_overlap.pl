@@ -79,12 +79,27 @@ for my $case (
 	like(sql($clear, call("SELECT * FROM ev $where", '2024-01-02'), @statements), qr/^24 (?:1 )?$expected(?:WARNING|$)/, "loaded: $name");
 }
 
+# A table and its partitions have the same rows, two partitions do not.
+$destination->safe_psql('postgres', <<~'SQL');
+	CREATE TABLE parted (LIKE ev) PARTITION BY RANGE (id);
+	CREATE TABLE below PARTITION OF parted FOR VALUES FROM (0) TO (36) PARTITION BY RANGE (id);
+	CREATE TABLE lowest PARTITION OF below FOR VALUES FROM (0) TO (36);
+	CREATE TABLE above PARTITION OF parted FOR VALUES FROM (36) TO (100);
+	SQL
+my %part = (lowest => "SELECT * FROM ev $where AND id < 36", below => "SELECT * FROM ev $where AND id < 36", above => "SELECT * FROM ev $where AND id >= 36", parted => "SELECT * FROM ev $where");
+for my $case ([ 'parted', 'lowest' ], [ 'lowest', 'parted' ], [ 'parted', 'above' ], [ 'below', 'lowest' ], [ 'lowest', 'below' ])
+{
+	my ($first, $second) = @$case;
+	like(sql('TRUNCATE parted, pgci_runs', map { call($part{$_}, '2024-01-02', target => "'$_'") } @$case), qr/^\d+ ?ERROR:  PI001: /, "refused: $second after $first");
+}
+is(sql('TRUNCATE parted, pgci_runs', map { call($part{$_}, '2024-01-02', target => "'$_'") } 'above', 'lowest', 'above') =~ s/ERROR:  (\w+).*/ $1/r, '12 12 PI001', 'loaded: another partition');
+
 # on_rerun => 'skip' takes nothing for loaded that is not.
 my @skip = (on_rerun => "'skip'");
 my $day = call("SELECT * FROM ev $where", '2024-01-02', @skip);
 is(sql($clear, map({ range_call("SELECT * FROM ev $where", $_) } '[2024-01-01 00:00+00, 2024-01-02 06:00+00)', '[2024-01-02 06:00+00, 2024-01-04 00:00+00)'), $day) =~ s/NOTICE.*//r, '30 42 0',
 	'skip: two ranges have all of the day');
-like(sql($clear, map({ range_call("SELECT * FROM ev $where", $_) } '[2024-01-01 00:00+00, 2024-01-02 06:00+00)', '[2024-01-02 07:00+00, 2024-01-04 00:00+00)'), $day), qr/^30 41ERROR:  PI001: window 2024-01-02 of public\.\S+ was loaded in part/,
+like(sql($clear, map({ range_call("SELECT * FROM ev $where", $_) } '[2024-01-01 00:00+00, 2024-01-02 06:00+00)', '[2024-01-02 07:00+00, 2024-01-04 00:00+00)'), $day), qr/^30 41ERROR:  PI001: window 2024-01-02 of public\.\S+ was loaded in part .*HINT:  Use mode replace, upsert or skip; or on_rerun => 'run'; or/,
 	'skip: but for an hour');
 like(sql($clear, call("SELECT * FROM ev $where AND id % 2 = 0", '2024-01-02'), $day), qr/^12ERROR:  PI001: window 2024-01-02 of public\.\S+ was already loaded by another query .*define a job for each query/,
 	'skip: another query may have read other rows');
