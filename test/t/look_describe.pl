@@ -250,6 +250,7 @@ sub earlier_run
 $destination->safe_psql('postgres', <<~'SQL');
 	CREATE ROLE stranger; GRANT USAGE ON FOREIGN SERVER src TO stranger; GRANT EXECUTE ON FUNCTION copy_incremental_explain TO stranger;
 	CREATE ROLE loaders ROLE etl, stranger; GRANT EXECUTE ON FUNCTION copy_incremental_run TO etl; TRUNCATE events;
+	DELETE FROM pgci_runs;
 	SQL
 $destination->safe_psql('postgres', stored_job('seen', 'SELECT * FROM events WHERE id < 5 AND $1::date < $2::date', mode => q['replace'], replace_where => q['$1::date < $2::date'],
 	first_day => q['2018-07-29'], owner => q['loaders'::regrole]) . q[; SET ROLE etl; SELECT copy_incremental_run('seen', '2018-07-29')]);

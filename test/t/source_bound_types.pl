@@ -59,6 +59,9 @@ for my $case ([ q[at >= $1 - interval '1 hour' AND at < $2], '42883' ], [ 'at >=
 }
 unlike(load('no_such_column = 1 AND day = $1'), qr/infers/, 'another error of the source');
 
+# Each run loads the same window by another query, which is a WARNING, as are the columns that the query leaves out.
+sub without_warning { my ($said) = @_; return $said =~ s/WARNING:.*//r; }
+
 # What the hints say, and types that have a day.
 for my $condition (q[dd >= $1::date::text AND dd < $2::date::text], q[dd >= '{day}' AND dd < '{next_day}'], q[dd = '{}'], 'day >= $1 AND day < $2', 'mo >= $1 AND mo < $2',
 	'epoch >= extract(epoch FROM $1::timestamptz)::bigint AND epoch < extract(epoch FROM $2::timestamptz)::bigint',
@@ -66,15 +69,15 @@ for my $condition (q[dd >= $1::date::text AND dd < $2::date::text], q[dd >= '{da
 	q[at >= $1::timestamptz - interval '1 hour' AND at < $2::timestamptz - interval '1 hour' OR at = $2], q[doc->>'day' = '{}'], q[doc->>'day' = $1::date::text],
 	q[mo >= $1::moment AND mo < $2::moment])
 {
-	like(load($condition), qr/^(24 24 24 47|25 25 23 48)$/, "a moment: $condition");
+	like(without_warning(load($condition)), qr/^(24 24 24 47|25 25 23 48)$/, "a moment: $condition");
 }
 for my $column ('dd', 'ct', 'dt')
 {
 	like(results(copy_sql("SELECT * FROM ev WHERE $column >= '{start}' AND $column < '{end}'", '2018-07-29')),
 		qr/^ERROR:  42804: column "$column" of public\.ev is of a text type DETAIL: .* HINT:  Write '\{day\}' and '\{next_day\}'/, "{start} and a text: $column");
 }
-is(load(q[at >= '{start}' AND at < '{end}']), '24 24 24 47', '{start} and a timestamptz');
-is(load(q[id IN (SELECT id FROM (SELECT id, at AS dd FROM ev) AS s WHERE dd >= '{start}' AND dd < '{end}')]), '24 24 24 47',
+is(without_warning(load(q[at >= '{start}' AND at < '{end}'])), '24 24 24 47', '{start} and a timestamptz');
+is(without_warning(load(q[id IN (SELECT id FROM (SELECT id, at AS dd FROM ev) AS s WHERE dd >= '{start}' AND dd < '{end}')])), '24 24 24 47',
 	'{start} and a column of a subquery, which has the name of another');
 
 # replace_where.
@@ -93,7 +96,7 @@ for my $case ([ 'dd >= $1 AND dd < $2', 'text', $text ], [ 'dd = $1', 'text', $t
 }
 for my $slice (q[dd = '{}'], 'dd = $1::date::text', q[dd >= '{day}' AND dd < '{next_day}'])
 {
-	is(load('day = $1', @replace, replace_where => "\$w\$$slice\$w\$"), '24 24 24 47', "replace_where: $slice");
+	is(without_warning(load('day = $1', @replace, replace_where => "\$w\$$slice\$w\$")), '24 24 24 47', "replace_where: $slice");
 }
 
 # Clocks go back at 02:00 of November 4, to 01:00. "local" and "day" are what the clock shows.
