@@ -1,6 +1,7 @@
 #include "look/describe.hpp"
 
 #include "server/guard.hpp"
+#include "target/behind_sequence.hpp"
 #include "target/conversion.hpp"
 #include "target/load_plan.hpp"
 #include "target/precision.hpp"
@@ -64,6 +65,7 @@ void describe_target_side(ColumnLine &line, const SourceColumn &column, Oid from
         return;
     }
     if (into->is_identity_always) add_note(line, "identity, takes the source's value");
+    if (const std::string behind = find_behind_sequence(target, *into); !behind.empty()) add_note(line, behind);
     if (!OidIsValid(from)) return;
     const Conversion conversion = find_conversion(from, *into);
     line.conversion = conversion.description;
