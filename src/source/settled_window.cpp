@@ -19,7 +19,7 @@ namespace {
 // A transaction that has not written yet may do so, and stamp its rows with the time of its start. pg_stat_activity hides the
 // transactions of other roles, pg_locks does not: each transaction has a lock on its virtual transaction ID. A session that is
 // visible and has no xact_start has ended its transaction in the meantime. Processes without a user do not write rows of users;
-// walsenders, pg_dump and the extension's own sessions only read.
+// walsenders, pg_dump and the extension's own sessions only read. Any session can have such a name, but not if it has written.
 constexpr const char *inquiry = R"(
 SELECT CASE
   WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz
@@ -46,7 +46,8 @@ FROM (
    WHERE l.locktype OPERATOR(pg_catalog.=) 'virtualxid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' AND l.granted
      AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.usesysid IS NOT NULL
      AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() AND (a.xact_start IS NOT NULL OR a.state IS NULL)
-     AND a.application_name OPERATOR(pg_catalog.<>) ALL ('{pg_dump,copy_incremental}'::pg_catalog.text[])
+     AND (a.backend_xid IS NOT NULL
+          OR a.application_name OPERATOR(pg_catalog.<>) ALL ('{pg_dump,copy_incremental}'::pg_catalog.text[]))
      AND coalesce(a.backend_type OPERATOR(pg_catalog.<>) 'walsender', true)
   UNION ALL
   SELECT transaction::pg_catalog.text, true,

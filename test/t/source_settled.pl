@@ -81,6 +81,9 @@ $often = one_line($destination, 'verbose', 'TRUNCATE events, pgci_runs', map { r
 is(scalar(() = $often =~ /it is not known/g), 1, 'what is not known is said once a day for each target');
 $writer->query_safe("ROLLBACK; SET application_name = 'pg_dump'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
 unlike(one_line($destination, 'verbose', 'TRUNCATE events, pgci_runs', range_sql($interval)), qr/PI002/, 'pg_dump does not write');
+$writer->query_safe('INSERT INTO events VALUES (7, now())');
+like(one_line($destination, 'verbose', 'TRUNCATE events, pgci_runs', range_sql($interval, settle => "'error'")), qr/ERROR:  PI002: /, 'a session that has taken its name and has written');
+$writer->query_safe('ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 $writer->query_safe('ROLLBACK; RESET application_name');
 $source->safe_psql('postgres', 'GRANT pg_read_all_stats TO etl_reader; DELETE FROM events WHERE id > 3');
 
