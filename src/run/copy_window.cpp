@@ -79,7 +79,6 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         if (request.job_id != 0) Coverage(request.schema).add(request.job_id, run.window()->span());
         return 0;
     }
-    const std::optional<bool> is_settled = run.settle(ledger);
     warn_limit(run);
     if (!request.is_one_of_many) warn_of_bounds(request);
     LoadPlan plan = run.plan();
@@ -99,7 +98,7 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                  .progress = progress,
                  .batch_in_work = context.batch,
                  .check = check ? &*check : nullptr,
-                 .statistics = {.is_settled = is_settled}};
+                 .statistics = {.is_settled = run.is_settled()}};
     try {
         if (request.method == Method::copy)
             load_by_copy(load);

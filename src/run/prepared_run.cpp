@@ -65,7 +65,6 @@ void PreparedRun::resolve() {
 
 void PreparedRun::connect() {
     source_.emplace(*options_, zone_, memory_);
-    describe();
     key_.source_tables = source_->find_tables(*written_query_);
 }
 
@@ -77,6 +76,7 @@ void PreparedRun::find_target() {
 void PreparedRun::look_at_source() {
     resolve();
     connect();
+    describe();
 }
 
 void PreparedRun::open() {
@@ -96,27 +96,37 @@ void PreparedRun::make_claim() {
 
 bool PreparedRun::open_in_turn(const Ledger &ledger) {
     resolve();
-    const bool is_named = target_.has_value();
-    if (is_named) make_claim();
+    if (target_) make_claim();
     const TimestampTz before_source = GetCurrentTimestamp();
     connect();
-    if (!is_named) {
+    // A query with an error should not wait for the window.
+    if (!target_ || request_.settle == Settle::wait) describe();
+    bool is_stale = false;
+    if (!target_) {
         find_target();
         make_claim();
         // What an earlier run has written must not be newer than what this one reads.
-        if (ledger.has_written_since(key_, before_source)) restart_source();
+        is_stale = ledger.has_written_since(key_, before_source);
     }
     if (!may_begin(request_, ledger, key_, described_window())) {
         claim_->release();
         return false;
     }
+    if (key_.window) settle(ledger);
+    // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
+    is_stale = is_stale || is_settled_.has_value();
+    if (is_stale) source_->restart(zone_);
+    if (is_stale || !query_) describe();
     check_column_zone(request_, ledger, key_, column_zone_);
     return true;
 }
 
-void PreparedRun::restart_source() {
-    source_->restart(zone_);
-    describe();
+void PreparedRun::settle(const RunHistory &history) {
+    const SettledState state =
+        settle_window(*source_, zone_, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
+    is_settled_ = state.is_settled;
+    // Each run would say the same.
+    if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
 }
 
 // The query is described as it was written, before anything is put around it; then with the window's condition.
@@ -173,17 +183,6 @@ std::string PreparedRun::slice_of_mode() const {
     const SourceColumn *const column = request_.transform ? nullptr : window_column();
     const TargetColumn *const into = column == nullptr ? nullptr : target_->find_column(column->name);
     return request_.mode == Mode::replace || (into != nullptr && rounds_seconds(*column, *into)) ? slice() : "";
-}
-
-std::optional<bool> PreparedRun::settle(const RunHistory &history) {
-    if (!key_.window) return std::nullopt;
-    const SettledState state =
-        settle_window(*source_, zone_, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
-    // Each run would say the same.
-    if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
-    // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
-    if (state.is_settled) restart_source();
-    return state.is_settled;
 }
 
 LoadPlan PreparedRun::plan() const {

@@ -24,14 +24,14 @@ class PreparedRun {
     void open();
     // Connects and has the query described, and does not look for the target.
     void look_at_source();
-    // As open() does, for a run that loads. It waits until no run of an overlapping window into the target is active, and reads a
-    // snapshot of the source that was taken after that. False if `on_rerun` says that there is nothing to do.
+    // As open() does, for a run that loads. It waits until no run of an overlapping window into the target is active, does what the
+    // option `settle` says if the source may still commit rows of the window, and then takes the snapshot of the source. Returns
+    // false if `on_rerun` says that there is nothing to do.
     bool open_in_turn(const Ledger &ledger);
+    // Whether the window was settled before the snapshot, false also if that is not known; nothing if the run did not look.
+    std::optional<bool> is_settled() const { return is_settled_; }
     // To be called when the run has written its last row, in its last transaction: others may follow when that ends.
     void release_claim() const { claim_->release(); }
-    // Does what the option `settle` says about a window into which the source may still commit rows, and then reads a new
-    // snapshot. Returns whether the window is settled, false also if that is not known; nothing if the run does not look.
-    std::optional<bool> settle(const RunHistory &history);
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
     // The privileges on the target that suffice for the run.
@@ -74,7 +74,7 @@ class PreparedRun {
     void connect();
     void find_target();
     void make_claim();
-    void restart_source();
+    void settle(const RunHistory &history);
     void describe();
     void bind();
     std::string slice_of_mode() const;
@@ -90,6 +90,7 @@ class PreparedRun {
     std::string replace_where_{}; // with the window put in
     std::optional<ConnectionOptions> options_{};
     std::optional<Claim> claim_{};
+    std::optional<bool> is_settled_{};
     std::optional<SourceSession> source_{};
     std::vector<SourceColumn> columns_{};
     std::optional<Target> target_{};

@@ -20,8 +20,7 @@ namespace {
 // transactions of other roles, pg_locks does not: each transaction has a lock on its virtual transaction ID. A session that is
 // visible and has no xact_start has ended its transaction in the meantime. Processes without a user do not write rows of users;
 // walsenders, pg_dump and the extension's own sessions only read. Any session can have such a name, but not if it has written.
-constexpr const char *inquiry = R"(
-SELECT CASE
+constexpr const char *inquiry = R"(SELECT CASE
   WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz
   THEN 'The source''s clock shows '
        OPERATOR(pg_catalog.||) pg_catalog.clock_timestamp()::pg_catalog.timestamptz(0)::pg_catalog.text

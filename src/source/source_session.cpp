@@ -1,5 +1,7 @@
 #include "source/source_session.hpp"
 
+#include <set>
+
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 #include "connection/question.hpp"
@@ -182,10 +184,10 @@ SourceSession::TableName SourceSession::table_name(Oid table) {
 
 std::vector<std::string> SourceSession::find_tables(const SourceQuery &query) {
     if (query.relations().empty()) return {};
-    std::vector<std::string> names;
+    std::set<std::string> each;
     for (const WrittenName &name : query.relations())
-        names.push_back((name.schema.empty() ? "" : quote_identifier(name.schema) + ".") +
-                        quote_identifier(name.relation));
+        each.insert((name.schema.empty() ? "" : quote_identifier(name.schema) + ".") + quote_identifier(name.relation));
+    const std::vector<std::string> names(each.begin(), each.end());
     const auto count = static_cast<std::int64_t>(names.size());
     const Answer found = ask(
         connection_,

@@ -6,58 +6,87 @@ namespace pgci {
 
 namespace {
 
-struct Walk {
-    List *relations = NIL;  // RangeVar
-    List *with_names = NIL; // String: what WITH has defined here
+// A name that WITH defines, and how many of the surrounding WITH clauses do.
+struct WithName {
+    char name[NAMEDATALEN];
+    int definitions;
 };
 
-bool defines(const List *names, const char *name) {
-    for (int i = 0; i < list_length(names); ++i)
-        if (std::strcmp(strVal(list_nth(names, i)), name) == 0) return true;
-    return false;
+struct Walk {
+    List *relations = NIL; // RangeVar
+    HTAB *with_names = nullptr;
+};
+
+WithName *find_name(const Walk *walk, const char *name, HASHACTION action, bool *found) {
+    return static_cast<WithName *>(hash_search(walk->with_names, name, action, found));
 }
 
-List *with_name(const List *names, const CommonTableExpr *query) {
-    return lappend(list_copy(names), makeString(query->ctename));
+void define(const Walk *walk, const CommonTableExpr *query) {
+    bool is_old = false;
+    WithName *const entry = find_name(walk, query->ctename, HASH_ENTER, &is_old);
+    entry->definitions = is_old ? entry->definitions + 1 : 1;
+}
+
+bool is_defined(const Walk *walk, const char *name) {
+    const WithName *const entry = find_name(walk, name, HASH_FIND, nullptr);
+    return entry != nullptr && entry->definitions > 0;
 }
 
 bool collect(Node *node, void *context);
 
+CommonTableExpr *query_at(const WithClause *with, int place) {
+    return static_cast<CommonTableExpr *>(list_nth(with->ctes, place));
+}
+
 // Without RECURSIVE, a query of WITH sees only the names that were defined before it.
-void collect_with(const WithClause *with, Walk *walk) {
-    const auto query_at = [&](int i) { return static_cast<CommonTableExpr *>(list_nth(with->ctes, i)); };
-    for (int i = 0; with->recursive && i < list_length(with->ctes); ++i)
-        walk->with_names = with_name(walk->with_names, query_at(i));
+void enter(const WithClause *with, Walk *walk) {
+    for (int i = 0; with->recursive && i < list_length(with->ctes); ++i) define(walk, query_at(with, i));
     for (int i = 0; i < list_length(with->ctes); ++i) {
-        collect(query_at(i)->ctequery, walk);
-        walk->with_names = with_name(walk->with_names, query_at(i));
+        collect(query_at(with, i)->ctequery, walk);
+        if (!with->recursive) define(walk, query_at(with, i));
     }
 }
 
+void leave(const WithClause *with, const Walk *walk) {
+    for (int i = 0; i < list_length(with->ctes); ++i)
+        --find_name(walk, query_at(with, i)->ctename, HASH_FIND, nullptr)->definitions;
+}
+
 bool collect(Node *node, void *context) {
+    CHECK_FOR_INTERRUPTS();
     auto *const walk = static_cast<Walk *>(context);
+    // Joins of joins are as deep as the text is long.
+    for (; node != nullptr && IsA(node, JoinExpr); node = reinterpret_cast<JoinExpr *>(node)->larg) {
+        collect(reinterpret_cast<JoinExpr *>(node)->rarg, context);
+        collect(reinterpret_cast<JoinExpr *>(node)->quals, context);
+    }
     if (node == nullptr || IsA(node, LockingClause)) return false;
     if (IsA(node, RangeVar)) {
         auto *const relation = reinterpret_cast<RangeVar *>(node);
-        if (relation->schemaname != nullptr || !defines(walk->with_names, relation->relname))
+        if (relation->schemaname != nullptr || !is_defined(walk, relation->relname))
             walk->relations = lappend(walk->relations, relation);
         return false;
     }
     if (!IsA(node, SelectStmt) || reinterpret_cast<SelectStmt *>(node)->withClause == nullptr)
         return raw_expression_tree_walker(node, compat::tree_walker(collect), context);
-    List *const outer_names = walk->with_names;
     SelectStmt rest = *reinterpret_cast<SelectStmt *>(node);
-    collect_with(rest.withClause, walk);
-    rest.withClause = nullptr;
+    const WithClause *const with = std::exchange(rest.withClause, nullptr);
+    enter(with, walk);
     collect(reinterpret_cast<Node *>(&rest), walk);
-    walk->with_names = outer_names;
+    leave(with, walk);
     return false;
 }
 
 } // namespace
 
 List *find_written_relations(Node *statement) {
+    HASHCTL control{};
+    control.keysize = NAMEDATALEN;
+    control.entrysize = sizeof(WithName);
+    control.hcxt = CurrentMemoryContext;
     Walk walk;
+    walk.with_names =
+        hash_create("copy_incremental names of WITH", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
     collect(statement, &walk);
     return walk.relations;
 }

@@ -63,7 +63,7 @@ my @kinds = (
 	[ qr/^SELECT DISTINCT pg_catalog\.format\(/, 'tables of the query' ],
 	[ qr/^SELECT pg_catalog\.format_type/, 'type names' ],
 	[ qr/^SELECT c\.reltuples/, 'size of a table' ],
-	[ qr/^SELECT CASE WHEN a\.attnotnull/, 'window column' ],
+	[ qr/^SELECT a\.attname, a\.atttypid, CASE WHEN t\.typcategory/, 'window column' ],
 	[ qr/^SELECT pg_catalog\.count\(\*\), coalesce\(pg_catalog\.sum\(h\), 0\) FROM/, 'checksum' ],
 	[ qr/^SELECT \(k OPERATOR\(pg_catalog\.&\) \d+\) AS b, pg_catalog\.count\(\*\), pg_catalog\.sum\(h\) FROM/, 'buckets' ],
 	[ qr/^SELECT k, h, '\{'/, 'rows by key' ],

@@ -159,6 +159,7 @@ sub shown
 {
 	my ($self, $format) = @_;
 	return [ 'QUERY PLAN', 114, $format ] if $self->{sql} =~ /^EXPLAIN/;
+	return ([ 'reason', 25, $format ], [ 'hidden', 25, $format ]) if $self->{sql} =~ /pg_prepared_xacts/;
 	return [ 'format', 25, $format ] if $self->{sql} =~ /to_regclass/;
 	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
 }
@@ -178,6 +179,11 @@ sub execute
 	{
 		$self->{point} = 'cancel';
 		push @$unit, description([ 'pg_cancel_backend', 16, 0 ]), row('t'), complete('SELECT 1');
+	}
+	elsif ($sql =~ /pg_prepared_xacts/)
+	{
+		$self->{point} = 'settled';
+		push @$unit, row(undef, undef), complete('SELECT 1');
 	}
 	elsif ($sql =~ /pg_backend_pid/)
 	{

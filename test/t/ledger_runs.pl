@@ -178,7 +178,7 @@ like(results($bob, $shared->('2018-07-29')), qr/ERROR:  PI001.*wrote 12 rows/, '
 like(results($ann, $_), qr/42501: permission denied for table pgci_runs/, "users cannot write: $_")
   for "UPDATE pgci_runs SET status = 'forgotten'", 'DELETE FROM pgci_runs',
   'TRUNCATE pgci_runs', 'TABLE pgci_runs',
-  "INSERT INTO pgci_runs (owner, target, source, query_hash, mode, method) VALUES ('ann', '-', '', '', '', '')";
+  "INSERT INTO pgci_runs (owner, target, source, server, source_place, source_tables, query_hash, mode, method) VALUES ('ann', '-', '', '-', '', '{}', '', '', '')";
 like(results($ann, 'DELETE FROM copy_incremental_runs'), qr/42501: permission denied for view|55000: cannot delete from view/, 'nor through the view');
 like(results(q[SELECT count(DISTINCT username) FROM copy_incremental_runs]), qr/^3$/, 'a superuser sees all runs');
 

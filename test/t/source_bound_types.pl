@@ -24,7 +24,7 @@ $source->safe_psql('postgres', <<~'SQL');
 	UPDATE ev SET ct = dd, dt = dd, mo = at;
 	SQL
 my $ids = q[SELECT concat_ws(' ', count(*), min(id), max(id)) FROM ev];
-sub load { my ($condition, %argument) = @_; return results('TRUNCATE ev', copy_sql("SELECT id, dd FROM ev WHERE $condition", '2018-07-29', target => q['ev'], %argument), $ids); }
+sub load { my ($condition, %argument) = @_; return results('TRUNCATE ev, pgci_runs', copy_sql("SELECT id, dd FROM ev WHERE $condition", '2018-07-29', target => q['ev'], %argument), $ids); }
 
 # Types of parameters that would be compared as text, or that no window is a value of.
 my $text = qr/DETAIL:  The window would be compared as text, not as time\. HINT:  Write \$1::date::text for dates in ISO form, or '\{day\}'/;
@@ -118,7 +118,7 @@ for my $minutes (30, 15)
 		like(ranges($condition, $minutes), qr/^1 \d+ 72 72$/, "ranges of $minutes minutes load each row once: $condition");
 	}
 }
-sub range { my ($condition, $range) = @_; return results('TRUNCATE wall', "SELECT copy_incremental_range('src', \$q\$SELECT * FROM wall WHERE $condition\$q\$, tstzrange($range), settle => 'off', on_rerun => 'run')") =~ s/WARNING:.*//r; }
+sub range { my ($condition, $range) = @_; return results('TRUNCATE wall, pgci_runs', "SELECT copy_incremental_range('src', \$q\$SELECT * FROM wall WHERE $condition\$q\$, tstzrange($range), settle => 'off', on_rerun => 'run')") =~ s/WARNING:.*//r; }
 for my $range (q['2018-11-04 01:00-04', '2018-11-04 03:00'], q['2018-11-03', '2018-11-04 01:30-05'])
 {
 	for my $condition (q[local >= '{start}' AND local < '{end}'], q[local >= timestamp '{start}' AND local < '{end}'::timestamp])

@@ -90,16 +90,15 @@ is(rows(), 's.job 0, s_old.job 100', 'schema swapped: bulk: rows');
 fresh('', @hold);
 is((during('copy', call('append', target => q('s.job'), method => q('copy')), $swap_schema))[0], '00000', 'schema swapped: copy');
 is(rows(), 's.job 0, s_old.job 100', 'schema swapped: copy: rows');
-for my $case ([ cursor => '00000', 100 ], [ copy => '42P01', 1 ])
+for my $method ('cursor', 'copy')
 {
-	my ($method, $wanted, $rows) = @$case;
 	my $name = "replace by $method, whose DELETE is held up";
 	fresh('', "INSERT INTO s.job VALUES (45, '2018-07-29')", 'CREATE FUNCTION s.hold_old() RETURNS trigger LANGUAGE plpgsql AS
 	  $f$BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN OLD; END$f$',
 		'CREATE TRIGGER hold BEFORE DELETE ON s.job FOR EACH ROW EXECUTE FUNCTION s.hold_old()');
 	my ($state, $out, $said) = during($name, call('replace', target => q('s.job'), method => "'$method'"), $swap_schema);
-	is($state, $wanted, $name) or diag("$out $said");
-	is(rows(), "s.job 0, s_old.job $rows", "$name: rows");
+	is($state, '42P01', $name) or diag("$out $said");
+	is(rows(), 's.job 0, s_old.job 1', "$name: rows");
 }
 
 # The name means another table between the transactions of a procedure. The hold is on the second batch of the first

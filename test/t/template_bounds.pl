@@ -72,7 +72,7 @@ my @right_queries = (
 	q[SELECT max(id) AS id, max(at) AS at FROM ev GROUP BY day, id HAVING min(at) >= $1 AND min(at) < $2]);
 for my $query (@right_queries)
 {
-	like(results('TRUNCATE ev', copy_sql($query, '2018-07-29', target => q['ev']), $ids), qr/^24 24 24 47( WARNING:  (?!window).*)?$/, "right: $query");
+	like(results('TRUNCATE ev, pgci_runs', copy_sql($query, '2018-07-29', target => q['ev']), $ids), qr/^24 24 24 47( WARNING:  (?!window).*)?$/, "right: $query");
 }
 
 # Forms that are not judged.
@@ -82,7 +82,7 @@ for my $query ('SELECT * FROM ev WHERE $1::date < $2::date', 'SELECT * FROM ev W
 	'SELECT b.n - a.n AS n FROM (SELECT count(*) AS n FROM ev WHERE at < $1::date) AS a, (SELECT count(*) AS n FROM ev WHERE at < $2::date) AS b',
 	'SELECT count(*) FILTER (WHERE at >= $1) AS n FROM ev', q[SELECT * FROM ev WHERE at >= '{}' -- and {next_day}])
 {
-	like(results('TRUNCATE ev', copy_sql($query, '2018-07-29', target => $query =~ /\*(?!\))| id / && $query !~ /^SELECT .* AS (n|day)/ ? q['ev'] : q['label'])),
+	like(results('TRUNCATE ev, pgci_runs', copy_sql($query, '2018-07-29', target => $query =~ /\*(?!\))| id / && $query !~ /^SELECT .* AS (n|day)/ ? q['ev'] : q['label'])),
 		qr/^\d+( WARNING:  (?!window).*)?$/, "not judged: $query");
 }
 
@@ -133,13 +133,13 @@ for my $size ('1 month', '7 days', '1 hour')
 	like(results(define_job('long', 'SELECT * FROM ev WHERE day = $1', window_size => "'$size'", first_day => q['2018-07-01'], target => q['ev'])),
 		qr/^ERROR:  query template selects one day/, "a job with windows of $size");
 }
-is(results(define_job('days', 'SELECT * FROM ev WHERE day = $1', first_day => q['2018-07-28'], target => q['ev'], mode => q['upsert']), 'TRUNCATE ev', q[SELECT copy_incremental_run('days', '2018-07-29')]),
+is(results(define_job('days', 'SELECT * FROM ev WHERE day = $1', first_day => q['2018-07-28'], target => q['ev'], mode => q['upsert']), 'TRUNCATE ev, pgci_runs', q[SELECT copy_incremental_run('days', '2018-07-29')]),
 	'24', 'a job with windows of a day');
 like(results(q[SELECT copy_incremental_run_range('days', tstzrange('2018-07-28', '2018-07-30'))]), qr/^ERROR:  query template selects one day/, 'two days of it');
-is(results('TRUNCATE ev', q[SELECT copy_incremental_range('src', 'SELECT * FROM ev WHERE at::date = $1', tstzrange('2018-07-28', '2018-07-29'), target => 'ev')]), '24', 'a range that is a day');
+is(results('TRUNCATE ev, pgci_runs', q[SELECT copy_incremental_range('src', 'SELECT * FROM ev WHERE at::date = $1', tstzrange('2018-07-28', '2018-07-29'), target => 'ev')]), '24', 'a range that is a day');
 for my $condition (q[date_trunc('hour', at) = $1], 'at >= $1 AND at < $2', q[at >= $1 AND at < $1::timestamptz + interval '1 hour'], 'at <@ tstzrange($1, $2)', q[at >= '{start}' AND at < '{end}'])
 {
-	is(results('TRUNCATE ev', "SELECT copy_incremental_range('src', \$q\$SELECT * FROM ev WHERE $condition\$q\$, tstzrange('2018-07-29 10:00', '2018-07-29 11:00'), target => 'ev')"),
+	is(results('TRUNCATE ev, pgci_runs', "SELECT copy_incremental_range('src', \$q\$SELECT * FROM ev WHERE $condition\$q\$, tstzrange('2018-07-29 10:00', '2018-07-29 11:00'), target => 'ev')"),
 		'1', "an hour: $condition");
 }
 

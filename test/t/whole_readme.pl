@@ -33,6 +33,11 @@ $destination->safe_psql('postgres', <<~'SQL');
 	INSERT INTO customers VALUES (0, 'north'), (1, 'south'), (2, 'west');
 	SQL
 
+# The guarantees are those of doc/guarantees.md.
+my ($promise) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^## Guarantees\n\n(.*?)\n\nWhat the extension cannot know/ms;
+my ($guarantees) = slurp_file("$FindBin::RealBin/../../doc/guarantees.md") =~ /^# Guarantees\n\n(.*?)\n\nThe tests/ms;
+is($promise, $guarantees, 'README and doc/guarantees.md promise the same');
+
 my @blocks = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/msg;
 is(scalar @blocks, 11, 'the blocks of SQL that this test knows');
 my ($call, $job, $nightly, $look, $at_source, $set_up, $python, $many, $again, $past, $transform) = @blocks;
