@@ -100,21 +100,24 @@ bool may_begin(const CopyRequest &request, const RunHistory &history, const RunK
     return true;
 }
 
-[[noreturn]] static void raise_other_zone(const std::string &column, const RunKey &key, const std::string &zone) {
-    raise(sqlstate::invalid_parameter,
-          "window_column \"" + shorten(column) + "\" was read as local time of " + zone + " by earlier runs, not of " +
-              key.column_time_zone,
-          "Pass column_time_zone => '" + zone + "'; or use mode replace or upsert, or on_rerun => 'run'.",
-          "Rows of window " + key.window->name() + " may be loaded already.");
+[[noreturn]] static void raise_other_zone(const CopyRequest &request, const RunKey &key, const std::string &zone) {
+    const bool has_column = request.window_column.has_value();
+    raise(
+        sqlstate::invalid_parameter,
+        (has_column ? "window_column \"" + shorten(*request.window_column) + "\" was" : "the query's parameters were") +
+            " read as local time of " + zone + " by earlier runs, not of " + key.column_time_zone,
+        std::string("Pass ") + (has_column ? "column_time_zone" : "time_zone") + " => '" + zone +
+            "'; or use mode replace or upsert, or on_rerun => 'run'.",
+        "Rows of window " + key.window->name() + " may be loaded already.");
 }
 
 void check_column_zone(const CopyRequest &request, const RunHistory &history, const RunKey &key, const TimeZone &zone) {
     if (request.mode != Mode::append || request.on_rerun == OnRerun::run || key.column_time_zone.empty()) return;
-    const std::string &column = *request.window_column;
+    const std::string column = request.window_column.value_or("");
     const ColumnWindow own = window_of_column(*key.window, TIMESTAMPOID, zone, column);
     for (const std::string &name : history.find_column_zones(key))
         if (window_of_column(*key.window, TIMESTAMPOID, TimeZone::resolve(name.c_str()), column) != own)
-            raise_other_zone(column, key, name);
+            raise_other_zone(request, key, name);
 }
 
 } // namespace pgci

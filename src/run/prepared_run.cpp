@@ -150,6 +150,9 @@ void PreparedRun::describe() {
 void PreparedRun::bind() {
     if (!key_.window) return;
     query_ = bind_window(*source_, *written_query_, *key_.window, zone_);
+    const std::vector<Oid> &types = source_->parameter_types();
+    if (std::any_of(types.begin(), types.end(), [](Oid type) { return type == TIMESTAMPOID || type == DATEOID; }))
+        key_.column_time_zone = zone_.name();
     if (!query_->bounds().placeholder_casts.empty())
         check_placeholders(*source_, *query_, only_table(columns_), *key_.window, zone_);
 }

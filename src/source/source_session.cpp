@@ -196,12 +196,13 @@ std::vector<std::string> SourceSession::find_tables(const SourceQuery &query) {
              RemoteConnection::Statement{
                  .sql = "SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM "
                         "pg_catalog.unnest($1::pg_catalog.text[]) AS u(name) JOIN pg_catalog.pg_class AS c ON c.oid "
-                        "OPERATOR(pg_catalog.=) pg_catalog.to_regclass(u.name)::pg_catalog.oid JOIN "
-                        "pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace ORDER BY 1",
+                        "OPERATOR(pg_catalog.=) coalesce(pg_catalog.pg_partition_root(pg_catalog.to_regclass(u.name)), "
+                        "pg_catalog.to_regclass(u.name))::pg_catalog.oid JOIN pg_catalog.pg_namespace AS n ON n.oid "
+                        "OPERATOR(pg_catalog.=) c.relnamespace ORDER BY 1",
                  .parameters = {array_literal(names)}},
          .least_rows = 0,
          .most_rows = count,
-         .most_bytes = 300 * count});
+         .most_bytes = 2048 * count});
     std::vector<std::string> tables;
     for (std::size_t i = 0; i < found.rows(); ++i) tables.push_back(found.text(i, 0));
     return tables;

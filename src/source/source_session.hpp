@@ -51,7 +51,8 @@ class SourceSession {
     };
     TableName table_name(Oid table);
 
-    // Returns the relations that a query names as schema.relation, quoted, in alphabetical order and each once.
+    // Returns the relations that a query names as schema.relation, quoted where needed, each once. A partition counts as the table
+    // that it is a part of.
     std::vector<std::string> find_tables(const SourceQuery &query);
 
     // Returns the type names of the columns at the source, with modifiers.

@@ -16,7 +16,9 @@ std::string find_behind_sequence(const Target &target, const TargetColumn &colum
         "pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.seqrelid JOIN pg_catalog.pg_namespace AS n ON "
         "n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND "
         "a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND pg_catalog.has_column_privilege(a.attrelid, "
-        "a.attnum, 'SELECT') AND pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND EXISTS (SELECT FROM "
+        "a.attnum, 'SELECT') AND CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN "
+        // The planner may test it before the join with pg_sequence.
+        "pg_catalog.has_sequence_privilege(c.oid, 'SELECT') ELSE false END AND EXISTS (SELECT FROM "
         "pg_catalog.pg_index AS i WHERE i.indrelid OPERATOR(pg_catalog.=) a.attrelid AND i.indkey[0] "
         "OPERATOR(pg_catalog.=) a.attnum AND i.indisvalid AND i.indpred IS NULL)",
         {std::to_string(target.oid()), column.name});

@@ -31,6 +31,7 @@ void check_expression(const std::string &text) {
 
 std::string put_in_values(const std::string &text, const std::vector<std::string> &values) {
     std::vector<std::string> constants;
+    constants.reserve(values.size());
     for (const std::string &value : values) constants.push_back(quote_literal(value));
     return replace_parameters(text, scan_template(text, "query template", "SELECT"), constants);
 }

@@ -12,6 +12,8 @@ on_both(<<~'SQL', $source, $destination);
 	CREATE TABLE other.ev (LIKE ev);
 	CREATE TABLE kinds (v text);
 	CREATE VIEW ev_view AS TABLE ev;
+	CREATE TABLE split (LIKE ev) PARTITION BY RANGE (at);
+	CREATE TABLE split_1 PARTITION OF split DEFAULT;
 	SQL
 $source->safe_psql('postgres', q[INSERT INTO ev SELECT g, timestamptz '2024-01-01' + g * interval '1 hour', 'x' FROM generate_series(0, 71) AS g;
 	INSERT INTO other.ev TABLE ev; INSERT INTO kinds VALUES ('x')]);
@@ -93,6 +95,14 @@ for my $case ([ 'parted', 'lowest' ], [ 'lowest', 'parted' ], [ 'parted', 'above
 	like(sql('TRUNCATE parted, pgci_runs', map { call($part{$_}, '2024-01-02', target => "'$_'") } @$case), qr/^\d+ ?ERROR:  PI001: /, "refused: $second after $first");
 }
 is(sql('TRUNCATE parted, pgci_runs', map { call($part{$_}, '2024-01-02', target => "'$_'") } 'above', 'lowest', 'above') =~ s/ERROR:  (\w+).*/ $1/r, '12 12 PI001', 'loaded: another partition');
+
+# A partition at the source is a part of its table.
+$source->safe_psql('postgres', 'INSERT INTO split TABLE ev');
+for my $order ([ "split", "split_1" ], [ "split_1", "split" ])
+{
+	my ($first, $second) = map { call("SELECT * FROM $_ $where", '2024-01-02') } @$order;
+	like(sql($clear, $first, $second), qr/^24 ?ERROR:  PI001: .*by another query/, "a partition at the source: @$order");
+}
 
 # on_rerun => 'skip' takes nothing for loaded that is not.
 my @skip = (on_rerun => "'skip'");

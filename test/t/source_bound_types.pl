@@ -141,4 +141,9 @@ like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE at
 like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE local >= $1 AND local < $2', tstzrange('2018-11-04 01:00-05', '2018-11-04 01:30-05'), mode => 'replace', replace_where => 'local >= $1 AND local < $2', settle => 'off')]),
 	qr/^\d$/, 'replace_where: the local time of the window');
 
+# The same local times of two time zones are the same rows.
+my $hour = sub { my ($zone, $start) = @_; return qq[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE local >= \$1 AND local < \$2', tstzrange('$start', timestamptz '$start' + interval '1 hour'), time_zone => '$zone')] };
+like(results('TRUNCATE wall, pgci_runs', $hour->('UTC', '2018-11-04 00:00+00'), $hour->('America/New_York', '2018-11-04 00:00-04'), $loaded),
+	qr/^6 ?ERROR:  22023: the query's parameters were read as local time of UTC by earlier runs, not of America\/New_York .* HINT:  Pass time_zone => 'UTC'/, 'an hour of another time zone');
+
 done_testing();

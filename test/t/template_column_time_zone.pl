@@ -73,8 +73,8 @@ for my $column ('local', 'day')
 	my $load = sub { my ($zone, $day, @more) = @_; return "SET timezone = '$zone'; " . copy_sql('SELECT * FROM wall WHERE id < 1000', $day,
 			window_column => "'$column'", on_rerun => q['error'], @more); };
 	result(q[SELECT copy_incremental_forget('wall', NULL, NULL)], 'TRUNCATE wall', $load->('America/New_York', '2018-11-04'));
-	fails_with($destination, $load->('UTC', '2018-11-04'), 'PI001', qr/window 2018-11-04 was loaded in part/, "$column: the day of another session's time zone");
-	fails_with($destination, $load->('UTC', '2018-11-05', on_rerun => q['skip']), 'PI001', qr/window 2018-11-05 was loaded in part/,
+	fails_with($destination, $load->('UTC', '2018-11-04'), 'PI001', qr/window 2018-11-04 of public.wall was loaded in part/, "$column: the day of another session's time zone");
+	fails_with($destination, $load->('UTC', '2018-11-05', on_rerun => q['skip']), 'PI001', qr/window 2018-11-05 of public.wall was loaded in part/,
 		"$column: the next day, on_rerun skip");
 	is(result($load->('America/Toronto', '2018-11-05')), 144, "$column: a time zone with the same clocks");
 	is(result($load->('UTC', '2018-11-03', mode => q['upsert'], on_rerun => q['error'])), 144, "$column: mode upsert");
