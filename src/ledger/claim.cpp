@@ -46,11 +46,30 @@ std::vector<Parameter> place_of(const RunKey &key, bool only_appends) {
 constexpr const char *ranges = "int8range($1, $1, '[]'), int8multirange(int8range($2, $2, '[]'), int8range($5, $5, "
                                "'[]')), tstzrange($3, $4)";
 
+constexpr const char *waiting = "waiting for runs of overlapping windows";
+
+void show_wait(void *) { errcontext("%s", waiting); }
+
+// A wait that ends in an error says what it was for, not by which statement.
+void hide_statement(ErrorData *error) {
+    const int code = error->sqlerrcode;
+    if (code != ERRCODE_LOCK_NOT_AVAILABLE && code != ERRCODE_T_R_DEADLOCK_DETECTED && code != ERRCODE_QUERY_CANCELED)
+        return;
+    const char *const shown = error->context == nullptr ? nullptr : std::strstr(error->context, waiting);
+    if (shown != nullptr) std::memmove(error->context, shown, std::strlen(shown) + 1);
+}
+
 } // namespace
 
 Claim::Claim(Oid schema, const RunKey &key, bool only_appends, bool spans_transactions)
     : table_(schema, "pgci_claims"), place_(place_of(key, only_appends)), spans_transactions_(spans_transactions) {
-    while (!try_insert()) wait_for_committed();
+    const ErrorContext context(show_wait, nullptr);
+    try {
+        while (!try_insert()) wait_for_committed();
+    } catch (const PgError &error) {
+        hide_statement(error.data());
+        throw;
+    }
     if (spans_transactions) pg_call([tag = tag_of(id_)] { (void)LockAcquire(&tag, ExclusiveLock, true, false); });
 }
 

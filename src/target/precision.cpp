@@ -79,16 +79,21 @@ struct Pair {
     Scalar into;
 };
 
+// A type that only the source knows, or that it made up, is sent as text: no type.
+Scalar scalar_of_source(Oid type, int32 typmod) {
+    const bool is_known = type < FirstGenbkiObjectId && SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type));
+    return is_known ? scalar_of(type, typmod) : Scalar{InvalidOid, -1};
+}
+
 Pair scalars(const SourceColumn &from, const TargetColumn &into) {
-    return pg_call([&] { return Pair{scalar_of(from.type, from.typmod), scalar_of(into.type, into.typmod)}; });
+    return pg_call([&] { return Pair{scalar_of_source(from.type, from.typmod), scalar_of(into.type, into.typmod)}; });
 }
 
 } // namespace
 
 std::string find_lost_precision(const SourceColumn &from, const TargetColumn &into) {
-    // A type that only the source knows is sent as text.
-    if (from.type >= FirstGenbkiObjectId) return "";
     const Pair pair = scalars(from, into);
+    if (!OidIsValid(pair.from.type)) return "";
     const std::string lost = lost_of_time(pair.from, pair.into);
     return lost.empty() ? lost_of_number(pair.from, pair.into) : lost;
 }

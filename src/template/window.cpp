@@ -193,11 +193,4 @@ DayRange::DayRange(DateADT first, DateADT last) : first_(first) {
     size_ = static_cast<std::size_t>(size);
 }
 
-std::vector<Window> DayRange::windows(const TimeZone &zone) const {
-    std::vector<Window> windows;
-    windows.reserve(size_);
-    for (std::size_t i = 0; i < size_; ++i) windows.push_back(Window::of_day(day(i), zone));
-    return windows;
-}
-
 } // namespace pgci

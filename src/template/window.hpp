@@ -76,8 +76,6 @@ class DayRange {
 
     DateADT day(std::size_t place) const { return first_ + static_cast<DateADT>(place); }
     std::size_t size() const { return size_; }
-    // Returns the windows of all days, in order.
-    std::vector<Window> windows(const TimeZone &zone) const;
 
   private:
     DateADT first_ = 0;

@@ -151,6 +151,7 @@ my @values = (
 	[ 'B52', 'a timestamp out of range', 1184, pack('q>', 9_223_372_036_854_775_806), 'at', '22008', qr/timestamp out of range/ ],
 	[ 'B52', 'a date out of range', 1082, pack('l>', 2**31 - 2), 'd', '22008', qr/date out of range/ ],
 	[ 'B52', 'a uuid of three bytes', 2950, 'abc', 'u', '22P03', qr/insufficient data left/, '08P01' ],
+	[ 'B57', 'a value of a type that no server has', 537, 'abc', 'n', '08P01', qr/source server sent an unexpected response/ ],
 	[ 'B51', 'an int8 too large', 20, pack('q>', 2**40), 'n', '22003', qr/integer out of range/, '22P03', qr/incorrect binary data format/ ],
 	[ 'B55', 'an int4 of 1 MB', 23, 'x' x 1_000_000, 'n', '22P03|54000', qr/incorrect binary data format|exceeds/ ]);
 for my $value (@values)
