@@ -34,12 +34,9 @@ std::int64_t number_of_server(const SourceIdentity &source) {
 // $1 to $5 of the statements below.
 std::vector<Parameter> place_of(const RunKey &key, bool only_appends) {
     constexpr Parameter every_source{.type = INT8OID, .is_null = true};
-    const auto bound = [&](TimestampTz (Window::*of)() const) {
-        return timestamp_parameter(key.window ? std::optional((*key.window.*of)()) : std::nullopt);
-    };
     return {int8_parameter(find_root(key.target)),
-            only_appends ? int8_parameter(number_of_place(key.source)) : every_source, bound(&Window::start),
-            bound(&Window::end), int8_parameter(number_of_server(key.source))};
+            only_appends ? int8_parameter(number_of_place(key.source)) : every_source, start_parameter(key),
+            end_parameter(key), int8_parameter(number_of_server(key.source))};
 }
 
 // Ranges, because GiST has no operator class for other types without an extension.

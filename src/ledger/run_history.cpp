@@ -64,14 +64,11 @@ std::string of_same_window(const RunKey &key) {
 }
 
 std::vector<Parameter> key_parameters(const RunKey &key) {
-    const auto bound = [&](TimestampTz (Window::*of)() const) {
-        return timestamp_parameter(key.window ? std::optional((*key.window.*of)()) : std::nullopt);
-    };
     return {int8_parameter(key.target),
             text_parameter(key.source.name),
             text_parameter(key.query_hash),
-            bound(&Window::start),
-            bound(&Window::end),
+            start_parameter(key),
+            end_parameter(key),
             Parameter{INT8OID, Int64GetDatum(key.job_id), key.job_id == 0},
             int8_parameter(key.source.server),
             text_parameter(key.source.place),

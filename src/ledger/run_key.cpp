@@ -24,6 +24,14 @@ SourceIdentity identify_source(const ConnectionOptions &options) {
     return source;
 }
 
+Parameter start_parameter(const RunKey &key) {
+    return timestamp_parameter(key.window ? std::optional(key.window->start()) : std::nullopt);
+}
+
+Parameter end_parameter(const RunKey &key) {
+    return timestamp_parameter(key.window ? std::optional(key.window->end()) : std::nullopt);
+}
+
 std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column) {
     std::string text = token_text(query_template);
     // No token is of the kind "c".

@@ -7,6 +7,7 @@
 
 #include "connection/connection_options.hpp"
 #include "template/window_grid.hpp"
+#include "ledger/owner_statement.hpp"
 
 namespace pgci {
 
@@ -28,6 +29,10 @@ struct RunKey {
     std::string column_time_zone{};           // of the local times in window_column; empty if it has none
     std::int64_t job_id = 0;                  // 0: a call
 };
+
+// Return the bounds of a key's window as an argument of a statement, NULL for a whole result.
+Parameter start_parameter(const RunKey &key);
+Parameter end_parameter(const RunKey &key);
 
 // Returns the SHA-256 of a template's tokens and of the option window_column, as 64 hexadecimal digits.
 std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column);
