@@ -178,7 +178,10 @@ void explain_window_column(Explanation &explanation, PreparedRun &run) {
 // How the query and replace_where compare columns with the window.
 void explain_bounds(Explanation &explanation, PreparedRun &run) {
     for (const BoundWarning &warning : find_bound_warnings(run.request()))
-        explanation.add("warning", warning.message + ". " + warning.hint);
+        explanation.add("warning",
+                        warning.message + ". " + (warning.detail.empty() ? "" : warning.detail + " ") + warning.hint);
+    if (const std::string unknown = find_unknown_slice(run.request()); !unknown.empty())
+        explanation.add("warning", unknown);
     if (run.window_column() != nullptr) return;
     for (const std::string &warning : bound_warnings(run.source(), run.query(), only_table(run.columns()), run.zone()))
         explanation.add("warning", warning);

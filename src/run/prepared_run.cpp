@@ -14,6 +14,7 @@
 #include "target/same_relation.hpp"
 #include "target/typed_slice.hpp"
 #include "target/window_slice.hpp"
+#include "run/bound_warnings.hpp"
 #include "run/lost_columns.hpp"
 
 namespace pgci {
@@ -56,6 +57,8 @@ void PreparedRun::resolve() {
     written_query_.emplace(request_.query_template, window_text(),
                            request_.window_column ? DayStyle::by_column : DayStyle::in_query);
     if (request_.replace_where) replace_where_ = slice_condition(*request_.replace_where, window_text());
+    if (const std::optional<SliceTexts> texts = slice_texts(request_); texts && key_.window)
+        check_slice_fits(*texts, *key_.window, zone_);
     if (request_.transform) check_transform(*request_.transform);
     if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_, needed_on_target());
     options_ = resolve_source(request_.src_conninfo);

@@ -4,15 +4,12 @@
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
-#include "server/subtransaction.hpp"
-#include "template/bound_scan.hpp"
+#include "template/compared_moment.hpp"
 #include "template/template_scanner.hpp"
 
 namespace pgci {
 
 namespace {
-
-WindowText marks() { return {.day = "\1d\2", .next_day = "\1n\2", .start = "\1s\2", .end = "\1e\2"}; }
 
 // Plain data: the facts of one query, or of one SELECT of a UNION.
 struct Judgement {
@@ -22,6 +19,7 @@ struct Judgement {
     bool is_for_one_day = false;
     bool includes_end = false;
     bool excludes_start = false;
+    bool ends_early = false;
     Node *column = nullptr; // the first one that is compared
     bool has_one_column = true;
     bool converts_time_zone = false;
@@ -88,6 +86,19 @@ bool excludes_start(const List *comparisons) {
     });
 }
 
+// Returns whether an upper bound excludes values of the last minute of a day: at <= '{day} 23:59:59'.
+bool ends_early(const List *comparisons) {
+    return any_of(comparisons, [=](const BoundComparison *comparison) {
+        constexpr LocalSpan day{.start = 0, .end = USECS_PER_DAY};
+        std::int64_t bound = 0;
+        if (comparison->kept != KeptRows::before || !has_counterpart(comparisons, comparison) ||
+            is_reduced_to_day(comparison->column) || !find_moment(comparison->value, day, bound))
+            return false;
+        if (comparison->keeps_equal) ++bound;
+        return bound < day.end && bound >= day.end - USECS_PER_MINUTE;
+    });
+}
+
 // Returns the type to which a mark of {start} or {end} is cast, an empty text for none; null for another value.
 const char *cast_of_mark(Node *value) {
     const char *type = "";
@@ -112,6 +123,7 @@ void add_scan(Judgement &judgement, const BoundScan &scan, bool is_whole) {
     judgement.has_label |= scan.has_label;
     judgement.includes_end |= includes_end(comparisons);
     judgement.excludes_start |= excludes_start(comparisons);
+    judgement.ends_early |= ends_early(comparisons);
     if (is_whole && !scan.has_other_use) {
         judgement.is_for_one_day |= is_for_one_day(comparisons);
         if (has_one_end(comparisons)) {
@@ -131,44 +143,11 @@ void add_scan(Judgement &judgement, const BoundScan &scan, bool is_whole) {
     }
 }
 
-// Each SELECT of a UNION returns rows of its own.
-void collect_selects(SelectStmt *select, List *&selects) {
-    check_stack_depth();
-    if (select->op != SETOP_UNION || select->withClause != nullptr) {
-        selects = lappend(selects, select);
-        return;
-    }
-    collect_selects(select->larg, selects);
-    collect_selects(select->rarg, selects);
-}
-
 Judgement judge(const char *sql, BoundedText kind, int uses) {
-    List *scans = NIL;
-    const auto add = [&](const BoundScan &scan) {
-        auto *const copy = static_cast<BoundScan *>(palloc0(sizeof(BoundScan)));
-        *copy = scan;
-        scans = lappend(scans, copy);
-        uses -= scan.uses;
-    };
-    if (kind == BoundedText::condition) {
-        BoundScan scan;
-        scan_condition(expression_of(parse_expression(sql)), scan);
-        add(scan);
-    } else {
-        const List *const statements = parse_statements(sql);
-        auto *const statement = static_cast<const RawStmt *>(linitial(statements))->stmt;
-        List *selects = NIL;
-        if (IsA(statement, SelectStmt)) collect_selects(reinterpret_cast<SelectStmt *>(statement), selects);
-        for (int i = 0; i < list_length(selects); ++i) {
-            BoundScan scan;
-            scan_query(static_cast<const SelectStmt *>(list_nth(selects, i)), scan);
-            add(scan);
-        }
-    }
+    const ScannedText scanned = scan_text(sql, kind, uses);
     Judgement judgement;
-    // The window can also be used where the scan does not look, such as in the name of a table.
-    for (int i = 0; i < list_length(scans); ++i)
-        add_scan(judgement, *static_cast<const BoundScan *>(list_nth(scans, i)), uses == 0);
+    for (int i = 0; i < list_length(scanned.scans); ++i)
+        add_scan(judgement, *static_cast<const BoundScan *>(list_nth(scanned.scans, i)), scanned.is_whole);
     return judgement;
 }
 
@@ -180,10 +159,9 @@ const char *edge_text(const Judgement &judgement) {
         return "includes the end of the window, so values at the end of a window are loaded with two windows";
     if (judgement.excludes_start)
         return "excludes the start of the window, so values at the start of a window are loaded with no window";
+    if (judgement.ends_early) return "ends just before the window does, so values in between are loaded with no window";
     return "";
 }
-
-const char *name_of(BoundedText kind) { return kind == BoundedText::query ? "query template" : "replace_where"; }
 
 bool has_parameters(const std::string &text) {
     return !scan_template(text, "query template", "SELECT").parameters.empty();
@@ -192,20 +170,12 @@ bool has_parameters(const std::string &text) {
 } // namespace
 
 WindowBounds find_bounds(const std::string &text, BoundedText kind) {
-    const TemplateTokens tokens = scan_template(text, name_of(kind), "SELECT");
-    std::string marked = text;
-    int uses = static_cast<int>(tokens.parameters.size());
-    if (uses == 0) {
-        const WindowText window = marks();
-        FormattedTemplate formatted = format_placeholders(text, &window, name_of(kind));
-        uses = formatted.placeholders;
-        marked = std::move(formatted.text);
-    }
+    const MarkedText marked = mark_window(text, kind);
     WindowBounds bounds;
-    if (uses == 0) return bounds;
+    if (marked.uses == 0) return bounds;
     const auto find = [&] {
-        const char *const sql = marked.c_str();
-        const Judgement judgement = pg_call([=] { return judge(sql, kind, uses); });
+        const char *const sql = marked.sql.c_str();
+        const Judgement judgement = pg_call([=, uses = marked.uses] { return judge(sql, kind, uses); });
         bounds = {.has_lower_only = judgement.has_lower_only,
                   .has_upper_only = judgement.has_upper_only,
                   .has_label = judgement.has_label,
@@ -216,13 +186,7 @@ WindowBounds find_bounds(const std::string &text, BoundedText kind) {
         for (int i = 0; i < list_length(judgement.casts); ++i)
             bounds.placeholder_casts.emplace_back(static_cast<const char *>(list_nth(judgement.casts, i)));
     };
-    // Syntax of a newer source, a placeholder outside of quotes, or an expression that is nested too deeply.
-    const auto cannot_be_read = [](int code) {
-        return ERRCODE_TO_CATEGORY(code) == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR) ||
-               code == ERRCODE_STATEMENT_TOO_COMPLEX;
-    };
-    if (in_subtransaction(find, cannot_be_read)) return {};
-    return bounds;
+    return can_be_read(find) ? bounds : WindowBounds{};
 }
 
 std::string half_open_condition(const std::string &text, const std::string &column) {

@@ -4,11 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "template/marked_text.hpp"
 #include "template/placeholders.hpp"
 
 namespace pgci {
-
-enum class BoundedText { query, condition };
 
 // What is false or empty is not so, or cannot be known: a text that could be right is never judged.
 struct WindowBounds {
@@ -19,8 +18,8 @@ struct WindowBounds {
     bool has_label = false;
     // Compares one column with the day of the window's start only.
     bool is_for_one_day = false;
-    // What is wrong with a comparison that includes the end of the window or excludes its start: midnight is in two
-    // windows, or in none.
+    // What is wrong with a comparison that includes the end of the window or excludes its start, or moments before its
+    // end: such a value is in two windows, or in none.
     std::string edge{};
     // The only column that is compared with the window, without its relation. Empty for a column of a subquery.
     std::string column{};

@@ -27,12 +27,15 @@ sub warnings_of
 my %text = (
 	end => 'includes the end of the window, so values at the end of a window are loaded with two windows',
 	start => 'excludes the start of the window, so values at the start of a window are loaded with no window',
+	early => 'ends just before the window does, so values in between are loaded with no window',
 	both => 'excludes the start of the window and includes its end, so values at the end of a window are loaded with the window before theirs');
 for my $case (
 	[ end => 'at BETWEEN $1 AND $2' ], [ end => q[at BETWEEN '{day}' AND '{next_day}'] ], [ end => 'at >= $1 AND at <= $2' ], [ end => '$2 >= at AND at >= $1' ],
 	[ end => q[at >= '{start}' AND at <= '{end}'] ], [ end => q[at BETWEEN date '{}' AND date '{}' + 1] ], [ end => q[at >= '{}' AND at <= timestamptz '{}' + interval '1 day'] ],
 	[ end => 'day BETWEEN $1 AND $2' ], [ end => 'day >= $1 AND day <= $2' ], [ end => 'at::date BETWEEN $1 AND $2' ], [ end => 'NOT (at < $1 OR at > $2)' ],
 	[ end => 'ev.at >= $1 AND at <= $2' ], [ end => 'extract(epoch FROM at) BETWEEN extract(epoch FROM $1::timestamptz) AND extract(epoch FROM $2::timestamptz)' ],
+	[ early => q[at >= '{day}' AND at <= '{day} 23:59:59'] ], [ early => q[at >= '{} 00:00:00' AND at < '{} 23:59:59'] ], [ early => q[at BETWEEN '{}' AND timestamptz '{} 23:59:59.999'] ],
+	[ early => q[at >= $1 AND at <= $2::timestamptz - interval '1 second'] ], [ early => q[at BETWEEN $1 AND $1::date + interval '23 hours 59 minutes 59 seconds'] ],
 	[ start => 'at > $1 AND at < $2' ], [ start => '$1 < at AND $2 > at' ], [ start => q[at > '{}' AND at < '{next_day}'] ], [ both => 'at > $1 AND at <= $2' ],
 	[ both => q[day > '{day}' AND day <= '{next_day}'] ])
 {
@@ -43,7 +46,7 @@ for my $case (
 	like(load('day = $1', verify => 'true', replace_where => "\$w\$$condition\$w\$"), qr/WARNING:  replace_where $said HINT:  Write (?!.*window_column)/, "$what, replace_where: $condition");
 }
 for my $condition ('at >= $1 AND at < $2', 'day BETWEEN $1 AND $1', q[day BETWEEN '{}' AND '{day}'], 'at < $2 AND done > $1', q[at <= '{next_day}' AND done > '{day}'], q[at >= '{}' AND at <= '{} 23:59:59.999999'],
-	q[day >= '{}' AND day <= date '{next_day}' - 1], 'day > $1::date - 1 AND day <= $1', q[at BETWEEN $1 AND $2::timestamptz - interval '1 microsecond'])
+	q[at >= '{}' AND at < '{} 12:00'], q[day >= '{}' AND day <= date '{next_day}' - 1], 'day > $1::date - 1 AND day <= $1', q[at BETWEEN $1 AND $2::timestamptz - interval '1 microsecond'])
 {
 	unlike(load($condition), qr/WARNING:  query/, "no warning of a run: $condition");
 	unlike(warnings_of("SELECT * FROM ev WHERE $condition"), qr/query template/, "no warning of explain: $condition");
