@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/process_lock.hpp"
+#include "ledger/related_tables.hpp"
 
 namespace pgci {
 
@@ -9,15 +10,6 @@ namespace {
 
 LOCKTAG tag_of(std::int64_t claim_id) {
     return lock_tag(LockClass::claim, MyDatabaseId, static_cast<std::uint64_t>(claim_id));
-}
-
-// The table of which the target is a partition, or the target.
-Oid find_root(Oid target) {
-    return pg_call([=] {
-        if (!get_rel_relispartition(target)) return target;
-        const List *const ancestors = get_partition_ancestors(target);
-        return ancestors == NIL ? target : llast_oid(ancestors);
-    });
 }
 
 // A number in which two places are equal only by chance.

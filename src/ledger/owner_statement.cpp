@@ -126,8 +126,8 @@ void take_all(FoundRows &found, MemoryContext memory) {
 void hint_at_owner(void *) {
     if (geterrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE)
         errhint(
-            "The tables of pg_copy_incremental must belong to a role with all privileges on them, and must not have "
-            "deferrable triggers or constraints.");
+            "The tables of pg_copy_incremental must all belong to one role, which has all privileges on them, and must "
+            "not have deferrable triggers or constraints.");
 }
 
 // If there is an error, the abort of the transaction restores the user and the settings. The owner may not be a superuser, and

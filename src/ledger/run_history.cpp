@@ -3,10 +3,10 @@
 #include <iterator>
 #include <sstream>
 
-#include "server/compat.hpp"
 #include "server/extension.hpp"
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "ledger/related_tables.hpp"
 
 namespace pgci {
 
@@ -32,19 +32,18 @@ constexpr const char *into_target = "target = $1::oid";
 constexpr const char *overlaps = "(data_interval IS NULL OR $4 IS NULL OR data_interval && tstzrange($4, $5))";
 constexpr const char *from_source = "(server::oid <> 0 AND server::oid = $7::oid OR source_place = $8)";
 
-// The tables that may have the same rows as the target, as OIDs: itself, its partitions, and the tables of which it is one.
-std::vector<std::string> find_related(Oid target) {
-    const List *const related = pg_call([=] {
-        List *tables = get_rel_relkind(target) == RELKIND_PARTITIONED_TABLE
-                           ? find_all_inheritors(target, NoLock, nullptr)
-                           : list_make1_oid(target);
-        if (get_rel_relispartition(target)) tables = list_concat(tables, get_partition_ancestors(target));
-        return tables;
-    });
-    std::vector<std::string> oids;
-    oids.reserve(static_cast<std::size_t>(list_length(related)));
-    for (int i = 0; i < list_length(related); ++i) oids.push_back(std::to_string(list_nth_oid(related, i)));
-    return oids;
+constexpr const char *has_rows = "status IN ('succeeded', 'partial')";
+
+// $10 are the OIDs of tables.
+constexpr const char *into_tables = "target = ANY ($10::oid[])";
+// Those of find_line().
+std::string into_same_rows() { return std::string(into_tables) + " AND " + from_source; }
+std::string of_same_query() { return "(job_id = $6 OR " + into_same_rows() + " AND query_hash = $3)"; }
+
+std::vector<Parameter> parameters_with(const RunKey &key, const std::vector<std::string> &tables) {
+    std::vector<Parameter> parameters = key_parameters(key);
+    parameters.push_back(texts_parameter(tables));
+    return parameters;
 }
 
 std::vector<Oid> oids_of(const std::string &text) {
@@ -90,8 +89,6 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
                "AND " +
                condition + "), false)";
     };
-    std::vector<Parameter> parameters = key_parameters(key);
-    parameters.push_back(texts_parameter(find_related(key.target)));
     const OwnerResult row = run_as_owner(
         table_.owner(),
         "SELECT count(*), " + covers("true") + ", " +
@@ -110,10 +107,10 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             role_of_run +
             ")::text, ' ') FROM (SELECT *, row_number() OVER (ORDER BY run_id DESC) AS n, "
             "coalesce(data_interval, tstzrange(NULL, NULL)) AS window_of_run, " +
-            no_job + " AS has_no_job FROM " + table_.name() + " AS r WHERE status IN ('succeeded', 'partial') AND " +
-            overlaps + " AND (job_id = $6 OR target = ANY ($10::oid[]) AND " + from_source +
-            " AND (query_hash = $3 OR source_tables && $9 AND ($6 IS NULL OR " + no_job + ")))) AS loaded",
-        parameters, true);
+            no_job + " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows + " AND " + overlaps +
+            " AND (" + of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " +
+            no_job + "))) AS loaded",
+        parameters_with(key, find_line(key.target)), true);
     return {.count = row.number,
             .is_loaded = row.text(0) == "t",
             .is_covered = row.text(1) == "t",
@@ -128,10 +125,9 @@ std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const 
     const OwnerResult row =
         run_as_owner(table_.owner(),
                      std::string("SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM ") + table_.name() +
-                         " WHERE " + into_target + " AND " + from_source +
-                         " AND query_hash = $3 AND status IN ('succeeded', 'partial') AND "
-                         "data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
-                     key_parameters(key), true);
+                         " WHERE " + has_rows + " AND " + of_same_query() +
+                         " AND data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
+                     parameters_with(key, find_line(key.target)), true);
     std::istringstream zones(row.text(0));
     return {std::istream_iterator<std::string>(zones), {}};
 }
@@ -148,18 +144,20 @@ bool RunHistory::has_doubted_today(const RunKey &key) const {
 bool RunHistory::may_see_runs_of(Oid role) const { return table_.may_act_for(role); }
 
 bool RunHistory::has_written_since(const RunKey &key, TimestampTz moment) const {
-    return last_written(key, true) >= moment;
+    return last_written(key, find_tree(key.target), true) >= moment;
 }
 
 bool RunHistory::has_written_unseen(const RunKey &key) const {
-    return last_written(key, true) != last_written(key, false);
+    const std::vector<std::string> tables = find_line(key.target);
+    return last_written(key, tables, true) != last_written(key, tables, false);
 }
 
-TimestampTz RunHistory::last_written(const RunKey &key, bool latest_snapshot) const {
+TimestampTz RunHistory::last_written(const RunKey &key, const std::vector<std::string> &tables,
+                                     bool latest_snapshot) const {
     return run_as_owner(table_.owner(),
                         std::string("SELECT coalesce(max(ended_at), '-infinity') FROM ") + table_.name() + " WHERE " +
-                            into_target + " AND " + overlaps + " AND status NOT IN ('failed', 'crashed', 'skipped')",
-                        key_parameters(key), latest_snapshot)
+                            into_tables + " AND " + overlaps + " AND status NOT IN ('failed', 'crashed', 'skipped')",
+                        parameters_with(key, tables), latest_snapshot)
         .number;
 }
 

@@ -38,13 +38,16 @@ class RunHistory {
     // same rows: those of the same job; those of the same query; and, unless both are of jobs, those that read one of the same
     // tables.
     LoadedRuns find_loaded(const RunKey &key) const;
-    // The time zones of the local times that runs of the key's target, source and query have read, in windows around the key's.
+    // The time zones of the local times that runs of the same rows by the same query, or of the same job, have read, in windows
+    // around the key's.
     std::vector<std::string> find_column_zones(const RunKey &key) const;
     // Was it not known of a run into the target within a day before now whether its window was settled?
     bool has_doubted_today(const RunKey &key) const;
-    // Did a run whose window overlaps that of the key write to the target at this moment or later?
+    // Did a run whose window overlaps that of the key write to the target, or to another partition of its table, at this moment or
+    // later?
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
-    // Did such a run write what this transaction does not see? From REPEATABLE READ on that can be.
+    // Did a run into the target, or into a partition or parent of it, write what this transaction does not see? From REPEATABLE
+    // READ on that can be.
     bool has_written_unseen(const RunKey &key) const;
     // May the current user see the runs of a role? His own, those of roles he is a member of, all for the ledger's owner.
     bool may_see_runs_of(Oid role) const;
@@ -62,7 +65,7 @@ class RunHistory {
     Oid schema() const { return schema_; }
 
   private:
-    TimestampTz last_written(const RunKey &key, bool latest_snapshot) const;
+    TimestampTz last_written(const RunKey &key, const std::vector<std::string> &tables, bool latest_snapshot) const;
 
     Oid schema_;
     OwnTable table_;

@@ -229,6 +229,7 @@ void explain_earlier_runs(Explanation &explanation, const PreparedRun &run) {
 std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
     PreparedRun run(request, TargetUse::look);
     run.open();
+    run.find_source_tables();
     Explanation explanation;
     explain_job(explanation, job, request.schema);
     explain_request(explanation, run);

@@ -66,10 +66,9 @@ void PreparedRun::resolve() {
     key_.query_hash = hash_query(request_.query_template, request_.window_column);
 }
 
-void PreparedRun::connect() {
-    source_.emplace(*options_, zone_, memory_);
-    key_.source_tables = source_->find_tables(*written_query_);
-}
+void PreparedRun::connect() { source_.emplace(*options_, zone_, memory_); }
+
+void PreparedRun::find_source_tables() { key_.source_tables = source_->find_tables(*written_query_); }
 
 void PreparedRun::find_target() {
     if (!target_) target_ = Target::find(*query_, columns_, *source_, use_, needed_on_target());
@@ -102,6 +101,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     if (target_) make_claim();
     const TimestampTz before_source = GetCurrentTimestamp();
     connect();
+    find_source_tables();
     // A query with an error should not wait for the window.
     if (!target_ || request_.settle == Settle::wait) describe();
     bool is_stale = false;

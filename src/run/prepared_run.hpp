@@ -22,6 +22,8 @@ class PreparedRun {
 
     // Checks the request, connects, has the query described and finds the target. Raises what a run raises before its first row.
     void open();
+    // Asks the source which tables the query reads, for the ledger. open_in_turn() does.
+    void find_source_tables();
     // Connects and has the query described, and does not look for the target.
     void look_at_source();
     // As open() does, for a run that loads. It waits until no run of an overlapping window into the target is active, does what the

@@ -38,6 +38,11 @@ $destination->safe_psql('postgres', <<'SQL');
 SQL
 is(results($rejecting), '9', 'the owner is no superuser: a copy');
 
+# Different owners: a statement on one table also reads another.
+$destination->safe_psql('postgres', 'CREATE ROLE other; ALTER TABLE pgci_jobs OWNER TO other');
+like(results($call =~ s/7-29'/7-28'/r), qr/ERROR:  42501: permission denied for table pgci_jobs HINT:  The tables of pg_copy_incremental must all belong to one role/, 'tables of different owners');
+$destination->safe_psql('postgres', 'ALTER TABLE pgci_jobs OWNER TO mallory');
+
 # Deferred: it would fire at the commit, as the user who copies.
 for my $table (qw(pgci_runs pgci_rejects))
 {

@@ -295,6 +295,19 @@ for my $method (qw(cursor bulk copy))
 	}
 }
 
+# Only what needs them asks for the tables of the query.
+$destination->safe_psql('postgres', q[CREATE TABLE asked (id int, at timestamptz)]);
+$source->safe_psql('postgres', q[CREATE TABLE asked (id int, at timestamptz); GRANT SELECT ON asked TO etl_reader]);
+my @asked = ('SELECT * FROM asked WHERE at >= $1 AND at < $2', '2018-07-29', target => q['asked'], mode => q['replace'], replace_where => q['at >= $1 AND at < $2']);
+for my $case ([ 'create_job', define_job('asks', @asked[ 0, 2 .. $#asked ]), 0 ], (map { [ $_, look_sql($_, @asked), 0 ] } qw(describe verify verify_rows)),
+	[ 'explain', look_sql('explain', @asked), 1 ], [ 'a run', copy_sql(@asked), 1 ])
+{
+	my ($name, $call, $asks) = @$case;
+	my $before = -s $source->logfile;
+	$destination->safe_psql('postgres', $call);
+	is(slurp_file($source->logfile, $before) =~ /pg_partition_root/ ? 1 : 0, $asks, "the tables of the query: $name");
+}
+
 is($destination->safe_psql('postgres', look_sql('describe', @whole, before => 'BEGIN READ ONLY')) =~ tr/\n//, 2,
 	'describe works in a READ ONLY transaction');
 no_session_left($source, 'no session is left at the source');
