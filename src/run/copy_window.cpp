@@ -1,6 +1,7 @@
 #include "run/copy_window.hpp"
 
 #include "server/guard.hpp"
+#include "server/user_text.hpp"
 #include "source/source_plan.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/progress.hpp"
@@ -106,6 +107,8 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
             load_by_cursor(load);
     } catch (const PgError &error) {
         add_hint(error.data(), request.method);
+        for (const std::string &statement : {plan.statements.insert, plan.statements.remove, plan.statements.left})
+            hide_statement(error.data(), statement);
         throw;
     }
     return load.statistics.rows_written;

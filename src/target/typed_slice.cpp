@@ -55,7 +55,7 @@ std::string value_of(Oid type, std::size_t place, const std::string &replace_whe
         return place == 0 ? local.start : local.end;
     }
     const char category = category_of(type);
-    if (category == TYPCATEGORY_STRING || category == TYPCATEGORY_NUMERIC)
+    if (category == TYPCATEGORY_STRING || category == TYPCATEGORY_NUMERIC || type == TIMEOID || type == TIMETZOID)
         raise_no_moment({.subject = name,
                          .type_name = type_text(type, -1),
                          .type = type,
@@ -68,11 +68,13 @@ std::string value_of(Oid type, std::size_t place, const std::string &replace_whe
 
 std::string typed_slice(const std::string &replace_where, const std::string &put_in, const Target &target,
                         const Window &window, const TimeZone &zone) {
-    if (scan_template(replace_where, "replace_where", "condition").parameters.empty()) return put_in;
-    const char *const condition = replace_where.c_str();
+    const bool has_parameters = !scan_template(replace_where, "replace_where", "condition").parameters.empty();
+    const std::string &text = has_parameters ? replace_where : put_in;
+    const char *const condition = text.c_str();
     const Oid oid = target.oid();
     const ParameterTypes types =
-        with_errors_in(replace_where, [&] { return pg_call([=] { return infer_types(condition, oid); }); });
+        with_errors_in(text, [&] { return pg_call([=] { return infer_types(condition, oid); }); });
+    if (!has_parameters) return put_in;
     return put_in_values(replace_where, {value_of(types[0], 0, replace_where, window, zone),
                                          value_of(types[1], 1, replace_where, window, zone)});
 }

@@ -38,6 +38,15 @@ sub replace_sql
 		mode => "'replace'", target => $option{target} // "'sale'", defined $slice ? (replace_where => "\$slice\$$slice\$slice\$") : ());
 }
 
+# An error in replace_where points into it.
+for my $case ([ q[created = '{}'], 'created' ], [ q[day = '{}' AND nothing(id)], 'nothing' ], [ 'day >= $1 AND created < $2', 'created' ])
+{
+	my ($slice, $word) = @$case;
+	my $shown = $slice =~ s/\{\}/2018-07-29/r;
+	my (undef, undef, $said) = $destination->psql('postgres', replace_sql($slice));
+	like($said, qr/ERROR:  .*\b$word\b.*^QUERY:  \Q$shown\E\nCONTEXT:  copying 2018-07-29/ms, "an error in it: $slice");
+}
+
 sub results { return one_line($destination, 'default', @_); }
 
 for my $case (
