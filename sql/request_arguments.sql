@@ -33,14 +33,14 @@ SELECT pg_temp.try($$'x', 'SELECT 1', NULL, $$ || argument) FROM unnest(ARRAY[
   $$replace_where => 'true'$$, $$key_columns => '{id}'$$, $$transform => 'SELECT * FROM batch'$$]) AS argument;
 
 -- The time zone.
-SELECT pg_temp.try($$'x', 'SELECT {day}', '2018-07-29', time_zone => $$ || quote_literal(zone))
+SELECT pg_temp.try($$'x', 'SELECT ''{day}''', '2018-07-29', time_zone => $$ || quote_literal(zone))
   FROM unnest(ARRAY['Mars/Olympus', '', 'America/New_York; DROP TABLE target', '../../etc/passwd', '+99:99', 'right/UTC']) AS zone;
 
 -- The day: finite, of our era, and not beyond what timestamptz holds. The last lines are fine up to the source.
-SELECT pg_temp.try($$'x', 'SELECT {day}', '$$ || day || $$', target => 'target'$$) FROM unnest(ARRAY[
+SELECT pg_temp.try($$'x', 'SELECT ''{day}''', '$$ || day || $$', target => 'target'$$) FROM unnest(ARRAY[
   'infinity', '-infinity', '0044-03-15 BC', '4714-11-24 BC', '294276-12-30', '294277-01-01', '5874897-12-31',
   '0001-01-01', '294276-12-29']) AS day;
-SELECT pg_temp.try($$'x', 'SELECT {day}', 'yesterdayish'$$);
+SELECT pg_temp.try($$'x', 'SELECT ''{day}''', 'yesterdayish'$$);
 
 -- The target.
 SELECT pg_temp.try($$'x', 'SELECT 1', NULL, target => $$ || target)
@@ -52,7 +52,7 @@ SELECT pg_temp.try(source || $$, 'SELECT 1', NULL, target => 'target'$$) FROM un
   $$'postgresql://user:pass%zz@host/db'$$, $$'mysql://user:pass@host/db'$$]) AS source;
 
 -- The four-argument call has one signature: an unquoted date or a text does not pick another one.
-SELECT copy_incremental('x', 'SELECT {day}', 20180729, 2000);
-SELECT copy_incremental('x', 'SELECT {day}', '2018-07-29', '2000');
-SELECT copy_incremental('x', 'SELECT {day}', '2018-07-29'::text, 2000);
+SELECT copy_incremental('x', 'SELECT ''{day}''', 20180729, 2000);
+SELECT copy_incremental('x', 'SELECT ''{day}''', '2018-07-29', '2000');
+SELECT copy_incremental('x', 'SELECT ''{day}''', '2018-07-29'::text, 2000);
 SELECT count(*) FROM target;

@@ -44,8 +44,6 @@ bool may_be_moment(Oid type) {
     case TIMESTAMPTZOID:
     case TIMESTAMPOID:
     case DATEOID:
-    case TIMEOID:
-    case TIMETZOID:
         return true;
     default:
         return type >= FirstNormalObjectId;

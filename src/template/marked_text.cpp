@@ -1,5 +1,6 @@
 #include "template/marked_text.hpp"
 
+#include "server/guard.hpp"
 #include "template/placeholders.hpp"
 #include "template/template_scanner.hpp"
 
@@ -28,6 +29,12 @@ MarkedText mark_window(const std::string &text, BoundedText kind) {
     const WindowText marks{.day = "\1d\2", .next_day = "\1n\2", .start = "\1s\2", .end = "\1e\2"};
     FormattedTemplate formatted = format_placeholders(text, &marks, name_of(kind));
     return {.sql = std::move(formatted.text), .uses = formatted.placeholders};
+}
+
+void check_quotes(const std::string &text, BoundedText kind) {
+    if (!has_token(mark_window(text, kind).sql, '\1')) return;
+    raise(sqlstate::invalid_parameter, std::string(name_of(kind)) + " has a placeholder outside of quotes",
+          "Write '{}' or date '{}'.", "Without quotes, a date such as 2018-07-29 is a difference of numbers.");
 }
 
 ScannedText scan_text(const char *sql, BoundedText kind, int uses) {

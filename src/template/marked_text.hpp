@@ -21,6 +21,9 @@ struct MarkedText {
 
 MarkedText mark_window(const std::string &text, BoundedText kind);
 
+// Raises 22023 for a placeholder that is in no string, quoted name or comment, where 2018-07-29 is a difference of numbers.
+void check_quotes(const std::string &text, BoundedText kind);
+
 // Plain data.
 struct ScannedText {
     List *selects = NIL;   // const SelectStmt *: each SELECT of a UNION returns rows of its own; none for a condition

@@ -43,6 +43,7 @@ std::string slice_condition(const std::string &replace_where, const WindowText *
     if (tokens.parameters.empty()) {
         FormattedTemplate formatted = format_placeholders(replace_where, window, "replace_where");
         has_window = formatted.placeholders > 0;
+        if (has_window) check_quotes(replace_where, BoundedText::condition);
         condition = std::move(formatted.text);
     } else {
         check_parameters(tokens, replace_where, window, "replace_where");

@@ -38,6 +38,7 @@ SourceQuery::SourceQuery(const std::string &query_template, const WindowText *wi
                 sqlstate::invalid_parameter, "query template has no placeholder for the day",
                 "Every day would copy the same rows. Pass window_column, write $1 and $2 or {} where the day belongs, "
                 "or pass NULL as day to copy the whole result.");
+        if (formatted.placeholders > 0) check_quotes(query_template, BoundedText::query);
         text_ = std::move(formatted.text);
         tokens = scan_template(text_, what, kind);
     }

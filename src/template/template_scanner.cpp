@@ -144,6 +144,15 @@ std::string token_text(const std::string &text) {
     return with_errors_in(text, [&] { return pg_call([&] { return scan_canon(text.c_str()); }); });
 }
 
+bool has_token(const std::string &text, char character) {
+    const auto find = [=, sql = text.c_str()] {
+        bool found = false;
+        scan_tokens(sql, [&](int token, const core_YYSTYPE &, const char *, int) { found |= token == character; });
+        return found;
+    };
+    return with_errors_in(text, [&] { return pg_call(find); });
+}
+
 std::string replace_parameters(const std::string &text, const TemplateTokens &tokens,
                                const std::vector<std::string> &expressions) {
     std::string result;

@@ -31,6 +31,10 @@ TemplateTokens scan_template(const std::string &text, const char *what, const ch
 // server's version. Raises 42601 for text that cannot be scanned.
 std::string token_text(const std::string &text);
 
+// Returns whether this character is a token of the text, so that it is in no string, quoted name or comment. It must not be
+// part of other tokens. Raises 42601 for text that cannot be scanned.
+bool has_token(const std::string &text, char character);
+
 // Checks the rules of bound parameters: $1 alone or $1 and $2, no placeholders, and a window. Raises 22023.
 void check_parameters(const TemplateTokens &tokens, const std::string &text, const WindowText *window,
                       const char *what);

@@ -48,6 +48,12 @@ for my $column ('epoch', 'ms', 'x')
 		qr/^ERROR:  42804: parameter \$1 of the query is of type .* HINT:  Write "?$column"? >= extract\(epoch FROM \$1::timestamptz\)::$cast AND .* multiply by 1000 for milliseconds\./,
 		"a number: $column");
 }
+for my $type ('time without time zone', 'time with time zone')
+{
+	my $time = $type =~ /out/ ? 'time' : 'timetz';
+	like(load("at::$time >= \$1 AND at < \$2"), qr/^ERROR:  42804: parameter \$1 of the query is of type $type DETAIL:  The window is a range of time\. HINT:  Write \$1::timestamptz or \$1::date/, "a time of day: $time");
+	like(load('day = $1', mode => q['replace'], replace_where => "'at::$time >= \$1 AND at < \$2'"), qr/^ERROR:  42804: parameter \$1 of replace_where is of type $type DETAIL: .*HINT:  Write \$1::timestamptz/, "a time of day in replace_where: $time");
+}
 like(load('age(at) = $1 AND at < $2'), qr/^ERROR:  42804: parameter \$1 of the query is of type interval .*HINT:  Write \$1::timestamptz or \$1::date/, 'an interval');
 
 # Errors of the source's analysis.
@@ -145,5 +151,8 @@ like(results(q[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE lo
 my $hour = sub { my ($zone, $start) = @_; return qq[SELECT copy_incremental_range('src', 'SELECT * FROM wall WHERE local >= \$1 AND local < \$2', tstzrange('$start', timestamptz '$start' + interval '1 hour'), time_zone => '$zone')] };
 like(results('TRUNCATE wall, pgci_runs', $hour->('UTC', '2018-11-04 00:00+00'), $hour->('America/New_York', '2018-11-04 00:00-04'), $loaded),
 	qr/^6 ?ERROR:  22023: the query's parameters were read as local time of UTC by earlier runs, not of America\/New_York .* HINT:  Pass time_zone => 'UTC'/, 'an hour of another time zone');
+$destination->safe_psql('postgres', 'CREATE TABLE walls (LIKE wall, PRIMARY KEY (id)) PARTITION BY RANGE (id); CREATE TABLE all_walls PARTITION OF walls DEFAULT');
+like(results('TRUNCATE pgci_runs', map { my ($zone, $start, $into) = @$_; $hour->($zone, $start) =~ s/\)$/, target => '$into')/r } [ 'UTC', '2018-11-04 00:00+00', 'walls' ], [ 'America/New_York', '2018-11-04 00:00-04', 'all_walls' ]),
+	qr/^6 ?ERROR:  22023: the query's parameters were read as local time of UTC by earlier runs/, 'an hour of another time zone, into a partition');
 
 done_testing();

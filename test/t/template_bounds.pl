@@ -115,6 +115,18 @@ for my $query (q[SELECT * FROM (SELECT * FROM ev WHERE at >= '{}') AS s], 'WITH 
 }
 like(results(define_job('half', q[SELECT * FROM ev WHERE at >= '{}'], src_conninfo => q['src'], target => q['ev'])), qr/^ERROR:  query template has a lower bound/, 'a job');
 
+# A placeholder that is in no string: 2018-07-29 would be 1982.
+for my $condition ('epoch >= {} AND epoch < {next_day}', 'id = {}', q[at >= '{day}' AND id < {day}], 'at >= {start} AND at < {end}', 'ev_{day}.id = 1', 'day = date {}')
+{
+	my $refused = qr/has a placeholder outside of quotes DETAIL:  .* HINT:  Write '\{\}' or date '\{\}'\./;
+	like(refused("SELECT * FROM ev WHERE $condition"), qr/^ERROR:  query template $refused/, "outside of quotes: $condition");
+	like(refused('SELECT * FROM ev WHERE at >= $1 AND at < $2', mode => q['replace'], replace_where => "\$w\$$condition\$w\$"), qr/^ERROR:  replace_where $refused/, "outside of quotes, in replace_where: $condition");
+}
+for my $condition (q[day = '{}' -- {}], q[day = $d${}$d$], q[day = E'{}' /* {} */], q["ev_{day}".day = '{}'])
+{
+	like(refused("SELECT * FROM ev WHERE $condition"), qr/^ERROR:  src_conninfo is neither/, "in quotes: $condition");
+}
+
 # A window that is not a day.
 for my $case ([ 'at::date = $1' ], [ 'day = $1' ], [ 'day IN ($1)' ], [ q[day = '{start}'] ], [ 'day BETWEEN $1 AND $1' ], [ 'date(at) = $1' ], [ q[date_trunc('day', at) = $1::timestamptz] ],
 	[ 'at >= $1 AND at < $1::date + 1' ], [ q[at::date = date '{start}'] ])
