@@ -78,8 +78,8 @@ std::string detail_of(const Known &known) {
 } // namespace
 
 bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key, const std::string &window) {
-    if (request.mode == Mode::replace) check_sees_last_run(history, key);
-    if (request.mode != Mode::append) return true;
+    if (request.mode == Mode::replace || request.repair) check_sees_last_run(history, key);
+    if (request.mode != Mode::append || request.repair) return true;
     const Known known = look_up(request, history, key);
     if (!known.has_rows) return true;
     const std::string message = window + describe_earlier(known);
@@ -112,7 +112,9 @@ bool may_begin(const CopyRequest &request, const RunHistory &history, const RunK
 }
 
 void check_column_zone(const CopyRequest &request, const RunHistory &history, const RunKey &key, const TimeZone &zone) {
-    if (request.mode != Mode::append || request.on_rerun == OnRerun::run || key.column_time_zone.empty()) return;
+    if (request.mode != Mode::append || request.repair || request.on_rerun == OnRerun::run ||
+        key.column_time_zone.empty())
+        return;
     const std::string column = request.window_column.value_or("");
     const ColumnWindow own = window_of_column(*key.window, TIMESTAMPOID, zone, column);
     for (const std::string &name : history.find_column_zones(key))

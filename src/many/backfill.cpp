@@ -1,6 +1,7 @@
 #include "many/backfill.hpp"
 
 #include "ledger/coverage.hpp"
+#include "ledger/job_days.hpp"
 #include "ledger/ledger.hpp"
 #include "many/load_windows.hpp"
 
@@ -8,25 +9,12 @@ namespace pgci {
 
 namespace {
 
-constexpr std::size_t most_windows = 100000;
-
-std::vector<TimeSpan> windows_of_days(const Job &job, const DayRange &days) {
-    const TimeZone zone = job.zone();
-    const TimeSpan span{Window::of_day(days.day(0), zone).start(),
-                        Window::of_day(days.day(days.size() - 1), zone).end()};
-    std::vector<TimeSpan> windows = job.grid().windows(span, most_windows + 1);
-    if (windows.size() > most_windows)
-        raise(sqlstate::invalid_parameter, "the days have more than " + std::to_string(most_windows) + " windows",
-              "Call it for fewer days.");
-    return windows;
-}
-
 std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vector<TimeSpan> &all,
                                      Reprocess reprocess) {
     if (reprocess == Reprocess::all) return all;
     if (reprocess == Reprocess::missing)
         return uncovered_windows(job.grid(), {all.front().start, all.back().end}, Coverage(schema).find(job.id),
-                                 most_windows);
+                                 most_windows_of_days);
     std::vector<TimeSpan> selected;
     const TimeZone zone = job.zone();
     std::vector<Window> windows;

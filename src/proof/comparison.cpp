@@ -9,16 +9,20 @@ namespace {
 constexpr std::int64_t most_rows = std::int64_t{1} << 50; // more than a table can have
 constexpr std::size_t most_digits = 40;                   // of a sum of that many hashes
 
-std::string bucket_list(const std::vector<int> &buckets) {
-    std::string list;
-    for (const int bucket : buckets) list.append(list.empty() ? "'{" : ",").append(std::to_string(bucket));
-    return list + "}'";
+template <class Number> std::string array_of(const std::vector<Number> &numbers) {
+    std::string list = "'{";
+    for (const Number number : numbers) list.append(list.size() == 2 ? "" : ",").append(std::to_string(number));
+    return list + "}'::pg_catalog.int8[]";
 }
 
 constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
 // The hash of the key decides the bucket of a row.
 constexpr int bucket_mask = 4095;
-constexpr const char *bucket_of_row = "(k OPERATOR(pg_catalog.&) 4095)";
+std::string bucket_of(const std::string &key_hash) { return "(" + key_hash + " OPERATOR(pg_catalog.&) 4095)"; }
+
+std::string bucket_condition(const std::string &key_hash, const std::vector<int> &buckets) {
+    return bucket_of(key_hash) + " OPERATOR(pg_catalog.=) ANY (" + array_of(buckets) + ")";
+}
 
 Checksum to_checksum(const TextRow &row) { return {*row[0], *row[1]}; }
 
@@ -81,7 +85,7 @@ Comparison::Sides<Checksum> Comparison::checksums() {
 }
 
 Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
-    const std::string head = std::string("SELECT ") + bucket_of_row + " AS b, pg_catalog.count(*), pg_catalog.sum(h)";
+    const std::string head = "SELECT " + bucket_of("k") + " AS b, pg_catalog.count(*), pg_catalog.sum(h)";
     const std::string tail = " GROUP BY b";
     const Question question{.kind = "the question about the buckets' checksums",
                             .statement = source_statement(head, tail, true),
@@ -99,10 +103,9 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
     return sides;
 }
 
-void Comparison::merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const UnmatchedSink &sink) {
+void Comparison::merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const RowSink &sink) {
     const std::string head = "SELECT k, h, " + hashes_.key_as_json();
-    const std::string tail = std::string(" WHERE ") + bucket_of_row + " OPERATOR(pg_catalog.=) ANY (" +
-                             bucket_list(buckets) + "::pg_catalog.int8[]) ORDER BY k, h";
+    const std::string tail = " WHERE " + bucket_condition("k", buckets) + " ORDER BY k, h";
     SourceRows source(source_.connection(), source_statement(head, tail, true), source_rows);
     const int settings = begin_settings();
     TargetRows target(query(Side::target, head, tail, true), target_.used_for(ACL_SELECT));
@@ -111,12 +114,22 @@ void Comparison::merge_rows(const std::vector<int> &buckets, std::int64_t source
     while (theirs || ours) {
         const bool only_source = theirs && (!ours || theirs->is_before(*ours));
         const bool only_target = ours && (!theirs || ours->is_before(*theirs));
-        if (only_source) sink(*theirs, true);
-        if (only_target) sink(*ours, false);
+        sink(only_target ? *ours : *theirs, only_source   ? Found::only_at_source
+                                            : only_target ? Found::only_at_target
+                                                          : Found::on_both_sides);
         if (!only_target) theirs = source.next();
         if (!only_source) ours = target.next();
     }
     pg_call([=] { AtEOXact_GUC(true, settings); });
+}
+
+// A subquery, because servers before 14 compare a row with one element of an array after the other.
+std::string Comparison::has_key_hash(Side side, const std::vector<std::int64_t> &hashes) const {
+    return hashes_.key_hash(side) + " OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.unnest(" + array_of(hashes) + "))";
+}
+
+std::string Comparison::is_in_bucket(Side side, const std::vector<int> &buckets) const {
+    return bucket_condition(hashes_.key_hash(side), buckets);
 }
 
 } // namespace pgci

@@ -23,6 +23,9 @@ struct Checksum {
     bool operator==(const Checksum &) const = default;
 };
 
+// The sides that have a row.
+enum class Found { on_both_sides, only_at_source, only_at_target };
+
 class Comparison {
   public:
     // `target_rows` are the rows of `target` to compare. `key` are the columns that identify a row; empty for all
@@ -44,11 +47,16 @@ class Comparison {
     // The rows are divided into buckets by their key. These are the checksums of the buckets that have rows.
     using Buckets = std::vector<std::pair<int, Checksum>>;
     Sides<Buckets> buckets();
-    // Passes the rows in these buckets that only one side has to the sink, rows with the same hash of the key together.
-    // Both servers sort the rows, so this process keeps only a few of them. `source_rows` is the number of rows that
-    // the source has counted in these buckets; raises 08P01 if it sends another number.
-    using UnmatchedSink = std::function<void(const HashedRow &row, bool is_of_source)>;
-    void merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const UnmatchedSink &sink);
+    // Passes the rows in these buckets to the sink, rows with the same hash of the key together, and a row that both
+    // sides have once. Both servers sort the rows, so this process keeps only a few of them. `source_rows` is the number
+    // of rows that the source has counted in these buckets; raises 08P01 if it sends another number.
+    using RowSink = std::function<void(const HashedRow &row, Found found)>;
+    void merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const RowSink &sink);
+
+    // Conditions on a relation q of one side's rows: the hash of the key is one of these, or the row is in one of these
+    // buckets. At the target they are valid under the settings that begin_text_settings() sets.
+    std::string has_key_hash(Side side, const std::vector<std::int64_t> &hashes) const;
+    std::string is_in_bucket(Side side, const std::vector<int> &buckets) const;
 
     // Raises 08P01: the source has contradicted itself or sent an impossible value.
     [[noreturn]] void raise_contradiction(const std::string &what) {

@@ -69,15 +69,17 @@ std::string HashedQuery::row_hash(Side side) const {
     return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), 1), 2)";
 }
 
-std::string HashedQuery::select(Side side, bool with_key) const {
+std::string HashedQuery::key_hash(Side side) const {
     std::string key;
-    std::string parts;
-    for (std::size_t i = 0; with_key && i < key_.size(); ++i) {
-        key.append(i == 0 ? "" : ", ").append(expression(key_[i], side));
+    for (const ComparedColumn &column : key_) key.append(key.empty() ? "" : ", ").append(expression(column, side));
+    return text_hash("ROW(" + key + ")::pg_catalog.text", 3);
+}
+
+std::string HashedQuery::select(Side side, bool with_key) const {
+    std::string parts = with_key ? ", " + key_hash(side) + " AS k" : "";
+    for (std::size_t i = 0; with_key && i < key_.size(); ++i)
         parts += ", (" + expression(key_[i], side) + ")::pg_catalog.text AS c" + std::to_string(i);
-    }
-    const std::string key_hash = with_key ? ", " + text_hash("ROW(" + key + ")::pg_catalog.text", 3) + " AS k" : "";
-    return "SELECT " + row_hash(side) + " AS h" + key_hash + parts + " FROM (";
+    return "SELECT " + row_hash(side) + " AS h" + parts + " FROM (";
 }
 
 // Uses an array: the nesting of a chain of operators grows with its length.

@@ -20,6 +20,8 @@ class HashedQuery {
     // Returns a SELECT of h and, if requested, k (the hash of the key) and c0, c1, ... (the columns of the key) for all
     // rows of a relation q, which the caller appends.
     std::string select(Side side, bool with_key) const;
+    // Returns k as an expression on a relation q.
+    std::string key_hash(Side side) const;
     // Returns the key as a JSON object of the texts c0, c1, ....
     std::string key_as_json() const;
 

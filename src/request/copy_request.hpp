@@ -28,6 +28,10 @@ struct RequestOptions {
 // ...".
 std::string options_text(const RequestOptions &options);
 
+// What a repair does with rows of the target that the source does not have.
+enum class Deletes { apply, ignore };
+template <> inline constexpr std::string_view words_of<Deletes> = "apply, ignore";
+
 struct CopyRequest : RequestOptions {
     std::string src_conninfo;
     std::string query_template;
@@ -44,6 +48,7 @@ struct CopyRequest : RequestOptions {
     bool binds_target = false;                // the job's target did not exist when it was defined
     bool refuses_unsettled = false;           // settle => warn raises an error if the window is known not to be settled
     bool is_one_of_many = false;              // the call loads other windows of the job, too
+    std::optional<Deletes> repair{};          // write only the rows that differ, whatever the mode
 
     bool has_window() const { return day || data_interval; }
     // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.

@@ -11,6 +11,8 @@
 #include "run/load.hpp"
 #include "run/lost_columns.hpp"
 #include "run/prepared_run.hpp"
+#include "run/repair.hpp"
+#include "run/row_key.hpp"
 #include "run/run_scope.hpp"
 
 namespace pgci {
@@ -68,7 +70,7 @@ void add_hint(ErrorData *error, Method method) {
     error->hint = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, hint); });
 }
 
-std::int64_t run_window(const CopyRequest &request, const ProcedureScope &procedure) {
+RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure) {
     PreparedRun run(request, TargetUse::write, procedure.memory());
     CopyContext context{.run = run};
     const ErrorContext shown_context(show_context, &context);
@@ -78,18 +80,20 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
         if (request.run_id != 0) ledger.end_skipped(request.run_id);
         // Other runs have loaded all of it, perhaps calls or another job.
         if (request.job_id != 0) Coverage(request.schema).add(request.job_id, run.window()->span());
-        return 0;
+        return {};
     }
     warn_limit(run);
     if (!request.is_one_of_many) warn_of_bounds(request);
-    LoadPlan plan = run.plan();
+    const std::vector<std::string> key = request.repair ? key_of(run) : std::vector<std::string>{};
+    LoadPlan plan = request.repair ? run.plan_of_repair(key) : run.plan();
     check_privileges(plan, run.target(), run.needed_on_target());
     // The definition of a job has warned.
     if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());
+    const std::string_view mode = request.repair ? "repair" : word_of(request.mode);
     const std::int64_t run_id =
-        request.run_id != 0 ? request.run_id : ledger.begin(run.key(), word_of(request.mode), word_of(request.method));
+        request.run_id != 0 ? request.run_id : ledger.begin(run.key(), mode, word_of(request.method));
     const RunProgress progress(progress_facts(run, plan, run_id));
     LoadRun load{.prepared = run,
                  .plan = plan,
@@ -100,8 +104,11 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
                  .batch_in_work = context.batch,
                  .check = check ? &*check : nullptr,
                  .statistics = {.is_settled = run.is_settled()}};
+    std::int64_t updated = 0;
     try {
-        if (request.method == Method::copy)
+        if (request.repair)
+            updated = load_differences(load, key);
+        else if (request.method == Method::copy)
             load_by_copy(load);
         else
             load_by_cursor(load);
@@ -111,20 +118,30 @@ std::int64_t run_window(const CopyRequest &request, const ProcedureScope &proced
             hide_statement(error.data(), statement);
         throw;
     }
-    return load.statistics.rows_written;
+    return {.inserted = load.statistics.rows_written - updated,
+            .updated = updated,
+            .deleted = load.statistics.rows_deleted,
+            .compared = load.statistics.source_rows.value_or(0)};
+}
+
+RepairedRows run_in_scope(const CopyRequest &request) {
+    const RunGuard guard;
+    check_may_write();
+    const ProcedureScope procedure(request.commit_batches);
+    const ClientWatch client_watch;
+    const RepairedRows rows = run_window(request, procedure);
+    procedure.finish();
+    return rows;
 }
 
 } // namespace
 
 std::int64_t copy_window(const CopyRequest &request) {
-    const RunGuard guard;
-    check_may_write();
-    const ProcedureScope procedure(request.commit_batches);
-    const ClientWatch client_watch;
-    const std::int64_t rows_written = run_window(request, procedure);
-    procedure.finish();
-    return rows_written;
+    const RepairedRows rows = run_in_scope(request);
+    return rows.inserted + rows.updated;
 }
+
+RepairedRows repair_window(const CopyRequest &request) { return run_in_scope(request); }
 
 RunKey check_request(const CopyRequest &request) {
     const RunGuard guard;

@@ -10,6 +10,18 @@ namespace pgci {
 // is set; on any error nothing of the transaction stays written and nothing is left at the source.
 std::int64_t copy_window(const CopyRequest &request);
 
+// What a repair did. A row that was in another window of the target counts as inserted.
+struct RepairedRows {
+    std::int64_t inserted = 0;
+    std::int64_t updated = 0;
+    std::int64_t deleted = 0;
+    std::int64_t compared = 0; // rows of the source
+};
+
+// Writes only the rows of the window that differ, with the locks, checks and records of a run. Everything happens in the caller's
+// transaction. The request is one that repair_of() returns.
+RepairedRows repair_window(const CopyRequest &request);
+
 // Finds what is wrong with every window of a request before the first one is copied. Connects to the source, has the query described, finds the target and maps the columns, as a run does, and writes
 // nothing. Returns the key of the request's own window. Raises what copy_window raises for these.
 RunKey check_request(const CopyRequest &request);

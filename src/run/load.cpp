@@ -23,7 +23,7 @@ MemoryContext create_run_memory(MemoryContext parent) {
 // A source without rows may be another database, or one that was just restored.
 void check_empty(const LoadRun &run) {
     const RunStatistics &statistics = run.statistics;
-    if (statistics.rows_read > 0) return;
+    if (statistics.source_rows.value_or(statistics.rows_read) > 0) return;
     const CopyRequest &request = run.request();
     const std::string message = "source returned no rows for " + run.prepared.described_window();
     if (request.on_empty == OnEmpty::error)
@@ -70,6 +70,11 @@ void LoadRun::check_slice() const {
 }
 
 void LoadRun::record_success() {
+    if (announced_rows && statistics.rows_read != *announced_rows)
+        prepared.source().connection().raise_protocol_violation(std::to_string(statistics.rows_read) +
+                                                                " rows that differ, and has counted " +
+                                                                std::to_string(*announced_rows));
+    if (statement != nullptr) pg_call([this] { statement->end(); });
     check_empty(*this);
     warn_of_no_row_written(*this);
     if (check != nullptr) {
@@ -90,7 +95,7 @@ void load_by_cursor(LoadRun &run) {
     const std::int64_t bound = max_batch_bytes;
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
-    SourceCursor cursor(run.prepared.source(), run.prepared.query(), run.plan.map, run.request().batch, bound);
+    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, run.request().batch, bound);
     BatchReader reader(cursor, decoder, run.request().batch, bound);
     Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work);
     if (run.request().on_error == OnError::reject) reader.put_aside(rejects);
@@ -124,7 +129,7 @@ void load_by_cursor(LoadRun &run) {
         if (!is_first) run.prepared.plan_again(run.plan);
         const std::unique_ptr<RowWriter> writer = make_writer(CurrentMemoryContext);
         const bool deletes = is_first;
-        if (deletes) statistics.rows_deleted = writer->remove();
+        if (deletes) statistics.rows_deleted += writer->remove();
         do {
             load_batch(*writer, is_first);
             is_first = false;

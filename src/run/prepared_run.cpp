@@ -43,6 +43,8 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
 
 AclMode PreparedRun::needed_on_target() const {
     AclMode needed = ACL_INSERT;
+    if (request_.repair)
+        return needed | ACL_SELECT | ACL_UPDATE | (*request_.repair == Deletes::apply ? ACL_DELETE : 0);
     if (request_.mode == Mode::upsert) needed |= ACL_UPDATE;
     if (request_.mode == Mode::replace) needed |= ACL_DELETE;
     const bool has_slice = request_.mode == Mode::replace && (request_.replace_where || request_.window_column);
@@ -93,7 +95,7 @@ void PreparedRun::make_claim() {
         // Another session may have marked them: this one waits for it below.
         (void)mark_windows(request_.job_id, request_.grid->windows(key_.window->span(), most_marked_windows + 1));
     }
-    claim_.emplace(request_.schema, key_, request_.mode == Mode::append, request_.commit_batches);
+    claim_.emplace(request_.schema, key_, request_.mode == Mode::append && !request_.repair, request_.commit_batches);
 }
 
 bool PreparedRun::open_in_turn(const Ledger &ledger) {
@@ -191,11 +193,20 @@ std::string PreparedRun::slice_of_mode() const {
     return request_.mode == Mode::replace || (into != nullptr && rounds_seconds(*column, *into)) ? slice() : "";
 }
 
-LoadPlan PreparedRun::plan() const {
+LoadPlan PreparedRun::plan_of(const CopyRequest &request) const {
     check_not_itself(*source_, columns_, *target_);
     if (const SourceColumn *const column = window_column(); column != nullptr && !request_.transform)
         check_keeps_moments(*target_, *column, {zone_, column_zone_});
-    return make_plan(request_, columns_, *target_, slice_of_mode());
+    return make_plan(request, columns_, *target_, slice_of_mode());
+}
+
+LoadPlan PreparedRun::plan() const { return plan_of(request_); }
+
+LoadPlan PreparedRun::plan_of_repair(const std::vector<std::string> &key) const {
+    CopyRequest request(request_);
+    request.mode = key.empty() ? Mode::append : Mode::upsert;
+    request.key_columns = key;
+    return plan_of(request);
 }
 
 Comparison PreparedRun::comparison(const std::vector<std::string> &key) {

@@ -36,6 +36,8 @@ class PreparedRun {
     void release_claim() const { claim_->release(); }
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
+    // The same for the rows that a repair writes: it updates rows by this key, or, without one, only inserts.
+    LoadPlan plan_of_repair(const std::vector<std::string> &key) const;
     // The privileges on the target that suffice for the run.
     AclMode needed_on_target() const;
     // Of the window's rows on both servers, which `key` tells apart. Raises what make_comparison raises; no row is read.
@@ -80,6 +82,7 @@ class PreparedRun {
     void describe();
     void bind();
     std::string slice_of_mode() const;
+    LoadPlan plan_of(const CopyRequest &request) const;
 
     const CopyRequest &request_;
     TargetUse use_;

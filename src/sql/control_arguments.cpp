@@ -7,9 +7,11 @@
 #include "request/option_arguments.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/forget.hpp"
+#include "ledger/job_days.hpp"
 #include "ledger/jobs.hpp"
 #include "many/backfill.hpp"
 #include "many/catch_up.hpp"
+#include "many/repair_windows.hpp"
 #include "many/run_control.hpp"
 #include "sql/job_arguments.hpp"
 
@@ -67,32 +69,19 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
 }
 
 std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo) {
-    constexpr std::size_t most_windows = 100000;
     const NamedValues arguments(fcinfo);
     const Oid schema = extension_schema(fcinfo);
     const Job job = Jobs(schema).find(arguments.required_text("job"));
-    const DayRange days = read_days(arguments);
-    const TimeZone zone = job.zone();
-    const TimeSpan span{Window::of_day(days.day(0), zone).start(),
-                        Window::of_day(days.day(days.size() - 1), zone).end()};
     const std::vector<TimeSpan> windows =
-        uncovered_windows(job.grid(), span, Coverage(schema).find(job.id), most_windows + 1);
-    if (windows.size() > most_windows)
+        uncovered_windows(job.grid(), span_of_days(job, read_days(arguments)), Coverage(schema).find(job.id),
+                          most_windows_of_days + 1);
+    if (windows.size() > most_windows_of_days)
         raise(sqlstate::invalid_parameter,
-              "more than " + std::to_string(most_windows) + " windows of these days are missing",
+              "more than " + std::to_string(most_windows_of_days) + " windows of these days are missing",
               "Call it for fewer days.");
-    const auto moment = [](TimestampTz value) {
-        return std::string(pg_call([=] { return timestamptz_to_str(value); }));
-    };
     std::vector<TextRow> rows;
     rows.reserve(windows.size());
-    for (const TimeSpan &window : windows) {
-        const DateADT day = pg_call([local = local_time(window.start, zone)] {
-            return DatumGetDateADT(DirectFunctionCall1(timestamp_date, TimestampGetDatum(local)));
-        });
-        rows.push_back(
-            {Window::of_day(day, zone).name(), "[\"" + moment(window.start) + "\",\"" + moment(window.end) + "\")"});
-    }
+    for (const TimeSpan &window : windows) rows.push_back(window_columns(window, job.zone()));
     return rows;
 }
 
@@ -156,6 +145,14 @@ void backfill(FunctionCallInfo fcinfo) {
     const auto reprocess = read_word<Reprocess>(arguments, "reprocess");
     check_may_commit(fcinfo);
     backfill(extension_schema(fcinfo), job, days, workers, reprocess);
+}
+
+void repair(FunctionCallInfo fcinfo, const std::function<void(const TextRow &)> &sink) {
+    const NamedValues arguments(fcinfo);
+    const std::string job = arguments.required_text("job");
+    const DayRange days = read_days(arguments);
+    const auto deletes = read_word<Deletes>(arguments, "deletes");
+    repair_windows(extension_schema(fcinfo), job, days, deletes, sink);
 }
 
 } // namespace pgci

@@ -1,6 +1,7 @@
-// The arguments of the functions that manage runs: backfill, start, wait, cancel, forget, missing.
+// The arguments of the functions that manage runs: backfill, repair, start, wait, cancel, forget, missing.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "server/text_rows.hpp"
@@ -31,5 +32,8 @@ void grant_verbs(FunctionCallInfo fcinfo);
 // backfill. They raise 22004 and 22023 for arguments, and 22008 for days.
 void catch_up(FunctionCallInfo fcinfo);
 void backfill(FunctionCallInfo fcinfo);
+
+// copy_incremental_repair(job, first_day, last_day, deletes); see repair_windows. Passes the rows of the result to the sink.
+void repair(FunctionCallInfo fcinfo, const std::function<void(const TextRow &)> &sink);
 
 } // namespace pgci

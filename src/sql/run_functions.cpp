@@ -1,4 +1,4 @@
-// The SQL functions that manage runs: catch_up, backfill, start, wait, cancel, missing, forget, grant.
+// The SQL functions that manage runs: catch_up, backfill, repair, start, wait, cancel, missing, forget, grant.
 #include "server/guard.hpp"
 #include "sql/control_arguments.hpp"
 #include "sql/set_result.hpp"
@@ -7,6 +7,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(copy_incremental_catch_up);
 PG_FUNCTION_INFO_V1(copy_incremental_backfill);
+PG_FUNCTION_INFO_V1(copy_incremental_repair);
 PG_FUNCTION_INFO_V1(copy_incremental_start);
 PG_FUNCTION_INFO_V1(copy_incremental_wait);
 PG_FUNCTION_INFO_V1(copy_incremental_cancel);
@@ -24,6 +25,14 @@ Datum copy_incremental_catch_up(PG_FUNCTION_ARGS) {
 Datum copy_incremental_backfill(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
         pgci::backfill(fcinfo);
+        return Datum{0};
+    });
+}
+
+Datum copy_incremental_repair(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] {
+        pgci::SetResult result(fcinfo);
+        pgci::repair(fcinfo, [&](const pgci::TextRow &row) { result.add(row); });
         return Datum{0};
     });
 }

@@ -48,10 +48,14 @@ SourceQuery::SourceQuery(const std::string &query_template, const WindowText *wi
 }
 
 // The line break ends a comment at the end of the query.
-SourceQuery SourceQuery::within(const ColumnWindow &window, const std::string &column) const {
+SourceQuery SourceQuery::where(const std::string &condition) const {
     SourceQuery query(*this);
-    query.text_ =
-        "SELECT * FROM (" + text_ + "\n) AS q WHERE " + window.condition("q." + quote_identifier(column), "$1", "$2");
+    query.text_ = "SELECT * FROM (" + text_ + "\n) AS q WHERE " + condition;
+    return query;
+}
+
+SourceQuery SourceQuery::within(const ColumnWindow &window, const std::string &column) const {
+    SourceQuery query = where(window.condition("q." + quote_identifier(column), "$1", "$2"));
     query.parameters_ = {window.start, window.end};
     return query;
 }

@@ -25,6 +25,9 @@ class SourceQuery {
     // Returns the query restricted to rows whose column is in the window. Exactly one result column must have the name.
     SourceQuery within(const ColumnWindow &window, const std::string &column) const;
 
+    // Returns the query restricted to rows that satisfy a condition, in which the query is a relation q.
+    SourceQuery where(const std::string &condition) const;
+
     // Returns the query with other values of $1 and $2, as many as it has.
     SourceQuery with_parameters(std::vector<std::string> values) const;
 

@@ -1,0 +1,139 @@
+#include "run/extra_rows.hpp"
+
+#include "server/guard.hpp"
+#include "server/memory.hpp"
+#include "server/named_relation.hpp"
+#include "server/spi.hpp"
+#include "server/sql_text.hpp"
+#include "server/text_rows.hpp"
+#include "target/conversion.hpp"
+#include "target/missing_privileges.hpp"
+
+namespace pgci {
+
+namespace {
+
+constexpr std::size_t keys_at_once = 10000;
+constexpr std::size_t bytes_at_once = 4 * 1024 * 1024;
+
+// The relation as columns of the target are qualified in a DELETE from it.
+std::string correlation_name(const Target &target) {
+    return quote_identifier(pg_call([oid = target.oid()] { return get_rel_name(oid); }));
+}
+
+std::string delete_head(const Target &target, const std::string &slice) {
+    return "DELETE FROM " + target.name() + " WHERE " + (slice.empty() ? "" : "(" + slice + "\n) AND ");
+}
+
+// Returns the equality operator of the type's default index operator class.
+std::string equality_of(const TargetColumn &column) {
+    const Oid equal =
+        pg_call([type = column.type] { return lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr; });
+    const std::vector<TextRow> found =
+        select_rows("SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) FROM pg_catalog.pg_operator AS o "
+                    "JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WHERE o.oid "
+                    "OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+                    {std::to_string(equal)});
+    if (found.empty())
+        raise(sqlstate::feature_not_supported,
+              "key column \"" + column.name + "\" has type " + type_text(column.type, column.typmod) +
+                  ", which has no equality operator",
+              "Pass other key_columns.");
+    return *found[0][0];
+}
+
+} // namespace
+
+ExtraKeys::ExtraKeys(const Target &target, const std::vector<std::string> &key, const std::string &slice)
+    : target_(target), key_(key), slice_(slice) {
+    const std::string present = correlation_name(target);
+    for (std::size_t i = 0; i < key.size(); ++i)
+        keys_equal_.append(i == 0 ? "" : " AND ")
+            .append(present + "." + quote_identifier(key[i]) + " " + equality_of(*target.find_column(key[i])))
+            .append(" copy_incremental_gone.c" + std::to_string(i));
+    check_may_delete(delete_of({}));
+    pg_call([this] {
+        const MemoryContext memory =
+            AllocSetContextCreate(CurrentMemoryContext, "copy_incremental keys", ALLOCSET_DEFAULT_SIZES);
+        const MemoryContext previous = MemoryContextSwitchTo(memory);
+        store_ = tuplestore_begin_heap(false, false, work_mem);
+        const TupleDesc columns = CreateTemplateTupleDesc(1);
+        TupleDescInitEntry(columns, 1, "key", TEXTOID, -1, 0);
+        slot_ = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
+        MemoryContextSwitchTo(previous);
+    });
+}
+
+std::string ExtraKeys::delete_of(const std::vector<std::string> &keys) const {
+    std::string columns;
+    for (std::size_t i = 0; i < key_.size(); ++i)
+        columns.append(i == 0 ? "" : ", ")
+            .append("pg_catalog.json_object_field_text(k.key::pg_catalog.json, " + quote_literal(key_[i]) + ")::")
+            .append(qualified_type_name(target_.find_column(key_[i])->type) + " AS c" + std::to_string(i));
+    return delete_head(target_, slice_) + "EXISTS (SELECT FROM (SELECT " + columns + " FROM pg_catalog.unnest(" +
+           quote_literal(array_literal(keys)) + "::pg_catalog.text[]) AS k(key)) AS copy_incremental_gone WHERE " +
+           keys_equal_ + ")";
+}
+
+void ExtraKeys::add(const std::string &key) {
+    ++size_;
+    pg_call([&] {
+        bool is_null = false;
+        Datum value = CStringGetTextDatum(key.c_str());
+        tuplestore_putvalues(store_, slot_->tts_tupleDescriptor, &value, &is_null);
+        pfree(DatumGetPointer(value));
+    });
+}
+
+std::vector<std::string> ExtraKeys::take_some() {
+    std::vector<std::string> keys;
+    std::size_t bytes = 0;
+    while (keys.size() < keys_at_once && bytes < bytes_at_once) {
+        const char *const key = pg_call([this]() -> const char * {
+            if (!tuplestore_gettupleslot(store_, true, false, slot_)) return nullptr;
+            bool is_null = false;
+            return TextDatumGetCString(slot_getattr(slot_, 1, &is_null));
+        });
+        if (key == nullptr) break;
+        bytes += keys.emplace_back(key).size();
+    }
+    return keys;
+}
+
+std::int64_t ExtraKeys::remove() {
+    std::int64_t removed = 0;
+    for (;;) {
+        const TemporaryMemory memory;
+        const std::vector<std::string> keys = take_some();
+        if (keys.empty()) return removed;
+        removed += execute_delete(target_, delete_of(keys));
+    }
+}
+
+std::string delete_in_slice(const Target &target, const std::string &slice, const std::string &condition) {
+    const std::string present = correlation_name(target);
+    std::string columns;
+    for (const TargetColumn &column : target.columns())
+        columns.append(columns.empty() ? "" : ", ").append(present + "." + quote_identifier(column.name));
+    return delete_head(target, slice) + "EXISTS (SELECT FROM (SELECT " + columns + ") AS q WHERE " + condition + ")";
+}
+
+void check_may_delete(const std::string &statement) {
+    const MissingPrivileges missing = find_missing_privileges(statement);
+    if (missing.grants.empty()) return;
+    std::string grants;
+    for (const std::string &grant : missing.grants) grants += (grants.empty() ? "" : "; ") + grant;
+    pg_call([relation = missing.relation, text = grants.c_str()] { raise_denied(relation, text); });
+}
+
+std::int64_t execute_delete(const Target &target, const std::string &statement) {
+    return pg_call([sql = statement.c_str(), used = target.used_for(ACL_DELETE)] {
+        spi_connect();
+        spi_execute(spi_prepare(sql, used), used);
+        const auto processed = static_cast<std::int64_t>(SPI_processed);
+        spi_finish();
+        return processed;
+    });
+}
+
+} // namespace pgci
