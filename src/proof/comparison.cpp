@@ -17,8 +17,10 @@ template <class Number> std::string array_of(const std::vector<Number> &numbers)
 
 constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
 // The hash of the key decides the bucket of a row.
-constexpr int bucket_mask = 4095;
-std::string bucket_of(const std::string &key_hash) { return "(" + key_hash + " OPERATOR(pg_catalog.&) 4095)"; }
+constexpr int bucket_mask = 16383;
+std::string bucket_of(const std::string &key_hash) {
+    return "(" + key_hash + " OPERATOR(pg_catalog.&) " + std::to_string(bucket_mask) + ")";
+}
 
 std::string bucket_condition(const std::string &key_hash, const std::vector<int> &buckets) {
     return bucket_of(key_hash) + " OPERATOR(pg_catalog.=) ANY (" + array_of(buckets) + ")";
@@ -92,7 +94,7 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
                             .columns = 3,
                             .least_rows = 0,
                             .most_rows = bucket_mask + 1,
-                            .most_bytes = 1 << 20};
+                            .most_bytes = 2 << 20};
     send_question(source_.connection(), question);
     Sides<Buckets> sides;
     for (const TextRow &row : select_target(head, tail, true, false))

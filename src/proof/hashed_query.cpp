@@ -59,27 +59,24 @@ std::string HashedQuery::text_hash(const std::string &text, int seed) const {
 }
 
 // The hash of a record is a sum over its columns. Hashing the sum again detects values exchanged between rows.
-std::string HashedQuery::row_hash(Side side) const {
+std::string HashedQuery::record_hash(const std::vector<ComparedColumn> &columns, Side side, int seed) const {
     std::string row;
-    for (const ComparedColumn &column : columns_) {
+    for (const ComparedColumn &column : columns) {
         const std::string &value = expression(column, side);
         row.append(row.empty() ? "" : ", ").append(hashes_records_ ? hashable(column.type, value) : value);
     }
-    if (!hashes_records_) return text_hash("ROW(" + row + ")::pg_catalog.text", 1);
-    return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), 1), 2)";
+    if (!hashes_records_) return text_hash("ROW(" + row + ")::pg_catalog.text", seed);
+    return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), " + std::to_string(seed) +
+           "), " + std::to_string(seed + 1) + ")";
 }
 
-std::string HashedQuery::key_hash(Side side) const {
-    std::string key;
-    for (const ComparedColumn &column : key_) key.append(key.empty() ? "" : ", ").append(expression(column, side));
-    return text_hash("ROW(" + key + ")::pg_catalog.text", 3);
-}
+std::string HashedQuery::key_hash(Side side) const { return record_hash(key_, side, 3); }
 
 std::string HashedQuery::select(Side side, bool with_key) const {
     std::string parts = with_key ? ", " + key_hash(side) + " AS k" : "";
     for (std::size_t i = 0; with_key && i < key_.size(); ++i)
         parts += ", (" + expression(key_[i], side) + ")::pg_catalog.text AS c" + std::to_string(i);
-    return "SELECT " + row_hash(side) + " AS h" + parts + " FROM (";
+    return "SELECT " + record_hash(columns_, side, 1) + " AS h" + parts + " FROM (";
 }
 
 // Uses an array: the nesting of a chain of operators grows with its length.

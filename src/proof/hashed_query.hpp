@@ -28,7 +28,7 @@ class HashedQuery {
   private:
     static const std::string &expression(const ComparedColumn &column, Side side);
     std::string text_hash(const std::string &text, int seed) const;
-    std::string row_hash(Side side) const;
+    std::string record_hash(const std::vector<ComparedColumn> &columns, Side side, int seed) const;
 
     std::vector<ComparedColumn> columns_;
     std::vector<ComparedColumn> key_{};

@@ -96,6 +96,7 @@ void TargetRows::fetch() {
             row.hash = DatumGetInt64(slot_getattr(slot_, 2, &is_null));
             row.key = TextDatumGetCString(slot_getattr(slot_, 3, &is_null));
         }
+        ExecClearTuple(slot_); // its tuple, if read from a file, is in the memory to be reset
         MemoryContextSwitchTo(previous);
         if (count_ > 0) return;
         ExecDropSingleTupleTableSlot(slot_);

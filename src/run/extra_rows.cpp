@@ -29,11 +29,11 @@ std::string delete_head(const Target &target, const std::string &slice) {
 std::string equality_of(const TargetColumn &column) {
     const Oid equal =
         pg_call([type = column.type] { return lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr; });
-    const std::vector<TextRow> found =
-        select_rows("SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) FROM pg_catalog.pg_operator AS o "
-                    "JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WHERE o.oid "
-                    "OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
-                    {std::to_string(equal)});
+    const std::vector<TextRow> found = select_rows(
+        "SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) FROM pg_catalog.pg_operator AS o "
+        "JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace WHERE o.oid "
+        "OPERATOR(pg_catalog.=) $1::pg_catalog.oid",
+        {std::to_string(equal)});
     if (found.empty())
         raise(sqlstate::feature_not_supported,
               "key column \"" + column.name + "\" has type " + type_text(column.type, column.typmod) +
@@ -92,7 +92,9 @@ std::vector<std::string> ExtraKeys::take_some() {
         const char *const key = pg_call([this]() -> const char * {
             if (!tuplestore_gettupleslot(store_, true, false, slot_)) return nullptr;
             bool is_null = false;
-            return TextDatumGetCString(slot_getattr(slot_, 1, &is_null));
+            const char *const found = TextDatumGetCString(slot_getattr(slot_, 1, &is_null));
+            ExecClearTuple(slot_); // its tuple is in memory of the caller
+            return found;
         });
         if (key == nullptr) break;
         bytes += keys.emplace_back(key).size();

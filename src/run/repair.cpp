@@ -66,7 +66,8 @@ Repair::Repair(LoadRun &run, const std::vector<std::string> &key)
     }
     if (slice_.empty())
         raise(sqlstate::feature_not_supported, "target " + run.target().name() + " has no key to repair its rows by",
-              "Add a primary key whose columns the query returns; or pass window_column or replace_where, so that the rows "
+              "Add a primary key whose columns the query returns; or pass window_column or replace_where, so that the "
+              "rows "
               "can be compared as a whole.");
     check_may_delete(delete_in_slice(run.target(), slice_, "false"));
 }
@@ -123,9 +124,9 @@ void Repair::add_whole_rows(std::int64_t key_hash, const KeyGroup &keys) {
 
 std::int64_t Repair::remove_whole_rows() {
     const int settings = pg_call([zone = run_.prepared.zone().name()] { return begin_text_settings(zone); });
-    const std::int64_t removed = execute_delete(
-        run_.target(),
-        delete_in_slice(run_.target(), slice_, removed_.condition(comparison_, Side::target, different_)));
+    const std::int64_t removed =
+        execute_delete(run_.target(), delete_in_slice(run_.target(), slice_,
+                                                      removed_.condition(comparison_, Side::target, different_)));
     pg_call([=] { AtEOXact_GUC(true, settings); });
     return removed;
 }

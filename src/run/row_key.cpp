@@ -12,7 +12,8 @@ std::vector<std::string> primary_key(const Target &target) {
     for (const TextRow &row :
          select_rows("SELECT a.attname FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a ON a.attrelid "
                      "OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) ANY "
-                     "((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts OPERATOR(pg_catalog.-) 1]) WHERE i.indisprimary AND i.indrelid OPERATOR(pg_catalog.=) "
+                     "((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts OPERATOR(pg_catalog.-) 1]) WHERE i.indisprimary "
+                     "AND i.indrelid OPERATOR(pg_catalog.=) "
                      "$1::pg_catalog.oid",
                      {std::to_string(target.oid())}))
         key.push_back(*row[0]);

@@ -72,9 +72,8 @@ std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     const Oid schema = extension_schema(fcinfo);
     const Job job = Jobs(schema).find(arguments.required_text("job"));
-    const std::vector<TimeSpan> windows =
-        uncovered_windows(job.grid(), span_of_days(job, read_days(arguments)), Coverage(schema).find(job.id),
-                          most_windows_of_days + 1);
+    const std::vector<TimeSpan> windows = uncovered_windows(job.grid(), span_of_days(job, read_days(arguments)),
+                                                            Coverage(schema).find(job.id), most_windows_of_days + 1);
     if (windows.size() > most_windows_of_days)
         raise(sqlstate::invalid_parameter,
               "more than " + std::to_string(most_windows_of_days) + " windows of these days are missing",
