@@ -107,9 +107,14 @@ std::int64_t ExtraKeys::remove() {
     for (;;) {
         const TemporaryMemory memory;
         const std::vector<std::string> keys = take_some();
-        if (keys.empty()) return removed;
+        if (keys.empty()) break;
         removed += execute_delete(target_, delete_of(keys));
     }
+    pg_call([this] {
+        ExecDropSingleTupleTableSlot(slot_);
+        tuplestore_end(store_);
+    });
+    return removed;
 }
 
 std::string delete_in_slice(const Target &target, const std::string &slice, const std::string &condition) {

@@ -20,7 +20,8 @@ class ExtraKeys {
     // Adds a key, a JSON object of texts.
     void add(const std::string &key);
     std::int64_t size() const { return size_; }
-    // Deletes the rows with these keys and returns their number. Triggers are queued in the current trigger query level.
+    // Deletes the rows with these keys and returns their number. Call it once, after the last add(). Triggers are queued in the
+    // current trigger query level.
     std::int64_t remove();
 
   private:

@@ -71,6 +71,7 @@ my %calls = (
 	'copy_incremental_explain window column' => look_sql('explain', 'TABLE rows', '2018-07-29', window_column => "'at'", @into),
 	'copy_incremental_verify' => look_sql('verify', @rows),
 	'copy_incremental_verify_rows' => look_sql('verify_rows', @rows),
+	'copy_incremental_repair' => look_sql('repair', @rows) =~ s/'2018-07-29'\)$/'2018-07-29', '2018-07-29')/r,
 	'copy_incremental cancelled' => copy_sql("SELECT id, at, note FROM rows $window AND pg_sleep(600) IS NOT NULL", '2018-07-29', @into));
 my @ask_nothing = map { "copy_incremental_$_" } qw(drop_job grant missing wait cancel forget batch_rows);
 
@@ -110,6 +111,9 @@ my @statements = (
 	[ 'checksum', 'copy_incremental_verify', 'checksum', 1 ],
 	[ 'buckets', 'copy_incremental_verify', 'buckets', 1 ],
 	[ 'rows by key', 'copy_incremental_verify_rows', 'rows by key', 1 ],
+	[ 'buckets of a repair', 'copy_incremental_repair', 'buckets', 1 ],
+	[ 'rows by key of a repair', 'copy_incremental_repair', 'rows by key', 1 ],
+	[ 'fetch of a repair', 'copy_incremental_repair', 'fetch', 1 ],
 	[ 'cancel', 'copy_incremental cancelled', 'cancel', 1 ]);
 
 # What ends the call: an SQLSTATE and a message; or 'same', the result of the right answer; or 'another', that of an answer
@@ -149,6 +153,9 @@ my %by_both = (
 	'fetch' => \%rows,
 	'fetch of bulk' => \%rows,
 	'fetch of a worker' => \%rows,
+	# It was counted.
+	'fetch of a repair' => { %rows, 'no row' => $wrong, 'NULLs' => [ qr/^23502$/, qr/null value in column "id"/ ] },
+	'rows by key of a repair' => { 'a negative number' => [ qr/^21000$/, qr/source has more than one row of a key/ ] },
 	# Rows come behind the last one.
 	'fetch of batches' => { %rows, 'no row' => $wrong },
 	# What is no value is put aside, unless its message ends too early.

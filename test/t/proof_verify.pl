@@ -72,6 +72,12 @@ for my $change ('n = 1.00', q[i = '30 days'], q[t = 'Letters'], q[f = '-0'], q[j
 is($destination->safe_psql('postgres', "BEGIN; UPDATE equals SET c = 'x ' WHERE id = 7; " . look_sql('verify', @equals)),
 	't|20|20|0|0|0', 'char(5) stores no spaces at the end');
 
+# Hashes that do not fit into work_mem
+$destination->safe_psql('postgres', "UPDATE narrow SET note = note || 'x'");
+is($destination->safe_psql('postgres', "SET work_mem = '64kB'; " . look_sql('verify', 'SELECT * FROM narrow WHERE at >= $1 AND at < $2', '2018-07-29')),
+	"f|$rows|$rows|0|0|$rows", 'hashes of rows in a temporary file');
+$destination->safe_psql('postgres', "UPDATE narrow SET note = left(note, -1)");
+
 # Parallel workers see what this transaction has written, and hash as their leader does.
 my $parallel = 'SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0';
 my $plan = $destination->safe_psql('postgres', "BEGIN; $parallel; EXPLAIN SELECT sum(hash_record_extended(n, 1)) FROM narrow AS n");
