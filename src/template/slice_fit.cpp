@@ -13,7 +13,8 @@ namespace {
 struct Selection {
     bool is_known = false;
     const char *column = nullptr;
-    bool is_of_days = false; // the column is cast to a date
+    Node *reference = nullptr; // to the column
+    bool is_of_days = false;   // the column is cast to a date
     bool has_days = false;
     LocalSpan moments{}; // if the column holds moments
     LocalSpan days{};    // if it holds dates, each of which is a day long
@@ -54,6 +55,7 @@ Selection find_selection(const BoundScan &scan, const LocalSpan &window) {
         (found.is_of_days && !found.has_days))
         return {};
     found.column = column_name(column);
+    found.reference = column;
     found.is_known = true;
     return found;
 }
@@ -66,18 +68,34 @@ Selection select(const char *sql, BoundedText kind, int uses, const LocalSpan &w
     return found;
 }
 
-// Returns whether an output of the query is one of its columns, possibly in another form.
-bool is_output(const SelectStmt *select, const char *output, const char *column) {
-    bool has_star = false;
+// Returns whether * or table.* certainly has the column.
+bool has_column(const ColumnRef *star, const ColumnRef *column, const SelectStmt *select) {
+    const int qualifiers = list_length(star->fields) - 1;
+    if (qualifiers == 0)
+        return list_length(select->fromClause) == 1 &&
+               !IsA(static_cast<Node *>(linitial(select->fromClause)), JoinExpr);
+    if (list_length(column->fields) != qualifiers + 1) return false;
+    for (int i = 0; i < qualifiers; ++i)
+        if (!equal(list_nth(star->fields, i), list_nth(column->fields, i))) return false;
+    return true;
+}
+
+// Returns whether an output of the query is certainly one of its columns, possibly in another form.
+bool is_output(const SelectStmt *select, const char *output, Node *column) {
+    bool is_in_star = false;
     for (int i = 0; i < list_length(select->targetList); ++i) {
         const auto *const item = static_cast<const ResTarget *>(list_nth(select->targetList, i));
         Node *const value = inside_casts(item->val);
         const char *const own = column_name(value);
-        has_star |= IsA(value, ColumnRef) && own == nullptr;
+        if (IsA(value, ColumnRef) && own == nullptr) {
+            is_in_star |=
+                has_column(reinterpret_cast<ColumnRef *>(value), reinterpret_cast<ColumnRef *>(column), select);
+            continue;
+        }
         const char *const name = item->name != nullptr ? item->name : own;
-        if (name != nullptr && std::strcmp(name, output) == 0) return own != nullptr && std::strcmp(own, column) == 0;
+        if (name != nullptr && std::strcmp(name, output) == 0) return is_same_column(value, column);
     }
-    return has_star && std::strcmp(output, column) == 0;
+    return is_in_star && std::strcmp(output, column_name(column)) == 0;
 }
 
 bool is_near(const LocalSpan &a, const LocalSpan &b) {
@@ -108,7 +126,7 @@ Compared compare(const Selection &query, const Selection &slice, bool is_by_colu
     if (!query.is_known || !slice.is_known) return {};
     const bool are_same_name = std::strcmp(query.column, slice.column) == 0;
     const bool are_same =
-        !has_transform && (is_by_column ? are_same_name : is_output(query.select, slice.column, query.column));
+        !has_transform && (is_by_column ? are_same_name : is_output(query.select, slice.column, query.reference));
     const auto has_point = [](const Selection &one) { return one.moments.start >= one.moments.end || one.is_of_days; };
     const bool shows_days = query.has_days && slice.has_days && (has_point(query) || has_point(slice));
     Compared compared{.fit = SliceFit::same,
@@ -135,13 +153,6 @@ std::string span_text(const LocalSpan &span) {
     return "from " + text(span.start) + " to " + text(span.end);
 }
 
-// A day may begin at another time than midnight if clocks change then.
-std::int64_t local_bound(TimestampTz instant, const TimeZone &zone) {
-    const std::int64_t local = local_time(instant, zone);
-    const std::int64_t midnight = midnight_of(local);
-    return first_instant(midnight, zone) == instant ? midnight : local;
-}
-
 } // namespace
 
 std::string ComparedSlice::detail() const {
@@ -157,7 +168,9 @@ std::string SliceTexts::hint(const std::string &column) const {
 }
 
 ComparedSlice compare_slice(const SliceTexts &texts, const Window &window, const TimeZone &zone) {
-    const LocalSpan local{.start = local_bound(window.start(), zone), .end = local_bound(window.end(), zone)};
+    const LocalSpan local{.start = local_time(window.start(), zone), .end = local_time(window.end(), zone)};
+    // If clocks change in the window, an hour after its start is not an hour of local time.
+    if (local.end - local.start != window.end() - window.start()) return {.fit = SliceFit::same};
     const MarkedText slice = mark_window(texts.replace_where, BoundedText::condition);
     const MarkedText query = texts.window_column ? MarkedText{} : mark_window(texts.query_template, BoundedText::query);
     ComparedSlice result;

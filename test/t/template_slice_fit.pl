@@ -93,13 +93,15 @@ like(refused($half_open, $two_days, mode => q['append'], verify => 'true'), $fit
 
 # Columns that need not be the same.
 my %maybe = (
+	'a column of another table' => [ 'SELECT ev.id, ev.at FROM ev JOIN ev AS o USING (id) WHERE o.at >= $1 AND o.at < $2', $two_days ],
+	'a join' => [ 'SELECT ev.* FROM ev JOIN (SELECT id AS o FROM ev) AS o ON o = id WHERE at >= $1 AND at < $2', $two_days ],
 	'another column' => [ 'local >= $1 AND local < $2', $two_days ], 'an output that is computed' => [ q[SELECT id, at + interval '1 hour' AS at FROM ev WHERE at >= $1 AND at < $2], $two_days ],
 	'a transform' => [ $half_open, $two_days, transform => q['SELECT * FROM batch'] ]);
 for my $name (sort keys %maybe)
 {
 	my ($query, $slice, %argument) = @{ $maybe{$name} };
 	$query = "SELECT * FROM ev WHERE $query" unless $query =~ /^SELECT/;
-	my @call = (mode => q['replace'], replace_where => "'$slice'", %argument);
+	my @call = (mode => q['replace'], target => q['ev'], replace_where => "'$slice'", %argument);
 	like(results('TRUNCATE ev', copy_sql($query, '2018-07-29', @call)), qr/WARNING:  replace_where may select another window than the query DETAIL:  The query selects rows from .* $hint/, "a warning: $name");
 	like(results(look_sql('explain', $query, '2018-07-29', @call)), qr/warning\|replace_where may select another window than the query\. The query selects/, "explain: $name");
 }
@@ -107,7 +109,13 @@ my $unknown = qr/warning\|it is not known whether replace_where selects the wind
 like(results(look_sql('explain', "SELECT * FROM ev WHERE $half_open", '2018-07-29', mode => q['replace'], replace_where => q['at <@ tstzrange($1, $2)'])), $unknown, 'explain: what is not understood');
 unlike(results(look_sql('explain', "SELECT * FROM ev WHERE $half_open", '2018-07-29', mode => q['replace'], replace_where => "'$half_open'")), qr/replace_where selects|may select/, 'explain: the same');
 
-# Days that do not begin at midnight.
+# Clocks change: an hour that is there twice, and a day that begins at 01:00.
+for my $start ('2018-11-04 00:30-04', '2018-11-04 01:00-04', '2018-11-04 01:30-04', '2018-11-04 01:00-05', '2018-03-11 01:30-05')
+{
+	my $slice = q[at >= '{start}' AND at < '{start}'::timestamptz + interval '1 hour'];
+	like(results("SELECT copy_incremental_range('nowhere', 'SELECT * FROM ev WHERE $half_open', tstzrange('$start', timestamptz '$start' + interval '1 hour'), target => 'ev', mode => 'replace', replace_where => \$w\$$slice\$w\$)"),
+		$fits, "an hour from $start");
+}
 like(results(copy_sql('SELECT * FROM ev WHERE at >= $1 AND at < $2', '2018-11-04', src_conninfo => q['nowhere'], target => q['ev'], mode => q['replace'], replace_where => q['at::date = $1'], time_zone => q['America/Sao_Paulo'])),
 	$fits, 'a day that begins at 01:00');
 
