@@ -25,6 +25,7 @@ Bounds bounds_of(const ForgottenDays &days, const TimeZone &zone) {
 
 // Raises 22023 if the bounds split a window of the job: a window of which only a part is forgotten could never be loaded again.
 void check_whole_windows(const Job &job, const Bounds &bounds) {
+    if (!job.has_windows()) return;
     const WindowGrid grid = job.grid();
     const auto is_between = [&](const std::optional<TimestampTz> &bound) {
         return !bound || grid.start_of(grid.number_at(*bound)) == *bound;

@@ -67,7 +67,7 @@ Job read_job(const NamedValues &row) {
     job.target_name = row.required_text("target_name");
     job.version = DatumGetInt32(row.value("version"));
     job.first_day = DatumGetDateADT(row.value("first_day"));
-    job.window_size = *DatumGetIntervalP(row.value("window_size"));
+    if (!row.is_null("window_size")) job.window_size = *DatumGetIntervalP(row.value("window_size"));
     job.lag = *DatumGetIntervalP(row.value("lag"));
     read_options(row, job.request);
     job.request.src_conninfo = row.optional_text("conninfo").value_or("");
@@ -187,7 +187,8 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       oid_parameter(job.target),
                                       text_parameter(job.target_name),
                                       {DATEOID, DateADTGetDatum(job.first_day)},
-                                      interval_parameter(job.window_size),
+                                      job.has_windows() ? interval_parameter(*job.window_size)
+                                                        : Parameter{.type = INTERVALOID, .is_null = true},
                                       interval_parameter(job.lag),
                                       text_parameter(time_zone),
                                       text_parameter(job.source),
@@ -264,7 +265,7 @@ static Oid find_by_name(const std::string &target_name) {
 CopyRequest Jobs::request_of(const Job &job) const {
     CopyRequest request = job.request;
     request.src_conninfo = source_of(job);
-    request.grid = job.grid();
+    if (job.has_windows()) request.grid = job.grid();
     const Oid target = job.target;
     request.target = target;
     bool was_dropped =

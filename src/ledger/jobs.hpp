@@ -23,11 +23,13 @@ struct Job {
     std::string target_name; // its name when the job was defined
     CopyRequest request{};   // of every run, without the window, the source and the target
     DateADT first_day = 0;
-    Interval window_size{};
+    std::optional<Interval> window_size{}; // nothing: a run loads the whole result of the query
     Interval lag{};
 
     TimeZone zone() const { return TimeZone::resolve(request.time_zone->c_str()); }
-    WindowGrid grid() const { return {first_day, window_size, zone()}; }
+    bool has_windows() const { return window_size.has_value(); }
+    // Raises 22023 for a job without windows.
+    WindowGrid grid() const;
 };
 
 class Jobs {

@@ -30,7 +30,7 @@ Known look_up(const CopyRequest &request, const RunHistory &history, const RunKe
     Known known{.runs = history.find_loaded(key)};
     known.is_loaded = known.runs.is_covered;
     known.has_rows = known.runs.count > 0;
-    if (key.job_id != 0) {
+    if (key.job_id != 0 && key.window) {
         const TimeSpan window = key.window->span();
         const std::vector<TimeSpan> gaps = uncovered(window, Coverage(request.schema).find(key.job_id));
         known.is_loaded = known.is_loaded || gaps.empty();

@@ -62,13 +62,17 @@ std::string spans_text(const std::vector<TimeSpan> &spans) {
 }
 
 void explain_job(Explanation &explanation, const Job &job, Oid schema) {
-    const std::vector<TimeSpan> covered = Coverage(schema).find(job.id);
-    const Backlog backlog = find_backlog(job, covered);
     explanation.add("job", job.name);
     explanation.add("owner", pg_call([owner = job.owner]() -> const char * {
                         return OidIsValid(owner) ? GetUserNameFromId(owner, true) : "was dropped";
                     }));
-    explanation.add("window size", interval_text(job.window_size));
+    if (!job.has_windows()) {
+        explanation.add("window size", "none: a run loads the whole result of the query");
+        return;
+    }
+    const std::vector<TimeSpan> covered = Coverage(schema).find(job.id);
+    const Backlog backlog = find_backlog(job, covered);
+    explanation.add("window size", interval_text(*job.window_size));
     explanation.add("first day", Window::of_day(job.first_day, job.zone()).name());
     explanation.add("time zone", job.zone().name());
     explanation.add("lag", interval_text(job.lag));
@@ -89,7 +93,8 @@ void explain_request(Explanation &explanation, PreparedRun &run) {
                     run.key().source.name + ", PostgreSQL " + version_text(run.source().connection().server_version()));
     if (const std::string options = other_options(static_cast<const RequestOptions &>(run.request())); !options.empty())
         explanation.add("options", options);
-    explanation.add("window", "[" + run.window()->text().start + ", " + run.window()->text().end + ")");
+    explanation.add("window", run.window() ? "[" + run.window()->text().start + ", " + run.window()->text().end + ")"
+                                           : "the whole result");
     explanation.add("query", run.query().text());
     int number = 0;
     for (const std::string &parameter : run.query().parameters())
@@ -193,7 +198,7 @@ void explain_source(Explanation &explanation, PreparedRun &run, const SourceStat
         const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows ? std::to_string(*source_plan.rows) : "unknown");
         explanation.add("source plan", source_plan.text);
-        const std::string unsettled = unsettled_warning(run.source(), *run.window());
+        const std::string unsettled = run.window() ? unsettled_warning(run.source(), *run.window()) : "";
         if (!unsettled.empty()) explanation.add("warning", unsettled);
         explain_bounds(explanation, run);
         explain_window_column(explanation, run);

@@ -1,7 +1,9 @@
 #include "look/verify.hpp"
 
 #include "server/guard.hpp"
+#include "server/memory.hpp"
 #include "server/shown_text.hpp"
+#include "ledger/job_days.hpp"
 #include "target/column_map.hpp"
 #include "run/prepared_run.hpp"
 #include "run/row_key.hpp"
@@ -29,18 +31,33 @@ void tell_not_compared(const PreparedRun &run) {
 
 } // namespace
 
-std::vector<TextRow> verify_window(const CopyRequest &request) {
+TextRow verify_window(const CopyRequest &request) {
     PreparedRun run(request, TargetUse::look);
     run.open();
     const std::vector<std::string> key = key_of(run);
     Comparison comparison = run.comparison(key);
-    tell_not_compared(run);
+    if (!request.is_one_of_many) tell_not_compared(run);
     const auto [source, target] = comparison.checksums();
     Differences differences;
     if (!(source == target)) differences = find_differences(comparison, std::stoll(source.rows), !key.empty(), nullptr);
     const auto text = [](std::int64_t number) { return std::optional(std::to_string(number)); };
-    return {{source == target ? "true" : "false", source.rows, target.rows, text(differences.missing),
-             text(differences.extra), key.empty() ? std::nullopt : text(differences.changed)}};
+    TextRow row = window_columns(request.data_interval, run.zone());
+    for (const std::optional<std::string> &value :
+         TextRow{source == target ? "true" : "false", source.rows, target.rows, text(differences.missing),
+                 text(differences.extra), key.empty() ? std::nullopt : text(differences.changed)})
+        row.push_back(value);
+    return row;
+}
+
+void verify_windows(const Job &job, const CopyRequest &request, const DayRange &days,
+                    const std::function<void(const TextRow &)> &sink) {
+    CopyRequest of_window(request);
+    for (const TimeSpan &window : windows_of_days(job, days)) {
+        const TemporaryMemory memory;
+        of_window.data_interval = window;
+        sink(verify_window(of_window));
+        of_window.is_one_of_many = true; // the first one has said what is not compared
+    }
 }
 
 void find_different_rows(const CopyRequest &request, const DifferenceSink &sink) {

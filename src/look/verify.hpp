@@ -3,13 +3,18 @@
 
 #include "server/text_rows.hpp"
 #include "request/copy_request.hpp"
+#include "ledger/jobs.hpp"
 #include "look/differences.hpp"
 
 namespace pgci {
 
-// Returns one row: matches, source_rows, target_rows, missing, extra, changed. key_columns identify a row, or else the
-// primary key. Without either, changed is NULL, and a changed row counts as one missing and one extra row.
-std::vector<TextRow> verify_window(const CopyRequest &request);
+// Returns a row: day, data_interval, matches, source_rows, target_rows, missing, extra, changed. key_columns identify a row, or
+// else the primary key. Without either, changed is NULL, and a changed row counts as one missing and one extra row.
+TextRow verify_window(const CopyRequest &request);
+
+// Passes such a row to the sink for each window that overlaps the days.
+void verify_windows(const Job &job, const CopyRequest &request, const DayRange &days,
+                    const std::function<void(const TextRow &)> &sink);
 
 // Passes the rows that differ to the sink. Without a key, the key is the whole row.
 void find_different_rows(const CopyRequest &request, const DifferenceSink &sink);

@@ -3,6 +3,7 @@
 #include "ledger/coverage.hpp"
 #include "ledger/job_days.hpp"
 #include "ledger/ledger.hpp"
+#include "run/repair.hpp"
 #include "many/load_windows.hpp"
 
 namespace pgci {
@@ -11,7 +12,7 @@ namespace {
 
 std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vector<TimeSpan> &all,
                                      Reprocess reprocess) {
-    if (reprocess == Reprocess::all) return all;
+    if (reprocess == Reprocess::all || reprocess == Reprocess::different) return all;
     if (reprocess == Reprocess::missing)
         return uncovered_windows(job.grid(), {all.front().start, all.back().end}, Coverage(schema).find(job.id),
                                  most_windows_of_days);
@@ -37,7 +38,9 @@ void backfill(Oid schema, const std::string &job_name, const DayRange &days, int
     const ProcedureScope procedure(true);
     const ClientWatch client_watch;
     check_may_write();
-    const Job job = Jobs(schema).find(job_name);
+    Job job = Jobs(schema).find(job_name);
+    const bool repairs = reprocess == Reprocess::different;
+    if (repairs) job.request = repair_of(job.request, Deletes::apply);
     if (reprocess == Reprocess::all && job.request.mode == Mode::append && job.request.on_rerun != OnRerun::run)
         raise(sqlstate::invalid_parameter, "reprocess => 'all' in mode append would load rows twice",
               "Use a job of mode replace or upsert, or reprocess => 'missing'; if the rows are gone, call "
@@ -53,12 +56,14 @@ void backfill(Oid schema, const std::string &job_name, const DayRange &days, int
         {{.job = job,
           .windows = std::move(selected),
           .is_again =
-              reprocess == Reprocess::all || (reprocess == Reprocess::failed && job.request.mode != Mode::append),
+              reprocess == Reprocess::all || repairs || (reprocess == Reprocess::failed && job.request.mode != Mode::append),
+          .repairs = repairs,
           .detail = detail}},
         workers,
         reprocess == Reprocess::missing
             ? "Windows that succeeded stay loaded. Remove the cause and call again to load the missing windows."
-            : "Windows that succeeded stay loaded. Remove the cause and call again with reprocess => 'failed'.");
+        : repairs ? "Windows that succeeded stay repaired. Remove the cause and call again."
+                  : "Windows that succeeded stay loaded. Remove the cause and call again with reprocess => 'failed'.");
     procedure.finish();
 }
 

@@ -8,9 +8,9 @@
 
 namespace pgci {
 
-// Which windows to load: those that are not in the coverage, those whose last run failed, or all.
-enum class Reprocess { missing, failed, all };
-template <> inline constexpr std::string_view words_of<Reprocess> = "missing, failed, all";
+// Which windows to load: those that are not in the coverage, those whose last run failed, or all; or to repair all.
+enum class Reprocess { missing, failed, all, different };
+template <> inline constexpr std::string_view words_of<Reprocess> = "missing, failed, all, different";
 
 // Loads the windows of a job that overlap the days. Raises what Jobs::find raises; 22023 for more windows than a call loads,
 // and for Reprocess::all if it would duplicate rows; and what load_windows raises at its end. Call it in a procedure that can

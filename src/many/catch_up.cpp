@@ -37,7 +37,11 @@ void catch_up(Oid schema, const std::optional<std::string> &job, int workers) {
     const ClientWatch client_watch;
     check_may_write();
     const Jobs jobs(schema);
-    const std::vector<Job> wanted = job ? std::vector{jobs.find(*job)} : jobs.find_own();
+    std::vector<Job> wanted = job ? std::vector{jobs.find(*job)} : jobs.find_own();
+    if (job)
+        (void)wanted.front().grid();
+    else
+        std::erase_if(wanted, [](const Job &own) { return !own.has_windows(); });
     Ledger(schema).mark_crashed();
     procedure.commit();
     std::vector<JobWindows> found;

@@ -58,7 +58,8 @@ Loader::Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindo
                               .job = static_cast<std::uint32_t>(i),
                               .span = job.windows[place],
                               .looks_back = looks_back(job, place),
-                              .is_again = job.is_again});
+                              .is_again = job.is_again,
+                              .repairs = job.repairs});
     }
 }
 

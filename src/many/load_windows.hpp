@@ -13,6 +13,7 @@ struct JobWindows {
     std::vector<TimeSpan> windows{};     // in order
     bool looks_back = false;             // apply the option lookback
     bool is_again = false;               // load windows even if they are already loaded
+    bool repairs = false;                // write only the rows that differ
     std::string detail{};                // for the job's line in the report
     std::optional<RunFailure> failure{}; // the windows could not be found
 };

@@ -8,14 +8,14 @@
 
 namespace pgci {
 
-void repair_windows(Oid schema, const std::string &job_name, const DayRange &days, Deletes deletes,
+void repair_windows(Oid schema, const std::string &job_name, const std::optional<DayRange> &days, Deletes deletes,
                     const std::function<void(const TextRow &)> &sink) {
     const Jobs jobs(schema);
     const Job job = jobs.find(job_name);
     CopyRequest request = repair_of(jobs.request_of(job), deletes);
     request.is_one_of_many = true;
     warn_of_bounds(request);
-    for (const TimeSpan &window : windows_of_days(job, days)) {
+    for (const std::optional<TimeSpan> &window : parts_of_job(job, days)) {
         const TemporaryMemory memory;
         request.data_interval = window;
         const RepairedRows rows = repair_window(request);

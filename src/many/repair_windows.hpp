@@ -10,10 +10,10 @@
 
 namespace pgci {
 
-// Repairs the windows that overlap the days, in order, in the transaction of the caller, and passes a row for each to the sink:
+// Repairs the windows that overlap the days, in order, or the whole result of a job without windows and days, in the transaction of the caller, and passes a row for each to the sink:
 // day, data_interval, and the numbers of rows inserted, updated, deleted and compared. Raises what Jobs::find, repair_of and
 // repair_window raise; 22023 for more windows than a call takes.
-void repair_windows(Oid schema, const std::string &job, const DayRange &days, Deletes deletes,
+void repair_windows(Oid schema, const std::string &job, const std::optional<DayRange> &days, Deletes deletes,
                     const std::function<void(const TextRow &)> &sink);
 
 } // namespace pgci

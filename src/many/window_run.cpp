@@ -6,6 +6,7 @@
 #include "ledger/ledger.hpp"
 #include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
+#include "run/repair.hpp"
 
 namespace pgci {
 
@@ -18,8 +19,9 @@ void load(Oid schema, const WindowTask &task, WindowResult &result) {
     CopyRequest request = jobs.request_of(job);
     request.data_interval = task.span;
     if (!task.looks_back) request.lookback = 0;
+    if (task.repairs) request = repair_of(request, Deletes::apply);
     request.is_one_of_many = true;
-    request.refuses_unsettled = request.mode == Mode::append;
+    request.refuses_unsettled = request.mode == Mode::append && !task.repairs;
     // A call may have loaded it, or another session while this one waits for it.
     if (!task.is_again && request.on_rerun == OnRerun::error) request.on_rerun = OnRerun::skip;
     result.stops_job = false;
@@ -83,7 +85,7 @@ void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, Ti
                .query_hash = hash_query(request.query_template, request.window_column),
                .job_id = job.id};
     if (span) key.window = Window::of_span(*span, job.zone());
-    Ledger(schema).record_failure(key, word_of(request.mode), word_of(request.method), started_at, failure);
+    Ledger(schema).record_failure(key, request.recorded_mode(), word_of(request.method), started_at, failure);
 }
 
 } // namespace pgci

@@ -16,6 +16,7 @@ struct WindowTask {
     TimeSpan span{};
     bool looks_back = false; // apply the option lookback
     bool is_again = false;   // load it even if it is already loaded
+    bool repairs = false;    // write only the rows that differ
 };
 
 enum class WindowEnd : char {

@@ -65,6 +65,11 @@ DayRange read_days(const NamedValues &arguments) {
     return {DatumGetDateADT(arguments.value("first_day")), DatumGetDateADT(arguments.value("last_day"))};
 }
 
+std::optional<DayRange> read_optional_days(const NamedValues &arguments) {
+    if (arguments.is_null("first_day") && arguments.is_null("last_day")) return std::nullopt;
+    return read_days(arguments);
+}
+
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     const NamedValues arguments(fcinfo);
     CopyRequest request;

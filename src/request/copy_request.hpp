@@ -50,6 +50,8 @@ struct CopyRequest : RequestOptions {
     bool is_one_of_many = false;              // the call loads other windows of the job, too
     std::optional<Deletes> repair{};          // write only the rows that differ, whatever the mode
 
+    // The mode of the run in the ledger.
+    std::string_view recorded_mode() const { return repair ? "repair" : word_of(mode); }
     bool has_window() const { return day || data_interval; }
     // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.
     // Raises 22008 or 22023 if it is not a window.

@@ -79,7 +79,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
         // A run that begins here has no entry yet.
         if (request.run_id != 0) ledger.end_skipped(request.run_id);
         // Other runs have loaded all of it, perhaps calls or another job.
-        if (request.job_id != 0) Coverage(request.schema).add(request.job_id, run.window()->span());
+        if (request.job_id != 0 && run.window()) Coverage(request.schema).add(request.job_id, run.window()->span());
         return {};
     }
     warn_limit(run);
@@ -91,9 +91,9 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());
-    const std::string_view mode = request.repair ? "repair" : word_of(request.mode);
     const std::int64_t run_id =
-        request.run_id != 0 ? request.run_id : ledger.begin(run.key(), mode, word_of(request.method));
+        request.run_id != 0 ? request.run_id
+                            : ledger.begin(run.key(), request.recorded_mode(), word_of(request.method));
     const RunProgress progress(progress_facts(run, plan, run_id));
     LoadRun load{.prepared = run,
                  .plan = plan,

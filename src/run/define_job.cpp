@@ -142,6 +142,7 @@ void check_replaced(const Job &earlier, const Job &job, Oid schema) {
             "The job has a record of the windows that are loaded into " + earlier.target_name + ".");
     };
     if (!OidIsValid(earlier.target) || earlier.target != job.target) refuse("the target");
+    if (!job.has_windows()) refuse("window_size");
     if (earlier.request.time_zone != job.request.time_zone) refuse("the time zone");
     if (earlier.request.column_time_zone != job.request.column_time_zone) refuse("column_time_zone");
 }
@@ -161,7 +162,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
     check_may_write();
     Job job;
     job.name = read_name(arguments);
-    job.window_size = read_interval(arguments, "window_size");
+    if (!arguments.is_null("window_size")) job.window_size = read_interval(arguments, "window_size");
     job.lag = read_interval(arguments, "lag");
     check_lag(job.lag);
     job.owner = GetUserId();
@@ -178,9 +179,11 @@ void define_job(const NamedValues &arguments, Oid schema) {
     const Jobs jobs(schema);
     const std::optional<Job> earlier = lock_earlier(jobs, job.name, or_replace);
     if (earlier) keep_earlier(job, *earlier, arguments);
-    request.data_interval = job.grid().span_of(0);
-    // Raises an error if the lag is not valid.
-    (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);
+    if (job.has_windows()) {
+        request.data_interval = job.grid().span_of(0);
+        // Raises an error if the lag is not valid.
+        (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);
+    }
     check_rules(request);
     set_source(job);
     const std::optional<std::string> target = arguments.optional_text("target");

@@ -21,8 +21,36 @@ std::string correlation_name(const Target &target) {
     return quote_identifier(pg_call([oid = target.oid()] { return get_rel_name(oid); }));
 }
 
-std::string delete_head(const Target &target, const std::string &slice) {
-    return "DELETE FROM " + target.name() + " WHERE " + (slice.empty() ? "" : "(" + slice + "\n) AND ");
+// A condition in the slice.
+std::string in_slice(const std::string &slice, const std::string &condition) {
+    return " WHERE " + (slice.empty() ? "" : "(" + slice + "\n) AND ") + condition;
+}
+
+// A condition on q as one on the target.
+std::string on_target(const Target &target, const std::string &condition) {
+    const std::string present = correlation_name(target);
+    std::string columns;
+    for (const TargetColumn &column : target.columns())
+        columns.append(columns.empty() ? "" : ", ").append(present + "." + quote_identifier(column.name));
+    return "EXISTS (SELECT FROM (SELECT " + columns + ") AS q WHERE " + condition + ")";
+}
+
+std::int64_t execute_delete(const Target &target, const std::string &where) {
+    const std::string statement = "DELETE FROM " + target.name() + where;
+    return pg_call([sql = statement.c_str(), used = target.used_for(ACL_DELETE)] {
+        spi_connect();
+        spi_execute(spi_prepare(sql, used), used);
+        const auto processed = static_cast<std::int64_t>(SPI_processed);
+        spi_finish();
+        return processed;
+    });
+}
+
+// Counts rows, in a snapshot that is newer than the DELETE.
+std::int64_t count_left(const Target &target, const std::string &where) {
+    const UsedRelation read = target.used_for(ACL_SELECT);
+    return std::stoll(
+        *select_rows("SELECT pg_catalog.count(*) FROM " + target.name() + where, {}, true, &read)[0][0]);
 }
 
 // Returns the equality operator of the type's default index operator class.
@@ -47,11 +75,15 @@ std::string equality_of(const TargetColumn &column) {
 ExtraKeys::ExtraKeys(const Target &target, const std::vector<std::string> &key, const std::string &slice)
     : target_(target), key_(key), slice_(slice) {
     const std::string present = correlation_name(target);
-    for (std::size_t i = 0; i < key.size(); ++i)
-        keys_equal_.append(i == 0 ? "" : " AND ")
-            .append(present + "." + quote_identifier(key[i]) + " " + equality_of(*target.find_column(key[i])))
-            .append(" copy_incremental_gone.c" + std::to_string(i));
-    check_may_delete(delete_of({}));
+    for (std::size_t i = 0; i < key.size(); ++i) {
+        const std::string ours = present + "." + quote_identifier(key[i]);
+        const std::string gone = "copy_incremental_gone.c" + std::to_string(i);
+        const std::string equal = ours + " " + equality_of(*target.find_column(key[i])) + " " + gone;
+        keys_equal_.append(i == 0 ? "" : " AND ").append(equal);
+        keys_not_distinct_.append(i == 0 ? "" : " AND ")
+            .append("(" + equal + " OR (" + ours + " IS NULL AND " + gone + " IS NULL))");
+    }
+    check_may_delete(target, slice);
     pg_call([this] {
         const MemoryContext memory =
             AllocSetContextCreate(CurrentMemoryContext, "copy_incremental keys", ALLOCSET_DEFAULT_SIZES);
@@ -64,15 +96,15 @@ ExtraKeys::ExtraKeys(const Target &target, const std::vector<std::string> &key, 
     });
 }
 
-std::string ExtraKeys::delete_of(const std::vector<std::string> &keys) const {
+std::string ExtraKeys::where_of(const std::vector<std::string> &keys, const std::string &keys_match) const {
     std::string columns;
     for (std::size_t i = 0; i < key_.size(); ++i)
         columns.append(i == 0 ? "" : ", ")
             .append("pg_catalog.json_object_field_text(k.key::pg_catalog.json, " + quote_literal(key_[i]) + ")::")
             .append(qualified_type_name(target_.find_column(key_[i])->type) + " AS c" + std::to_string(i));
-    return delete_head(target_, slice_) + "EXISTS (SELECT FROM (SELECT " + columns + " FROM pg_catalog.unnest(" +
-           quote_literal(array_literal(keys)) + "::pg_catalog.text[]) AS k(key)) AS copy_incremental_gone WHERE " +
-           keys_equal_ + ")";
+    return in_slice(slice_, "EXISTS (SELECT FROM (SELECT " + columns + " FROM pg_catalog.unnest(" +
+                                quote_literal(array_literal(keys)) +
+                                "::pg_catalog.text[]) AS k(key)) AS copy_incremental_gone WHERE " + keys_match + ")");
 }
 
 void ExtraKeys::add(const std::string &key) {
@@ -102,45 +134,39 @@ std::vector<std::string> ExtraKeys::take_some() {
     return keys;
 }
 
-std::int64_t ExtraKeys::remove() {
-    std::int64_t removed = 0;
+Removal ExtraKeys::remove() {
+    Removal removal;
     for (;;) {
         const TemporaryMemory memory;
         const std::vector<std::string> keys = take_some();
         if (keys.empty()) break;
-        removed += execute_delete(target_, delete_of(keys));
+        const std::int64_t deleted = execute_delete(target_, where_of(keys, keys_equal_));
+        removal.deleted += deleted;
+        // Another transaction may have deleted them, or moved them to another window.
+        if (deleted < static_cast<std::int64_t>(keys.size()))
+            removal.left += count_left(target_, where_of(keys, keys_not_distinct_));
     }
     pg_call([this] {
         ExecDropSingleTupleTableSlot(slot_);
         tuplestore_end(store_);
     });
-    return removed;
+    return removal;
 }
 
-std::string delete_in_slice(const Target &target, const std::string &slice, const std::string &condition) {
-    const std::string present = correlation_name(target);
-    std::string columns;
-    for (const TargetColumn &column : target.columns())
-        columns.append(columns.empty() ? "" : ", ").append(present + "." + quote_identifier(column.name));
-    return delete_head(target, slice) + "EXISTS (SELECT FROM (SELECT " + columns + ") AS q WHERE " + condition + ")";
+Removal remove_in_slice(const Target &target, const std::string &slice, const std::string &condition,
+                        std::int64_t wanted) {
+    const std::string where = in_slice(slice, on_target(target, condition));
+    const std::int64_t deleted = execute_delete(target, where);
+    return {.deleted = deleted, .left = deleted < wanted ? count_left(target, where) : 0};
 }
 
-void check_may_delete(const std::string &statement) {
-    const MissingPrivileges missing = find_missing_privileges(statement);
+void check_may_delete(const Target &target, const std::string &slice) {
+    const MissingPrivileges missing =
+        find_missing_privileges("DELETE FROM " + target.name() + in_slice(slice, "false"));
     if (missing.grants.empty()) return;
     std::string grants;
     for (const std::string &grant : missing.grants) grants += (grants.empty() ? "" : "; ") + grant;
     pg_call([relation = missing.relation, text = grants.c_str()] { raise_denied(relation, text); });
-}
-
-std::int64_t execute_delete(const Target &target, const std::string &statement) {
-    return pg_call([sql = statement.c_str(), used = target.used_for(ACL_DELETE)] {
-        spi_connect();
-        spi_execute(spi_prepare(sql, used), used);
-        const auto processed = static_cast<std::int64_t>(SPI_processed);
-        spi_finish();
-        return processed;
-    });
 }
 
 } // namespace pgci

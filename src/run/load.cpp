@@ -87,6 +87,7 @@ void LoadRun::record_success() {
     const RunKey &key = prepared.key();
     if (key.job_id == 0) return;
     if (request().binds_target) Jobs(request().schema).bind_target(key.job_id, target().oid());
+    if (!key.window) return;
     const bool has_ended = key.window->end() <= GetCurrentTimestamp();
     if (statistics.is_settled.value_or(has_ended)) Coverage(request().schema).add(key.job_id, key.window->span());
 }

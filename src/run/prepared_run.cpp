@@ -93,7 +93,8 @@ void PreparedRun::make_claim() {
     if (request_.job_id != 0) {
         Jobs(request_.schema).lock_unchanged(request_);
         // Another session may have marked them: this one waits for it below.
-        (void)mark_windows(request_.job_id, request_.grid->windows(key_.window->span(), most_marked_windows + 1));
+        if (key_.window)
+            (void)mark_windows(request_.job_id, request_.grid->windows(key_.window->span(), most_marked_windows + 1));
     }
     claim_.emplace(request_.schema, key_, request_.mode == Mode::append && !request_.repair, request_.commit_batches);
 }

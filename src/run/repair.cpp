@@ -45,7 +45,7 @@ class Repair {
     void add_by_key(std::int64_t key_hash, const KeyGroup &keys);
     void add_whole_rows(std::int64_t key_hash, const KeyGroup &keys);
     std::int64_t remove();
-    std::int64_t remove_whole_rows();
+    Removal remove_whole_rows();
 
     LoadRun &run_;
     const std::vector<std::string> &key_;
@@ -69,7 +69,7 @@ Repair::Repair(LoadRun &run, const std::vector<std::string> &key)
               "Add a primary key whose columns the query returns; or pass window_column or replace_where, so that the "
               "rows "
               "can be compared as a whole.");
-    check_may_delete(delete_in_slice(run.target(), slice_, "false"));
+    check_may_delete(run.target(), slice_);
 }
 
 // Both sides are read in one snapshot. That of this server must be newer than the claim, so that it has the rows of every
@@ -122,26 +122,26 @@ void Repair::add_whole_rows(std::int64_t key_hash, const KeyGroup &keys) {
               "Without a key, deletes => 'ignore' can write 100000 different rows.");
 }
 
-std::int64_t Repair::remove_whole_rows() {
+Removal Repair::remove_whole_rows() {
     const int settings = pg_call([zone = run_.prepared.zone().name()] { return begin_text_settings(zone); });
-    const std::int64_t removed =
-        execute_delete(run_.target(), delete_in_slice(run_.target(), slice_,
-                                                      removed_.condition(comparison_, Side::target, different_)));
+    const Removal removal =
+        remove_in_slice(run_.target(), slice_, removed_.condition(comparison_, Side::target, different_),
+                        removed_.rows(different_.at_target));
     pg_call([=] { AtEOXact_GUC(true, settings); });
-    return removed;
+    return removal;
 }
 
 // Rows that stay would differ after the repair, or would be there twice.
 std::int64_t Repair::remove() {
     const bool by_key = extra_ && extra_->size() > 0;
     if (!by_key && removed_.is_empty()) return 0;
-    const std::int64_t wanted = by_key ? extra_->size() : removed_.rows(different_.at_target);
-    const std::int64_t removed = by_key ? extra_->remove() : remove_whole_rows();
-    if (removed >= wanted) return removed;
-    const std::string rows = std::to_string(wanted - removed) + " of " + std::to_string(wanted);
-    raise(sqlstate::rows_do_not_match, rows + " rows of " + run_.target().name() + " could not be deleted",
+    const Removal removal = by_key ? extra_->remove() : remove_whole_rows();
+    if (removal.left == 0) return removal.deleted;
+    raise(sqlstate::rows_do_not_match,
+          std::to_string(removal.left) + (removal.left == 1 ? " row of " : " rows of ") + run_.target().name() +
+              " could not be deleted",
           "Look at its triggers and rules, and at rows with NULL in the key. With deletes => 'ignore', such rows stay.",
-          "A trigger or a rule keeps them, their key contains NULL, or another transaction has changed them.");
+          "A trigger or a rule keeps them, or their key contains NULL.");
 }
 
 void Repair::write() {

@@ -19,6 +19,9 @@ namespace pgci {
 
 std::int64_t start_run(FunctionCallInfo fcinfo) {
     const CopyRequest request = read_job_window(fcinfo);
+    if (!request.data_interval)
+        raise(sqlstate::feature_not_supported, "copy_incremental_start() needs a job with windows",
+              "Call copy_incremental_run().");
     return start_run(request.schema, request.job_id, *request.data_interval);
 }
 
@@ -149,7 +152,7 @@ void backfill(FunctionCallInfo fcinfo) {
 void repair(FunctionCallInfo fcinfo, const std::function<void(const TextRow &)> &sink) {
     const NamedValues arguments(fcinfo);
     const std::string job = arguments.required_text("job");
-    const DayRange days = read_days(arguments);
+    const std::optional<DayRange> days = read_optional_days(arguments);
     const auto deletes = read_word<Deletes>(arguments, "deletes");
     repair_windows(extension_schema(fcinfo), job, days, deletes, sink);
 }

@@ -20,17 +20,21 @@ TimeSpan window_of_day(const Job &job, DateADT day) {
     return window.end > whole_day.end() ? window : whole_day.span();
 }
 
-TimeSpan read_window(const NamedValues &arguments, const Job &job) {
+// Returns nothing for a job without windows.
+std::optional<TimeSpan> read_window(const NamedValues &arguments, const Job &job) {
+    const char *const day = arguments.has("first_day") ? "first_day" : "day";
+    if (!job.has_windows() && !arguments.has("data_interval") && arguments.is_null(day)) return std::nullopt;
     if (arguments.has("data_interval")) {
         arguments.require("data_interval");
         const Datum value = arguments.value("data_interval");
         return read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
     }
-    arguments.require("day");
-    return window_of_day(job, DatumGetDateADT(arguments.value("day")));
+    arguments.require(day);
+    return window_of_day(job, DatumGetDateADT(arguments.value(day)));
 }
 
-TimeSpan next_window(const Job &job, Oid schema) {
+std::optional<TimeSpan> next_window(const Job &job, Oid schema) {
+    if (!job.has_windows()) return std::nullopt;
     return find_backlog(job, Coverage(schema).find(job.id)).oldest.value_or(job.grid().span_of(0));
 }
 

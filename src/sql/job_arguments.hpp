@@ -12,7 +12,8 @@ struct JobRequest {
 };
 
 // Reads the request for the job in the argument "job" and the window in "day" or "data_interval". If windows of the job are
-// longer than a day, "day" means the window that contains it. If they are shorter, it means the whole day. Raises 22004 for a
+// longer than a day, "day" means the window that contains it. If they are shorter, it means the whole day. A job
+// without windows has no window: "day" is NULL then. Raises 22004 for another
 // NULL, 42704 and 42501 as Jobs::find does, 42P01 and 42704 as Jobs::request_of does.
 CopyRequest read_job_request(FunctionCallInfo fcinfo);
 

@@ -1,5 +1,6 @@
 // The SQL functions that load nothing: explain, describe, verify.
 #include "server/guard.hpp"
+#include "request/copy_arguments.hpp"
 #include "look/describe.hpp"
 #include "look/explain.hpp"
 #include "look/verify.hpp"
@@ -30,7 +31,16 @@ Datum copy_incremental_explain(PG_FUNCTION_ARGS) {
 
 Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
-        pgci::return_rows(fcinfo, pgci::verify_window(pgci::read_job_request(fcinfo)));
+        const pgci::NamedValues arguments(fcinfo);
+        pgci::SetResult result(fcinfo);
+        if (arguments.is_null("last_day")) {
+            result.add(pgci::verify_window(pgci::read_job_request(fcinfo)));
+            return Datum{0};
+        }
+        const pgci::Jobs jobs(pgci::extension_schema(fcinfo));
+        const pgci::Job job = jobs.find(arguments.required_text("job"));
+        pgci::verify_windows(job, jobs.request_of(job), pgci::read_days(arguments),
+                             [&](const pgci::TextRow &row) { result.add(row); });
         return Datum{0};
     });
 }

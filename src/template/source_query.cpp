@@ -37,7 +37,7 @@ SourceQuery::SourceQuery(const std::string &query_template, const WindowText *wi
             raise(
                 sqlstate::invalid_parameter, "query template has no placeholder for the day",
                 "Every day would copy the same rows. Pass window_column, write $1 and $2 or {} where the day belongs, "
-                "or pass NULL as day to copy the whole result.");
+                "or pass NULL as day to copy the whole result; in a job, window_size => NULL.");
         if (formatted.placeholders > 0) check_quotes(query_template, BoundedText::query);
         text_ = std::move(formatted.text);
         tokens = scan_template(text_, what, kind);

@@ -115,6 +115,7 @@ sub job_sql
 	my $call = $verb eq 'catch_up' ? "CALL copy_incremental_catch_up('$name')"
 	  : $verb eq 'backfill' ? "CALL copy_incremental_backfill('$name', '$day', '$day')"
 	  : $verb eq 'describe' ? "SELECT * FROM copy_incremental_describe('$name')"
+	  : $verb eq 'verify' ? "SELECT matches, source_rows, target_rows, missing, extra, changed FROM copy_incremental_verify('$name', '$day')"
 	  : "SELECT * FROM copy_incremental_$verb('$name', '$day')";
 	return define_job($name, $query, first_day => "'$day'", %argument) . "; $call";
 }
@@ -127,7 +128,8 @@ sub look_sql
 	my ($verb, $query, $day, %argument) = @_;
 	my $name = 'look_' . ++$fresh_jobs;
 	my ($before, $as) = map { delete $argument{$_} // '' } qw(before as);
-	my $call = "SELECT * FROM copy_incremental_$verb('$name'" . ($verb eq 'describe' ? ')' : ", '" . ($day // '2018-07-29') . "')");
+	my $columns = $verb eq 'verify' ? 'matches, source_rows, target_rows, missing, extra, changed' : '*';
+	my $call = "SELECT $columns FROM copy_incremental_$verb('$name'" . ($verb eq 'describe' ? ')' : ", '" . ($day // '2018-07-29') . "')");
 	# A condition in the query would be executed here by verify.
 	$argument{replace_where} //= "'true'" if !defined $day && $verb =~ /verify/ && $query !~ /\bWHERE\b/i;
 	# With $1 and $2, braces are not doubled.
