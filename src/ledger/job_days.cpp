@@ -8,7 +8,8 @@ namespace pgci {
 WindowGrid Job::grid() const {
     if (window_size) return {first_day, *window_size, zone()};
     raise(sqlstate::invalid_parameter, "job \"" + shorten(name) + "\" has no windows",
-          "Pass NULL as day to copy_incremental_run(), _verify() and _repair(), which take the whole result of its query.");
+          "Pass NULL as day to copy_incremental_run(), _verify() and _repair(), which take the whole result of its "
+          "query.");
 }
 
 TimeSpan span_of_days(const Job &job, const DayRange &days) {

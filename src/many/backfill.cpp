@@ -55,8 +55,8 @@ void backfill(Oid schema, const std::string &job_name, const DayRange &days, int
         schema, procedure,
         {{.job = job,
           .windows = std::move(selected),
-          .is_again =
-              reprocess == Reprocess::all || repairs || (reprocess == Reprocess::failed && job.request.mode != Mode::append),
+          .is_again = reprocess == Reprocess::all || repairs ||
+                      (reprocess == Reprocess::failed && job.request.mode != Mode::append),
           .repairs = repairs,
           .detail = detail}},
         workers,

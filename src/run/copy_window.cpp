@@ -91,9 +91,9 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());
-    const std::int64_t run_id =
-        request.run_id != 0 ? request.run_id
-                            : ledger.begin(run.key(), request.recorded_mode(), word_of(request.method));
+    const std::int64_t run_id = request.run_id != 0
+                                    ? request.run_id
+                                    : ledger.begin(run.key(), request.recorded_mode(), word_of(request.method));
     const RunProgress progress(progress_facts(run, plan, run_id));
     LoadRun load{.prepared = run,
                  .plan = plan,

@@ -49,8 +49,7 @@ std::int64_t execute_delete(const Target &target, const std::string &where) {
 // Counts rows, in a snapshot that is newer than the DELETE.
 std::int64_t count_left(const Target &target, const std::string &where) {
     const UsedRelation read = target.used_for(ACL_SELECT);
-    return std::stoll(
-        *select_rows("SELECT pg_catalog.count(*) FROM " + target.name() + where, {}, true, &read)[0][0]);
+    return std::stoll(*select_rows("SELECT pg_catalog.count(*) FROM " + target.name() + where, {}, true, &read)[0][0]);
 }
 
 // Returns the equality operator of the type's default index operator class.

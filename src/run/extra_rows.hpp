@@ -47,7 +47,8 @@ class ExtraKeys {
 
 // Deletes the rows in the slice that satisfy `condition`, which is on a relation q with the columns of the target, as
 // ExtraKeys::remove() does. `wanted` is their expected number.
-Removal remove_in_slice(const Target &target, const std::string &slice, const std::string &condition, std::int64_t wanted);
+Removal remove_in_slice(const Target &target, const std::string &slice, const std::string &condition,
+                        std::int64_t wanted);
 
 // Raises 42501 if the user may not delete in the slice.
 void check_may_delete(const Target &target, const std::string &slice);

@@ -42,7 +42,7 @@ for my $case ([ 'a password', '22023', src_conninfo => "'host=127.0.0.1 port=$po
 	[ 'a password in a URI', '22023', src_conninfo => "'postgresql://etl_reader:$TwoServers::password\@127.0.0.1:$port/postgres'" ],
 	[ 'a window that does not divide a day', '22023', window_size => "'7 hours'" ], [ 'a window of nothing', '22023', window_size => "'0'" ],
 	[ 'a window of two units', '22023', window_size => "'1 day 6 hours'" ], [ 'a window that is too small', '22023', window_size => "'1 minute'" ],
-	[ 'a negative window', '22023', window_size => "'-1 day'" ], [ 'a NULL window', '22004', window_size => 'NULL' ],
+	[ 'a negative window', '22023', window_size => "'-1 day'" ], [ 'a NULL window', '22023', window_size => 'NULL' ],
 	[ 'a negative lag', '22023', lag => "'-1 hour'" ], [ 'no such mode', '22023', mode => "'merge'" ],
 	[ 'no such zone', '22023', time_zone => "'Mars'" ], [ 'no such server', '42704', src_conninfo => "'nowhere'" ],
 	[ 'no such source table', '42P01', query => q['SELECT * FROM nothing WHERE at >= $1 AND at < $2'] ],

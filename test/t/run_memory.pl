@@ -26,6 +26,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE plain (id int, note text);
 	CREATE TABLE keyed (id int PRIMARY KEY, note text);
 	CREATE TABLE empty (id int PRIMARY KEY, note text);
+	CREATE TABLE repaired (id int PRIMARY KEY, note text);
 	CREATE TABLE dated (at date, note text);
 	SQL
 
@@ -67,8 +68,10 @@ my @kinds = (
 	[ 'rejects of a foreign key', 2000, 100_000, 1024, from_source(q(SELECT g AS id, 'a note' AS note), target => "'known'", @reject) ],
 	[ 'a large batch of rejects', 2000, 100_000, 4096, from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 1_000_000) ],
 	[ 'rejects by batches', 600, 50_000, 128, batches_of(from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 10)) ],
-	[ 'verify of rows that differ', 10_000, 500_000, 1024, verify_sql('verify', '*', q(g AS id, '1' AS note)) ],
-	[ 'verify_rows', 10_000, 500_000, 1024, verify_sql('verify_rows', 'count(*)', q(g AS id, '1' AS note)) ],
+	# All buckets of the comparison have rows.
+	[ 'verify of rows that differ', 60_000, 500_000, 1024, verify_sql('verify', '*', q(g AS id, '1' AS note)) ],
+	[ 'verify_rows', 60_000, 500_000, 1024, verify_sql('verify_rows', 'count(*)', q(g AS id, '1' AS note)) ],
+	[ 'repair of rows that differ', 60_000, 500_000, 1024, sub { verify_sql('repair', '*', q(g AS id, random()::text AS note))->(@_) =~ s/'empty'/'repaired'/r =~ s/('2001-01-01')\)$/$1, $1)/r =~ s/verify => true, //r } ],
 	(map { my $method = $_; [ "batches, method $method", 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'")) ] } 'cursor', 'bulk'),
 	[ 'batches, mode upsert', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'keyed'", batch => 1, mode => "'upsert'")) ],
 	[ 'batches, transform', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, transform => "'SELECT * FROM batch'")) ],

@@ -39,8 +39,8 @@ my ($guarantees) = slurp_file("$FindBin::RealBin/../../doc/guarantees.md") =~ /^
 is($promise, $guarantees, 'README and doc/guarantees.md promise the same');
 
 my @blocks = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 11, 'the blocks of SQL that this test knows');
-my ($call, $job, $nightly, $look, $at_source, $set_up, $python, $many, $again, $past, $transform) = @blocks;
+is(scalar @blocks, 12, 'the blocks of SQL that this test knows');
+my ($call, $job, $nightly, $look, $at_source, $set_up, $python, $many, $again, $past, $products, $transform) = @blocks;
 
 $destination->safe_psql('postgres', 'DROP SERVER src CASCADE');
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
@@ -78,6 +78,10 @@ is(etl("$rows payments") . ' ' . etl("$rows visits") . ' ' . etl("$rows users"),
 # As the page says.
 etl($job =~ s/CALL.*//sr =~ s/\);/, or_replace => true);/r);
 is(etl($again), 24, 'a day again');
+on_both('CREATE TABLE products (id int PRIMARY KEY, name text)', $source, $destination);
+$source->safe_psql('postgres', "GRANT SELECT ON products TO etl_reader; INSERT INTO products SELECT g FROM generate_series(1, 5) AS g");
+$destination->safe_psql('postgres', 'GRANT SELECT, INSERT, UPDATE, DELETE ON products TO etl');
+like(etl($products), qr/^\|\|5\|0\|0\|5$/m, 'a copy of a table');
 etl($past);
 is(etl("$rows users"), '120|120', 'the past, whose days were loaded before without the job');
 is(etl($transform), 18, 'a transform');
