@@ -28,6 +28,10 @@ std::string hashable(Oid type, const std::string &value) {
     case TIMESTAMPOID:
     case TIMESTAMPTZOID:
         return value;
+    case FLOAT4OID:
+        return "pg_catalog.float4send(" + value + ")";
+    case FLOAT8OID:
+        return "pg_catalog.float8send(" + value + ")";
     case NUMERICOID:
         return "pg_catalog.numeric_send(" + value + ")";
     case INTERVALOID:

@@ -6,6 +6,7 @@
 #include "server/spi.hpp"
 #include "server/sql_text.hpp"
 #include "server/text_rows.hpp"
+#include "server/user_text.hpp"
 #include "target/conversion.hpp"
 #include "target/missing_privileges.hpp"
 
@@ -37,13 +38,18 @@ std::string on_target(const Target &target, const std::string &condition) {
 
 std::int64_t execute_delete(const Target &target, const std::string &where) {
     const std::string statement = "DELETE FROM " + target.name() + where;
-    return pg_call([sql = statement.c_str(), used = target.used_for(ACL_DELETE)] {
-        spi_connect();
-        spi_execute(spi_prepare(sql, used), used);
-        const auto processed = static_cast<std::int64_t>(SPI_processed);
-        spi_finish();
-        return processed;
-    });
+    try {
+        return pg_call([sql = statement.c_str(), used = target.used_for(ACL_DELETE)] {
+            spi_connect();
+            spi_execute(spi_prepare(sql, used), used);
+            const auto processed = static_cast<std::int64_t>(SPI_processed);
+            spi_finish();
+            return processed;
+        });
+    } catch (const PgError &error) {
+        hide_statement(error.data(), statement);
+        throw;
+    }
 }
 
 // Counts rows, in a snapshot that is newer than the DELETE.
@@ -77,10 +83,17 @@ ExtraKeys::ExtraKeys(const Target &target, const std::vector<std::string> &key, 
     for (std::size_t i = 0; i < key.size(); ++i) {
         const std::string ours = present + "." + quote_identifier(key[i]);
         const std::string gone = "copy_incremental_gone.c" + std::to_string(i);
-        const std::string equal = ours + " " + equality_of(*target.find_column(key[i])) + " " + gone;
+        std::string equal = ours;
+        equal.append(" ").append(equality_of(*target.find_column(key[i]))).append(" ").append(gone);
         keys_equal_.append(i == 0 ? "" : " AND ").append(equal);
         keys_not_distinct_.append(i == 0 ? "" : " AND ")
-            .append("(" + equal + " OR (" + ours + " IS NULL AND " + gone + " IS NULL))");
+            .append("(")
+            .append(equal)
+            .append(" OR (")
+            .append(ours)
+            .append(" IS NULL AND ")
+            .append(gone)
+            .append(" IS NULL))");
     }
     check_may_delete(target, slice);
     pg_call([this] {

@@ -95,7 +95,7 @@ void Repair::add_by_key(std::int64_t key_hash, const KeyGroup &keys) {
             raise(SqlState("21000"),
                   "source has more than one row of a key of " + run_.target().name() + ", so it cannot be repaired",
                   "Make the query return one row of each key, or pass other key_columns.",
-                  "The key is " + shorten(key) + ".");
+                  "The key is " + sanitize(key.c_str(), 200) + ".");
         const bool is_unclear = rows.at_target > 1;
         if (extra_ && (rows.at_source == 0 || is_unclear)) extra_->add(key);
         if (rows.at_source == 0) continue;

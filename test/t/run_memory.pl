@@ -28,6 +28,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE empty (id int PRIMARY KEY, note text);
 	CREATE TABLE repaired (id int PRIMARY KEY, note text);
 	CREATE TABLE dated (at date, note text);
+	CREATE TABLE of_days (at date, note text);
 	SQL
 
 # The largest private memory of a backend, in kB, while a call runs in it and at its end; how long it took, and its error.
@@ -82,8 +83,10 @@ my @kinds = (
 	(map { my $method = $_; [ "rows of no bytes, method $method", 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", batch => 1_000_000, method => "'$method'") ] } 'cursor', 'bulk', 'copy'),
 	[ 'rows of no bytes, rejects', 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", @reject, batch => 1_000_000) ],
 	[ 'backfill', 20, 1000, 128, sub { "CALL copy_incremental_backfill('dated', '2001-01-01', date '2001-01-01' + $_[0], reprocess => 'all')" } ],
+	(map { my $verb = $_; [ "$verb of many windows", 20, 1000, 128, sub { "SELECT count(*) FROM copy_incremental_$verb('of_days', '2001-01-01', date '2001-01-01' + $_[0])" } ] } 'verify', 'repair'),
 	[ 'catch_up', 20, 1000, 128, sub { define_job('dated', "SELECT d AS at FROM (SELECT date '{}' AS d) AS q", @dated, first_day => "current_date - $_[0]") . "; DELETE FROM pgci_coverage; DELETE FROM pgci_runs; CALL copy_incremental_catch_up('dated')" } ]);
 $destination->safe_psql('postgres', define_job('dated', "SELECT d AS at FROM (SELECT date '{}' AS d) AS q", @dated, first_day => "'2001-01-01'"));
+$destination->safe_psql('postgres', define_job('of_days', "SELECT d AS at, 'x' AS note FROM (SELECT date '{}' AS d) AS q", src_conninfo => $fast, target => "'of_days'", mode => "'replace'", replace_where => q($$at = date '{}'$$), first_day => "'2001-01-01'"));
 for my $kind (@kinds)
 {
 	my ($name, $size, $long_size, $most, $call) = @$kind;

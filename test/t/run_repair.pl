@@ -97,6 +97,8 @@ $destination->safe_psql('postgres', q[DROP TRIGGER row_noted ON users; CREATE FU
 	CREATE TRIGGER keeper BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION keep(); INSERT INTO users VALUES (0, '2024-01-01', 'extra')]);
 fails_with($destination, repair('upsert'), '22000', qr/1 row of public.users could not be deleted/, 'a trigger that keeps an extra row');
 is(runs('upsert', deletes => 'ignore'), '1|0|0|0|1001 2|0|0|0|999 3|0|0|0|1000', "which deletes => 'ignore' accepts");
+$destination->safe_psql('postgres', q[CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''kept''; END']);
+unlike(fails_with($destination, repair('upsert'), 'P0001', qr/kept/, 'a trigger that raises an error'), qr/DELETE FROM/, 'whose CONTEXT does not show the statement with all keys');
 $destination->safe_psql('postgres', 'DROP TRIGGER keeper ON users; DELETE FROM users WHERE id = 0');
 
 # --- references between rows of the table: a parent that is gone, and its child that has another one

@@ -1,4 +1,4 @@
-"""The proof part: what verify costs beside the load, and what rows that are put aside cost."""
+"""The proof part: what verify costs beside the load, repair beside a replace, and what rows that are put aside cost."""
 
 import random
 import time
@@ -39,8 +39,9 @@ KINDS = (
 @dataclass(frozen=True)
 class Proof:
     """Spreads of seconds, and of their ratios to the load of the same round. `verified` is by shape and action,
-    `rejected` by kind of bad rows."""
+    `repaired` by action with the dead tuples of the last round, `rejected` by kind of bad rows."""
     verified: dict
+    repaired: dict
     rejected: dict
 
 
@@ -63,11 +64,11 @@ class Timer:
         if check and not query(self.servers.destination, check)[0]:
             raise RunFailed(f"{name}: {check} is not true")
 
-    def ratios(self):
+    def ratios(self, first="load"):
         """(seconds, ratio to the load of the same round) by name, as spreads; the load comes first."""
-        base = self.seconds["load"]
+        base = self.seconds[first]
         return {name: (spread(taken), spread([own / other for own, other in zip(taken, base)]))
-                for name, taken in sorted(self.seconds.items(), key=lambda item: (item[0] != "load", item[0]))}
+                for name, taken in sorted(self.seconds.items(), key=lambda item: (item[0] != first, item[0]))}
 
 
 def measure_verify(servers, options, shape, shuffle):
@@ -97,6 +98,31 @@ def measure_verify(servers, options, shape, shuffle):
         for turn in turns:
             turn()
     return timer.ratios()
+
+
+def measure_repair(servers, options, shuffle):
+    """A window of which 0.1 % of the rows differ: a replace and a repair of it, by turns, and a repair of equal rows."""
+    table = "repaired"
+    servers.create_table(table, SHAPES["narrow_pk"], SHAPES["narrow_pk"].fill(table, options.rows["narrow_pk"]))
+    execute(servers.destination, f"SELECT copy_incremental_forget('{table}', NULL, NULL)")
+    run_pipeline([servers.psql(servers.loader(), "-c", f"SELECT copy_incremental_create_job('{table}', '{foreign_server(0)}', "
+                               f"'SELECT * FROM {table}', window_column => 'created_at', first_day => '2018-07-01', "
+                               "mode => 'replace', window_size => '1 month', time_zone => 'UTC')")])
+    replace = f"SELECT copy_incremental_run('{table}', '2018-07-01')"
+    repair = f"SELECT 1 / (compared = {options.rows['narrow_pk']})::int FROM copy_incremental_repair('{table}', '2018-07-01', '2018-07-01')"
+    run_pipeline([servers.psql(servers.loader(), "-c", replace)])
+    different = f"UPDATE {table} SET amount = amount + 1 WHERE id % 1000 = 7"
+    full = f"SELECT count(*) = {options.rows['narrow_pk']} FROM {table}"
+    turns = [("replace", replace, different), ("repair, 0.1 % differ", repair, different), ("repair, equal", repair, "SELECT 1")]
+    timer = Timer(servers)
+    dead = {}
+    for _ in range(options.rounds):
+        shuffle(turns)
+        for name, statement, before in turns:
+            execute(servers.destination, before, f"VACUUM (FULL, FREEZE, ANALYZE) {table}", f"VACUUM {table}", "CHECKPOINT")
+            timer.run(name, statement, full)
+            dead[name] = query(servers.destination, f"SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = '{table}'")[0]
+    return {name: measured + (dead[name],) for name, measured in timer.ratios("replace").items()}
 
 
 def create_orders(servers):
@@ -141,9 +167,11 @@ def measure(servers, options):
     for shape in VERIFIED_SHAPES:
         verified[shape] = measure_verify(servers, options, shape, shuffle)
         print(f"proof   {shape}: verified", flush=True)
+    repaired = measure_repair(servers, options, shuffle)
+    print("proof   repaired", flush=True)
     create_orders(servers)
     rejected = {}
     for kind in KINDS:
         rejected[kind] = measure_rejects(servers, options, kind, shuffle)
         print(f"proof   bad rows, {kind.title}: put aside", flush=True)
-    return Proof(verified, rejected)
+    return Proof(verified, repaired, rejected)

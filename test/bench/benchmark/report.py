@@ -125,12 +125,17 @@ def memory_text(where, used):
 def proof_text(options, proved):
     verified = [[f"{shape}, {options.rows[shape]:,} rows", action, f"{seconds.median:.2f}", factor(ratio)]
                 for shape, actions in proved.verified.items() for action, (seconds, ratio) in actions.items()]
+    repaired = [[action, f"{seconds.median:.2f}", factor(ratio), f"{dead:,}"]
+                for action, (seconds, ratio, dead) in proved.repaired.items()]
     rejected = [[kind.title] + [f"{actions['load'][0].median:.2f}"]
                 + [factor(actions[name][1]) for name in actions if name != "load"]
                 for kind, actions in proved.rejected.items()]
     names = [name for name in next(iter(proved.rejected.values())) if name != "load"]
-    return ("## Verify and rejects\n\nMethod cursor. Seconds, and their ratio to the load of the same "
+    return ("## Verify, repair and rejects\n\nMethod cursor. Seconds, and their ratio to the load of the same "
             "round.\n\n" + table(["", "", "seconds", "ratio"], verified) + "\n\n"
+            f"A window of {options.rows['narrow_pk']:,} rows with a primary key, of which 0.1 % differ: seconds, their ratio to a "
+            "replace of the same, and the dead tuples that are left.\n\n"
+            + table(["", "seconds", "ratio", "dead tuples"], repaired) + "\n\n"
             "A day of 100,000 rows into a target that refuses some of them, by the cause: seconds of a load without bad "
             "rows, and ratios to it.\n\n" + table(["", "load"] + names, rejected))
 
