@@ -15,6 +15,7 @@ template <class Number> std::string array_of(const std::vector<Number> &numbers)
     return list + "}'::pg_catalog.int8[]";
 }
 
+constexpr const char *end_of_hashes = ") AS hashes";
 constexpr const char *select_sums = "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h), 0)";
 // The hash of the key decides the bucket of a row.
 constexpr int bucket_mask = 16383;
@@ -43,7 +44,7 @@ Comparison::Comparison(SourceSession &source, const SourceQuery &query, std::vec
 
 std::string Comparison::query(Side side, const std::string &head, const std::string &tail, bool with_key) const {
     return head + " FROM (" + hashes_.select(side, with_key) +
-           (side == Side::source ? query_.text() : target_rows_.sql) + "\n) AS q) AS hashes" + tail;
+           (side == Side::source ? query_.text() : target_rows_.sql) + "\n) AS q" + tail;
 }
 
 RemoteConnection::Statement Comparison::source_statement(const std::string &head, const std::string &tail,
@@ -57,7 +58,7 @@ RemoteConnection::Statement Comparison::source_statement(const std::string &head
 
 Question Comparison::ask_for_sums() const {
     return {.kind = "the question about the window's checksum",
-            .statement = source_statement(select_sums, "", false),
+            .statement = source_statement(select_sums, end_of_hashes, false),
             .columns = 2};
 }
 
@@ -77,18 +78,21 @@ std::vector<TextRow> Comparison::select_target(const std::string &head, const st
 
 Checksum Comparison::source_checksum() { return to_checksum(ask(source_.connection(), ask_for_sums()), 0, 0); }
 
-Checksum Comparison::target_checksum() { return to_checksum(select_target(select_sums, "", false, true)[0]); }
+Checksum Comparison::target_checksum() {
+    return to_checksum(select_target(select_sums, end_of_hashes, false, true)[0]);
+}
 
 Comparison::Sides<Checksum> Comparison::checksums() {
     const Question question = ask_for_sums();
     send_question(source_.connection(), question);
-    const Checksum target = to_checksum(select_target(select_sums, "", false, false)[0]);
+    const Checksum target = to_checksum(select_target(select_sums, end_of_hashes, false, false)[0]);
     return {to_checksum(receive_answer(source_.connection(), question), 0, 0), target};
 }
 
 Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
     const std::string head = "SELECT " + bucket_of("k") + " AS b, pg_catalog.count(*), pg_catalog.sum(h)";
-    const std::string tail = " GROUP BY b";
+    // With OFFSET 0, the planner does not know how many keys there are. It expects few groups, and uses parallel workers.
+    const std::string tail = std::string(" OFFSET 0") + end_of_hashes + " GROUP BY b";
     const Question question{.kind = "the question about the buckets' checksums",
                             .statement = source_statement(head, tail, true),
                             .columns = 3,
@@ -107,7 +111,7 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
 
 void Comparison::merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const RowSink &sink) {
     const std::string head = "SELECT k, h, " + hashes_.key_as_json();
-    const std::string tail = " WHERE " + bucket_condition("k", buckets) + " ORDER BY k, h";
+    const std::string tail = end_of_hashes + (" WHERE " + bucket_condition("k", buckets)) + " ORDER BY k, h";
     SourceRows source(source_.connection(), source_statement(head, tail, true), source_rows);
     const int settings = begin_settings();
     TargetRows target(query(Side::target, head, tail, true), target_.used_for(ACL_SELECT));
