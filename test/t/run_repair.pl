@@ -56,6 +56,18 @@ for my $mode ('append', 'replace', 'upsert')
 	is($destination->safe_psql('postgres', "SELECT matches FROM copy_incremental_verify('$mode', '2024-01-01')"), 't', "$mode: verify agrees");
 }
 
+# --- the day in the query: without replace_where, the query itself finds the rows of the target
+for my $case ([ 'parameters', 'SELECT * FROM users WHERE at >= $1 AND at < $2', lookback => 1 ], [ 'a placeholder', "SELECT * FROM users WHERE at::date = date '{}'" ])
+{
+	my ($name, $query, @more) = @$case;
+	$destination->safe_psql('postgres', define_job('day', $query, mode => "'upsert'", first_day => "'2024-01-01'", @more));
+	$destination->safe_psql('postgres', "UPDATE users SET note = 'x' WHERE id IN (4, 5); DELETE FROM users WHERE id = 7; INSERT INTO users VALUES (0, '2024-01-02 12:00', 'extra')");
+	is(runs('day', last => '2024-01-02'), '1|0|0|0|1000 2|1|1|1|1000', "$name: the windows are repaired, without lookback");
+	is($destination->safe_psql('postgres', 'SELECT count(*) FROM users'), 3000, "$name: rows of other windows stay");
+	runs('day');
+	are_equal('users', "$name: equal");
+}
+
 # --- only what differs is fetched and written
 $destination->safe_psql('postgres', "UPDATE users SET note = 'changed' WHERE id % 300 = 0");
 my $places = "SELECT string_agg(ctid::text, ' ' ORDER BY id) FROM users WHERE id % 300 <> 0";
