@@ -7,7 +7,7 @@ import time
 
 import psycopg2
 
-from . import memory, proof, small_day, speed
+from . import memory, modes, proof, small_day, speed
 from .chart import chart
 from .options import parse_arguments
 from .processes import Postmaster, private_bytes
@@ -57,13 +57,14 @@ def main():
         measured = speed.measure(servers, runner, options) if "speed" in options.parts else None
         small = small_day.measure(servers, options) if "small" in options.parts else None
         used = memory.measure(servers, runner, options) if "memory" in options.parts else None
+        by_mode = modes.measure(servers, options) if "modes" in options.parts else None
         proved = proof.measure(servers, options) if "proof" in options.parts else None
     except RunFailed as error:
         sys.exit(f"bench: {error}")
     finally:
         servers.close()
 
-    text = markdown(options, where, measured, small, used, proved)
+    text = markdown(options, where, measured, small, used, by_mode, proved)
     os.makedirs(options.output, exist_ok=True)
     write(f"{options.output}/benchmark.md", text)
     if measured:

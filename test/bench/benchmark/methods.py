@@ -75,7 +75,6 @@ def destination_limit(servers, copy):
 METHODS = {
     "cursor": Method("copy_incremental, cursor", "ours", ours("cursor")),
     "copy": Method("copy_incremental, copy", "ours", ours("copy")),
-    "bulk": Method("copy_incremental, bulk", "ours", ours("bulk")),
     "binary_pipe": Method("psql pipe, binary COPY", "peer", psql_pipe("binary")),
     "text_pipe": Method("psql pipe, text COPY", "peer", psql_pipe("text")),
     "postgres_fdw": Method("postgres_fdw, INSERT..SELECT", "peer", postgres_fdw),

@@ -6,7 +6,7 @@ import random
 from .methods import METHODS, OURS
 from .shapes import SHAPES
 
-PARTS = ("speed", "small", "memory", "proof")
+PARTS = ("speed", "small", "modes", "memory", "proof")
 
 DESCRIPTION = """\
 Measures pg_copy_incremental against a Python job, psql pipes, postgres_fdw and dblink, between two throwaway servers
@@ -80,7 +80,8 @@ def parse_arguments(argv=None):
     parser = argparse.ArgumentParser(prog="bench", description=DESCRIPTION,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", type=comma_list(PARTS), default=["speed", "small"],
-                        help="speed: the table; small: a day of 1,000 rows; memory: private memory by number and size "
+                        help="speed: the table; small: a day of 1,000 rows; modes: each mode against SQL by hand, and "
+                             "a backfill of small windows; memory: private memory by number and size "
                              "of rows, about 3 minutes; proof: verify and rejects beside the load, about 5 minutes "
                              "(default: speed,small)")
     parser.add_argument("--shapes", type=cases, dest="cases", default=cases("narrow,wide,narrow_pk,events,narrow@20"),

@@ -58,11 +58,15 @@ class Timer:
 
     def run(self, name, statement, check=None):
         """Raises RunFailed when `check`, a query, does not give a true value afterwards."""
-        start = time.perf_counter()
-        run_pipeline([self.servers.psql(self.servers.loader(), "-c", statement)])
-        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        self.time(name, [self.servers.psql(self.servers.loader(), "-c", statement)])
         if check and not query(self.servers.destination, check)[0]:
             raise RunFailed(f"{name}: {check} is not true")
+
+    def time(self, name, commands):
+        """Times a pipeline of programs."""
+        start = time.perf_counter()
+        run_pipeline(commands)
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
 
     def ratios(self, first="load"):
         """(seconds, ratio to the load of the same round) by name, as spreads; the load comes first."""

@@ -140,13 +140,26 @@ def proof_text(options, proved):
             "rows, and ratios to it.\n\n" + table(["", "load"] + names, rejected))
 
 
-def markdown(options, where, measured, small, used, proved):
+def modes_text(options, modes):
+    rows = [[title, f"{ours.median:.2f}", f"{hand.median:.2f}", factor(ratio)] for title, (ours, hand, ratio) in modes.modes.items()]
+    windows = [[f"{workers}", milliseconds(taken)] for workers, taken in modes.windows.items()]
+    return (f"## Modes\n\n{options.rows['narrow_pk'] // 5:,} narrow rows with a primary key. By hand: in one transaction, a "
+            "binary COPY pipe into a temporary table, then one statement that writes to the target. The ratio is by hand / "
+            "ours; above 1 is faster.\n\n"
+            + table(["", "seconds", "by hand", "ratio"], rows) + "\n\n"
+            "## Small windows\n\nA backfill of 366 days of 100 rows, milliseconds a window.\n\n"
+            + table(["workers", "milliseconds"], windows))
+
+
+def markdown(options, where, measured, small, used, modes, proved):
     """The whole page; a part that was not measured is None."""
     sections = ["# Benchmark", conditions_text(options, where)]
     if measured:
         sections += speed_text(measured)
     if small:
         sections.append(small_text(options, small))
+    if modes:
+        sections.append(modes_text(options, modes))
     if used:
         sections.append(memory_text(where, used))
     if proved:
