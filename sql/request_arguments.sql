@@ -28,8 +28,8 @@ SELECT pg_temp.try($$'x', 'SELECT 1', NULL, $$ || argument) FROM unnest(ARRAY[
   $$mode => 'merge'$$, $$mode => 'APPEND'$$, $$mode => ''$$,
   $$mode => 'skip'$$, $$mode => 'upsert'$$, $$mode => 'replace'$$,
   $$on_rerun => 'ignore'$$, $$on_rerun => 'skip'$$, $$on_rerun => 'run'$$,
-  $$method => 'insert'$$, $$method => 'copy'$$, $$method => 'bulk', mode => 'skip'$$,
-  $$method => 'bulk', transform => 'SELECT * FROM batch'$$,
+  $$method => 'insert'$$, $$method => 'copy'$$, $$method => 'copy', mode => 'skip'$$,
+  $$method => 'copy', transform => 'SELECT * FROM batch'$$,
   $$replace_where => 'true'$$, $$key_columns => '{id}'$$, $$transform => 'SELECT * FROM batch'$$]) AS argument;
 
 -- The time zone.

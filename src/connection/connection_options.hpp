@@ -12,6 +12,7 @@ namespace pgci {
 struct ConnectionOption {
     std::string keyword;
     std::string value;
+    bool operator==(const ConnectionOption &) const = default;
 };
 
 struct ConnectionOptions {
@@ -26,6 +27,8 @@ struct ConnectionOptions {
     bool set_by_superuser = false;
     // The URI has a second "@" and may be cut at the wrong place.
     bool cut_in_doubt = false;
+
+    bool operator==(const ConnectionOptions &) const = default;
 
     // Returns the value of a keyword, or null.
     const std::string *find(std::string_view keyword) const {

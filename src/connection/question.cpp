@@ -71,7 +71,7 @@ Answer receive_answer(RemoteConnection &connection, const Question &question) {
     Collector collector(connection, question);
     Result end;
     while ((end = connection.await_row(question.statement)) == nullptr)
-        collector.add(connection.row_at_hand(), answer.cells_);
+        collector.add(connection.row_at_hand().result, answer.cells_);
     collector.end(end.get());
     connection.check_protocol_settings();
     return answer;
@@ -82,10 +82,10 @@ Answer ask(RemoteConnection &connection, const Question &question) {
     return receive_answer(connection, question);
 }
 
-Answer ask_in_script(RemoteConnection &connection, const std::string &tag, const Question &question) {
+Answer ask_in_script(RemoteConnection &connection, const std::vector<std::string> &tags, const Question &question) {
     const RemoteConnection::Expectation expectation(connection, question.kind, question.most_bytes);
     connection.send_script(question.statement);
-    connection.receive_script_command(question.statement, tag);
+    for (const std::string &tag : tags) connection.receive_script_command(question.statement, tag);
     return receive_answer(connection, question);
 }
 

@@ -6,6 +6,9 @@
 #include "connection/credential_rules.hpp"
 #include "connection/interruptible_wait.hpp"
 
+// Absent from libpq before version 17, so the reference is weak.
+extern "C" int PQsetChunkedRowsMode(PGconn *connection, int rows) __attribute__((weak));
+
 namespace pgci {
 
 namespace {
@@ -13,6 +16,13 @@ namespace {
 constexpr std::size_t longest_complaint = 1024;
 constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns with names of up to 63 bytes
 constexpr std::int64_t most_command_bytes = 8 << 20;     // an error may quote a value of the query
+
+// Whether more results of the same statement follow.
+bool is_part(const PGresult *result) {
+    constexpr auto chunk = static_cast<ExecStatusType>(12); // PGRES_TUPLES_CHUNK
+    const ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_SINGLE_TUPLE || status == chunk;
+}
 
 } // namespace
 
@@ -27,24 +37,42 @@ void RemoteConnection::wait(int socket_events) {
     wait_interruptibly(PQsocket(link_->connection), socket_events, longest_wait);
 }
 
-void RemoteConnection::send_checked(int sent) {
+void RemoteConnection::send_checked(int sent, bool has_sync) {
     PGconn *const connection = link_->connection;
+    if (sent != 0 && !has_sync) return;
     if (sent != 0 && is_in_pipeline()) sent = PQpipelineSync(connection);
     // The next wait sends what the socket does not accept now.
     if (sent == 0 || PQflush(connection) < 0) raise(connection_lost_report(connection, source_, retry_hint()));
 }
 
-void RemoteConnection::send(const Statement &statement) {
+void RemoteConnection::send(const Statement &statement, bool has_sync) {
     std::vector<const char *> values;
     for (const std::string &parameter : statement.parameters) values.push_back(parameter.c_str());
     send_checked(PQsendQueryParams(link_->connection, statement.sql.c_str(), static_cast<int>(values.size()), nullptr,
-                                   values.data(), nullptr, nullptr, statement.binary_result ? 1 : 0));
+                                   values.data(), nullptr, nullptr, statement.binary_result ? 1 : 0),
+                 has_sync);
+}
+
+// PQsendQueryParams() has left it as the unnamed prepared statement.
+void RemoteConnection::send_again(const Statement &statement, bool has_sync) {
+    send_checked(
+        PQsendQueryPrepared(link_->connection, "", 0, nullptr, nullptr, nullptr, statement.binary_result ? 1 : 0),
+        has_sync);
 }
 
 bool RemoteConnection::enter_pipeline() { return PQenterPipelineMode(link_->connection) != 0; }
 
 void RemoteConnection::leave_pipeline() {
     if (PQexitPipelineMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+}
+
+// Reads what has arrived, because the source sends a message when it closes an idle connection.
+bool RemoteConnection::is_idle() {
+    PGconn *const connection = link_->connection;
+    if (PQconsumeInput(connection) == 0) return false;
+    messages_.take(connection);
+    return PQstatus(connection) == CONNECTION_OK && PQtransactionStatus(connection) == PQTRANS_IDLE &&
+           PQisBusy(connection) == 0 && !is_in_pipeline();
 }
 
 Result RemoteConnection::describe(const Statement &statement) {
@@ -82,12 +110,12 @@ Result RemoteConnection::receive_command(const Statement &statement) {
 }
 
 // Receives the end of a statement: no further result, and in a pipeline the answer to its Sync.
-void RemoteConnection::receive_end(const Statement &statement) {
+void RemoteConnection::receive_end(const Statement &statement, bool has_sync) {
     if (const Result second{next_result()}; second != nullptr) {
         if (PQresultStatus(second.get()) == PGRES_FATAL_ERROR) raise_result_error(second.get(), statement);
         raise_protocol_violation("more than one result");
     }
-    if (!is_in_pipeline()) return;
+    if (!is_in_pipeline() || !has_sync) return;
     const Result sync(next_result());
     if (sync == nullptr) raise_protocol_violation("no end of a statement");
     const ExecStatusType status = PQresultStatus(sync.get());
@@ -133,31 +161,45 @@ PGresult *RemoteConnection::next_result() {
     return PQgetResult(connection);
 }
 
-void RemoteConnection::begin_rows() {
-    if (PQsetSingleRowMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+bool RemoteConnection::can_receive_chunks() { return PQsetChunkedRowsMode != nullptr; }
+
+void RemoteConnection::begin_rows(Rows rows, int chunk) {
+    int is_set = 1;
+    if (rows == Rows::in_chunks) is_set = PQsetChunkedRowsMode(link_->connection, chunk);
+    if (rows == Rows::one_by_one) is_set = PQsetSingleRowMode(link_->connection);
+    if (is_set == 0) raise_protocol_violation("a result that was not asked for");
 }
 
-const PGresult *RemoteConnection::row_at_hand() noexcept {
-    row_.reset();
-    if (arrived_ == nullptr) {
-        if (PQisBusy(link_->connection) != 0) return nullptr;
-        arrived_.reset(PQgetResult(link_->connection));
+RemoteConnection::Row RemoteConnection::row_at_hand() noexcept {
+    while (true) {
+        if (rows_ == nullptr) {
+            if (PQisBusy(link_->connection) != 0) return {};
+            rows_.reset(PQgetResult(link_->connection));
+            next_row_ = 0;
+        }
+        if (next_row_ < PQntuples(rows_.get())) return {rows_.get(), next_row_++};
+        if (!is_part(rows_.get())) return {};
+        rows_.reset();
     }
-    if (PQresultStatus(arrived_.get()) != PGRES_SINGLE_TUPLE) return nullptr;
-    row_ = std::move(arrived_);
-    return row_.get();
 }
 
-Result RemoteConnection::await_row(const Statement &statement) {
-    row_.reset();
-    if (arrived_ == nullptr) arrived_.reset(next_result());
-    if (arrived_ == nullptr) raise_protocol_violation("no result");
-    const ExecStatusType status = PQresultStatus(arrived_.get());
-    if (status == PGRES_SINGLE_TUPLE) return nullptr;
-    Result end = std::move(arrived_);
+void RemoteConnection::release_rows() noexcept {
+    if (is_part(rows_.get()) && next_row_ == PQntuples(rows_.get())) rows_.reset();
+}
+
+Result RemoteConnection::await_row(const Statement &statement, bool has_sync) {
+    release_rows();
+    if (rows_ == nullptr) {
+        rows_.reset(next_result());
+        next_row_ = 0;
+    }
+    if (rows_ == nullptr) raise_protocol_violation("no result");
+    const ExecStatusType status = PQresultStatus(rows_.get());
+    if (is_part(rows_.get()) || (status == PGRES_TUPLES_OK && next_row_ < PQntuples(rows_.get()))) return nullptr;
+    Result end = std::move(rows_);
     if (status == PGRES_FATAL_ERROR) raise_result_error(end.get(), statement);
     if (status != PGRES_TUPLES_OK) raise_protocol_violation(PQresStatus(status));
-    receive_end(statement);
+    receive_end(statement, has_sync);
     return end;
 }
 

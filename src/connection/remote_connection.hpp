@@ -31,8 +31,12 @@ class RemoteConnection {
         bool binary_result = false;
     };
 
-    // Sends a statement by the extended protocol (one statement, bound parameters) without waiting for its result.
-    void send(const Statement &statement);
+    // Sends a statement by the extended protocol (one statement, bound parameters) without waiting for its result. In a
+    // pipeline, `has_sync` says whether a Sync follows it; several statements can share one. The source sends the results
+    // of all statements before a Sync at the latest when it arrives.
+    void send(const Statement &statement, bool has_sync = true);
+    // Sends the last sent statement, which had no parameters, again. In a pipeline only.
+    void send_again(const Statement &statement, bool has_sync);
     // Parses a statement and returns a description of its parameters and result columns.
     Result describe(const Statement &statement);
     // Sends several statements by the simple protocol. Not for use in a pipeline.
@@ -70,21 +74,37 @@ class RemoteConnection {
     // Disables pipeline mode. All results must have been received.
     void leave_pipeline();
     bool is_in_pipeline() const { return PQpipelineStatus(link_->connection) != PQ_PIPELINE_OFF; }
+    // Whether the connection is not known to be lost.
+    bool is_open() const { return PQstatus(link_->connection) == CONNECTION_OK; }
+    // Whether another run can use the connection: it is open as far as known, and nothing is in progress.
+    bool is_idle();
     // The number of times that a result had to be waited for.
     std::int64_t waits() const { return waits_; }
 
-    // Begins to receive the rows of a statement one by one, so that libpq keeps only one at a time. All results of
-    // earlier statements must have been received.
-    void begin_rows();
-    // Returns the next row if it has arrived, else null. PostgreSQL code: it neither waits nor throws. The row is valid
-    // until the next call.
-    const PGresult *row_at_hand() noexcept;
+    // How libpq keeps the rows of a result: all of them until the last has arrived, or as many as have arrived, up to a
+    // number. Results of several rows are faster; see can_receive_chunks().
+    enum class Rows : std::uint8_t { whole_result, one_by_one, in_chunks };
+    // Whether libpq can return a result in chunks, as it can since version 17.
+    static bool can_receive_chunks();
+    // Begins to receive the rows of a statement. All results of earlier statements must have been received.
+    // `chunk` is the most rows of a chunk.
+    void begin_rows(Rows rows = Rows::one_by_one, int chunk = 1);
+
+    // A row of a result.
+    struct Row {
+        const PGresult *result = nullptr; // null for no row
+        int number = 0;
+    };
+    // Returns the next row if it has arrived. PostgreSQL code: it neither waits nor throws. The row is valid until the
+    // next call.
+    Row row_at_hand() noexcept;
     // Waits for a row or for the end of the rows. Returns null for a row, which row_at_hand() then returns, and the
-    // final result at the end.
-    Result await_row(const Statement &statement);
-    void release_row() noexcept { row_.reset(); }
-    // The row that await_row() has waited for.
-    const PGresult *peek_row() const { return arrived_.get(); }
+    // final result at the end. `has_sync` as for send().
+    Result await_row(const Statement &statement, bool has_sync = true);
+    // Frees the result of which all rows were returned.
+    void release_rows() noexcept;
+    // The result that has the row for which await_row() has waited.
+    const PGresult *result_at_hand() const { return rows_.get(); }
 
     // Sends a COPY ... TO STDOUT, which must not be in a pipeline, and waits for the start of its data. Returns the
     // result that describes it.
@@ -119,11 +139,11 @@ class RemoteConnection {
 
   private:
     std::string retry_hint() const { return std::string(written_) + "; run again."; }
-    void send_checked(int sent);
+    void send_checked(int sent, bool has_sync = true);
     bool is_busy();
     void check_memory();
     PGresult *next_result();
-    void receive_end(const Statement &statement);
+    void receive_end(const Statement &statement, bool has_sync = true);
     void wait(int socket_events);
     [[noreturn]] void raise_result_error(const PGresult *result, const Statement &statement);
 
@@ -131,8 +151,8 @@ class RemoteConnection {
     const char *written_ = "Nothing was written";
     SourceMessages messages_{}; // libpq adds to them during the lifetime of the link
     RemoteLink link_;
-    Result row_{};     // returned by row_at_hand()
-    Result arrived_{}; // not yet returned
+    Result rows_{};    // the result that has arrived
+    int next_row_ = 0; // of this result
     std::int64_t waits_ = 0;
     const char *asked_ = nullptr; // the current question, for errors; null: none
     AnswerMemory memory_{};       // memory of its answer

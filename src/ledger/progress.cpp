@@ -60,7 +60,7 @@ void RunProgress::show(const RunStatistics &statistics) const {
                                 facts_.window_end.value_or(0),
                                 started_at_,
                                 statistics.batches,
-                                facts_.estimated_rows,
+                                estimated_rows_,
                                 statistics.rows_written,
                                 MyBgworkerEntry != nullptr ? MyBgworkerEntry->bgw_notify_pid : 0,
                                 mark};

@@ -11,7 +11,6 @@ struct ProgressFacts {
     std::int64_t run_id = 0;
     std::optional<TimestampTz> window_start{}; // nothing for a whole result
     std::optional<TimestampTz> window_end{};
-    std::int64_t estimated_rows = 0; // by the planner of the source
 };
 
 // PostgreSQL keeps twenty numbers for the command of each process, and shows them to users who may see its activity. COPY
@@ -24,11 +23,16 @@ class RunProgress {
     RunProgress(const RunProgress &) = delete;
     RunProgress &operator=(const RunProgress &) = delete;
 
+    // Whether a user can see the progress.
+    static bool is_shown() { return pgstat_track_activities; }
+    // The number of rows that the planner of the source expects.
+    void expect(std::int64_t rows) noexcept { estimated_rows_ = rows; }
     // Call it after every batch.
     void show(const RunStatistics &statistics) const;
 
   private:
     ProgressFacts facts_;
+    std::int64_t estimated_rows_ = 0;
     TimestampTz started_at_;
 };
 

@@ -15,7 +15,6 @@
 #include "target/load_plan.hpp"
 #include "target/missing_privileges.hpp"
 #include "target/partition_gaps.hpp"
-#include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
@@ -150,8 +149,7 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
             statement = explain_copy(explanation, run, plan);
             return;
         }
-        if (run.request().method == Method::bulk) check_bulk(run.target(), plan);
-        explanation.add("insert", run.request().method == Method::bulk ? plan.insert : plan.statements.insert);
+        explanation.add("insert", plan.statements.insert);
         const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
         statement = {declare.sql, declare};
     });

@@ -146,10 +146,22 @@ std::string describe_task(Oid schema, const WindowTask &task) {
     return text;
 }
 
+// The memory of connections that outlive a transaction. A worker that is terminated cancels their queries.
+MemoryContext connection_memory() {
+    return pg_call([] {
+        const MemoryContext memory =
+            AllocSetContextCreate(TopMemoryContext, "copy_incremental connections", ALLOCSET_SMALL_SIZES);
+        before_shmem_exit([](int, Datum context) { MemoryContextDelete(reinterpret_cast<MemoryContext>(context)); },
+                          PointerGetDatum(memory));
+        return memory;
+    });
+}
+
 void load_windows(const WorkerView &view, const WorkerTransactions &transactions, WorkerSlot &slot) {
     const Oid schema = view.header->schema;
     send_to_leader({.kind = MessageKind::ready});
     transactions.commit();
+    ConnectionKeeper keeper(connection_memory());
     while (const std::optional<std::uint32_t> place = view.windows.take()) {
         const TemporaryMemory memory;
         const WindowTask &task = view.windows.tasks[*place];
@@ -158,7 +170,7 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
         message.kind = MessageKind::ended;
-        message.result = run_window(schema, task, transactions, Runner::worker);
+        message.result = run_window(schema, task, transactions, Runner::worker, keeper);
         if (message.result.stops_job) view.windows.stop(task.job);
         send_to_leader(message);
         // If the window failed, its transaction is still open, and its rollback may have released the lock of the slot.

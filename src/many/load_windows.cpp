@@ -36,6 +36,7 @@ class Loader {
 
     Oid schema_;
     const ProcedureScope &procedure_;
+    ConnectionKeeper keeper_;
     std::vector<JobWindows> jobs_;
     std::vector<WindowTask> tasks_{};
     WindowReport report_;
@@ -49,7 +50,7 @@ bool looks_back(const JobWindows &job, std::size_t place) {
 }
 
 Loader::Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, const char *hint)
-    : schema_(schema), procedure_(procedure), jobs_(std::move(jobs)), report_(hint) {
+    : schema_(schema), procedure_(procedure), keeper_(procedure.memory()), jobs_(std::move(jobs)), report_(hint) {
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
         const JobWindows &job = jobs_[i];
         report_.add_job(job.job.name, job.windows.size(), job.detail);
@@ -94,7 +95,7 @@ void Loader::record(const WindowTask &task, const WindowResult &result) {
 void Loader::run_here(const WindowTask &task) {
     if (report_.has_stopped(task.job)) return;
     procedure_.commit();
-    const WindowResult result = run_window(schema_, task, procedure_, Runner::session);
+    const WindowResult result = run_window(schema_, task, procedure_, Runner::session, keeper_);
     procedure_.rest();
     record(task, result);
 }

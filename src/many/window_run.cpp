@@ -12,7 +12,7 @@ namespace pgci {
 
 namespace {
 
-void load(Oid schema, const WindowTask &task, WindowResult &result) {
+void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result) {
     result.stops_job = true; // for errors before the window is loaded
     const Jobs jobs(schema);
     const Job job = jobs.find(task.job_id);
@@ -30,14 +30,15 @@ void load(Oid schema, const WindowTask &task, WindowResult &result) {
     } else if (!task.is_again && uncovered(task.span, Coverage(schema).find(job.id)).empty()) {
         result.end = WindowEnd::was_loaded;
     } else {
-        result.rows_written = copy_window(request);
+        result.rows_written = copy_window(request, &keeper);
     }
 }
 
 // Loads the window. An exception is the result of the window: it is returned after the work was rolled back.
-std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, WindowResult &result) {
+std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, ConnectionKeeper &keeper,
+                                      WindowResult &result) {
     try {
-        return in_subtransaction([&] { load(schema, task, result); });
+        return in_subtransaction([&] { load(schema, task, keeper, result); });
     } catch (const PgError &error) {
         if (runner == Runner::session) throw;
         return describe_error(error.data());
@@ -56,14 +57,15 @@ SourceIdentity find_source(const Jobs &jobs, const Job &job) {
 
 } // namespace
 
-WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner) {
+WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
+                        ConnectionKeeper &keeper) {
     // Free all memory of the window at its end, because a call may load thousands of windows.
     const MemoryContext memory = pg_call(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental window", ALLOCSET_DEFAULT_SIZES); });
     const MemoryContext caller = MemoryContextSwitchTo(memory);
     WindowResult result;
     result.started_at = GetCurrentTimestamp();
-    result.failure = try_to_load(schema, task, runner, result);
+    result.failure = try_to_load(schema, task, runner, keeper, result);
     // The commit checks deferred constraints.
     if (!result.failure) result.failure = transactions.try_commit();
     if (result.failure) {

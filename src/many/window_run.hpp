@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "server/run_failure.hpp"
+#include "connection/connection_keeper.hpp"
 #include "ledger/jobs.hpp"
 #include "run/run_scope.hpp"
 
@@ -42,7 +43,9 @@ enum class Runner : bool { session, worker };
 // Reads the definition of the job, copies the window and commits. If there is an error, nothing of the window is written.
 // Does not wait for a session that is loading the same window. In mode append, a window that is known not to be settled
 // fails, unless the job has settle => 'off' or 'wait', because it could never be loaded again.
-WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner);
+// `keeper` as for copy_window().
+WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
+                        ConnectionKeeper &keeper);
 
 // Records a failed run whose own entry, if it had one, was rolled back. The run may have failed before its source and target
 // were known. `span` is empty if no window was known.

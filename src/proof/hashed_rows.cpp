@@ -25,13 +25,13 @@ SourceRows::SourceRows(RemoteConnection &connection, RemoteConnection::Statement
 std::optional<HashedRow> SourceRows::next() {
     if (!has_begun_) connection_.begin_rows();
     has_begun_ = true;
-    const PGresult *row = connection_.row_at_hand();
+    const PGresult *row = connection_.row_at_hand().result;
     if (row == nullptr) {
         if (connection_.await_row(statement_) != nullptr) {
             if (rows_left_ != 0) connection_.raise_protocol_violation("fewer rows than the source has counted");
             return std::nullopt;
         }
-        row = connection_.row_at_hand();
+        row = connection_.row_at_hand().result;
     }
     if (--rows_left_ < 0) connection_.raise_protocol_violation("more rows than the source has counted");
     HashedRow result;

@@ -2,29 +2,58 @@
 
 namespace pgci {
 
-// Copies the rows to another tuplestore, which the executor may free.
-static Tuplestorestate *copy_rows(Tuplestorestate *rows, TupleDesc description) {
-    Tuplestorestate *const copy = tuplestore_begin_heap(false, false, work_mem);
-    TupleTableSlot *const slot = MakeSingleTupleTableSlot(description, &TTSOpsMinimalTuple);
-    tuplestore_rescan(rows);
-    while (tuplestore_gettupleslot(rows, true, false, slot)) tuplestore_puttupleslot(copy, slot);
-    ExecDropSingleTupleTableSlot(slot);
-    return copy;
+void Batch::create(TupleDesc description, MemoryContext memory) {
+    description_ = description;
+    memory_ = memory;
+    value_memory_ =
+        GenerationContextCreate(memory, "copy_incremental values", 0, ALLOCSET_DEFAULT_INITSIZE, 1024 * 1024);
 }
 
-void BatchInHand::return_rows(FunctionCallInfo fcinfo) {
-    if (current_ == nullptr || current_->rows == nullptr)
+void Batch::grow() {
+    constexpr std::size_t first_room = 256;
+    const std::size_t room = room_ == 0 ? first_room : 2 * room_;
+    const auto cells = room * static_cast<std::size_t>(Max(description_->natts, 1));
+    values_ = static_cast<Datum *>(values_ == nullptr ? MemoryContextAllocHuge(memory_, sizeof(Datum) * cells)
+                                                      : repalloc_huge(values_, sizeof(Datum) * cells));
+    nulls_ = static_cast<bool *>(nulls_ == nullptr ? MemoryContextAllocHuge(memory_, sizeof(bool) * cells)
+                                                   : repalloc_huge(nulls_, sizeof(bool) * cells));
+    room_ = room;
+}
+
+void Batch::clear() {
+    MemoryContextReset(value_memory_);
+    count_ = 0;
+}
+
+BatchInHand &BatchInHand::get() {
+    if (current_ == nullptr)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no batch is being inserted"),
                         errhint("copy_incremental_batch_rows() is for copy_incremental() alone.")));
+    return *current_;
+}
+
+void BatchInHand::check(bool is_outside, Datum stored, bool has_null_key) {
+    if (is_outside && refused_.outside++ == 0)
+        refused_.stored = MemoryContextStrdup(batch_.value_memory(), TextDatumGetCString(stored));
+    refused_.has_null_key |= has_null_key;
+}
+
+// For statements whose plan has no BatchScan.
+void BatchInHand::return_rows(FunctionCallInfo fcinfo) {
+    const BatchInHand &hand = get();
     auto *const result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
     if (result == nullptr || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("set-valued function called in context that cannot accept a set")));
     const MemoryContext previous = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+    const Batch &batch = hand.batch();
     result->returnMode = SFRM_Materialize;
-    result->setDesc = CreateTupleDescCopy(current_->description);
-    result->setResult = current_->read_often ? copy_rows(current_->rows, current_->description) : current_->rows;
-    if (!current_->read_often) current_->rows = nullptr;
+    result->setDesc = CreateTupleDescCopy(batch.description());
+    result->setResult = tuplestore_begin_heap(false, false, work_mem);
+    for (std::size_t i = hand.begin(); i < hand.end(); ++i) {
+        const Batch::Row row = batch.row(i);
+        tuplestore_putvalues(result->setResult, batch.description(), row.values, row.nulls);
+    }
     MemoryContextSwitchTo(previous);
 }
 

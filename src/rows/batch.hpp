@@ -1,35 +1,98 @@
-// The rows of a batch, as a relation that SQL can read.
+// The rows of a batch, in memory, as a relation that SQL can read.
 #pragma once
 
 #include "server/pg.hpp"
+#include "target/load_mode.hpp"
 
 namespace pgci {
 
-// Plain data, because PostgreSQL code uses it. When the statement reads the batch, the executor becomes the owner of
-// the rows.
-struct Batch {
-    Tuplestorestate *rows = nullptr;
-    TupleDesc description = nullptr;
-    // Rules of the target have turned the INSERT into several statements, each of which reads all rows.
-    bool read_often = false;
+// Rows that were decoded and are not yet written. All functions are PostgreSQL code, for use inside pg_call.
+class Batch {
+  public:
+    // The values of a row, one for each column.
+    struct Row {
+        Datum *values;
+        bool *nulls;
+    };
+
+    // Allocates in `memory`, which must live longer, as must `description`, the columns of the batch.
+    void create(TupleDesc description, MemoryContext memory);
+
+    // Returns the place for the next row. Allocate its values in value_memory(), then call add(). A row that is not
+    // added is overwritten by the next one.
+    Row next() {
+        if (count_ == room_) grow();
+        return row(count_);
+    }
+    void add() noexcept { ++count_; }
+    // Frees all rows.
+    void clear();
+
+    Row row(std::size_t number) const noexcept {
+        const std::size_t first = number * static_cast<std::size_t>(description_->natts);
+        return {values_ + first, nulls_ + first};
+    }
+    std::size_t count() const noexcept { return count_; }
+    TupleDesc description() const noexcept { return description_; }
+    MemoryContext value_memory() const noexcept { return value_memory_; }
+
+  private:
+    void grow();
+
+    TupleDesc description_ = nullptr;
+    MemoryContext memory_ = nullptr;       // of the arrays
+    MemoryContext value_memory_ = nullptr; // of values passed by reference
+    Datum *values_ = nullptr;
+    bool *nulls_ = nullptr;
+    std::size_t count_ = 0;
+    std::size_t room_ = 0;
 };
 
-// During its lifetime, copy_incremental_batch_rows() returns this batch: once, or each time if it is read often. The
-// function cannot take the batch as an argument: no SQL statement may call a function with arguments of type internal,
-// and a user could pass any number as an address.
+// During its lifetime, the INSERT of a run can read these rows of a batch, as often as it wants, from
+// copy_incremental_batch_rows(). The function cannot take the batch as an argument: no SQL statement may call a function
+// with arguments of type internal, and a user could pass any number as an address.
 class BatchInHand {
   public:
-    explicit BatchInHand(Batch &batch) noexcept : previous_(current_) { current_ = &batch; }
+    // What the checks of the INSERT have found, if the plan of the INSERT reports it here; see LoadStatements.
+    struct Refused {
+        std::int64_t outside = 0;     // rows stored outside of the slice
+        const char *stored = nullptr; // the first of these
+        bool has_null_key = false;
+    };
+
+    BatchInHand(const Batch &batch, std::size_t begin, std::size_t end, const LoadStatements &statements) noexcept
+        : batch_(batch), begin_(begin), end_(end), statements_(statements), previous_(current_) {
+        current_ = this;
+    }
     ~BatchInHand() { current_ = previous_; }
     BatchInHand(const BatchInHand &) = delete;
     BatchInHand &operator=(const BatchInHand &) = delete;
+
+    // Returns null if no statement of a run is being executed.
+    static BatchInHand *current() noexcept { return current_; }
+    // Raises 55000 if no statement of a run is being executed.
+    static BatchInHand &get();
+
+    const Batch &batch() const noexcept { return batch_; }
+    std::size_t begin() const noexcept { return begin_; }
+    std::size_t end() const noexcept { return end_; }
+    const LoadStatements &statements() const noexcept { return statements_; }
+    const Refused &refused() const noexcept { return refused_; }
+
+    // Counts a row for which RETURNING says that a check refuses it. PostgreSQL code.
+    void check(bool is_outside, Datum stored, bool has_null_key);
 
     // Returns the rows to the executor, which called the function.
     static void return_rows(FunctionCallInfo fcinfo);
 
   private:
-    static inline Batch *current_ = nullptr;
-    Batch *previous_;
+    static inline BatchInHand *current_ = nullptr;
+    const Batch &batch_;
+    const std::size_t begin_;
+    const std::size_t end_;
+    const LoadStatements &statements_;
+    Refused refused_{};
+    BatchInHand *const previous_;
 };
 
 } // namespace pgci

@@ -25,44 +25,44 @@ class DatabaseEncodingScope {
 
 } // namespace
 
-void BatchReader::read(RowWriter &writer) {
+void BatchReader::read(Batch &batch) {
     rows_ = 0;
     bytes_ = size_ = last_size_ = 0;
     decoder_.begin();
     while (!is_full() && cursor_.await_row()) {
         if (rejects_ == nullptr)
-            read_rows_at_hand(writer);
+            read_rows_at_hand(batch);
         else
-            read_or_put_aside(writer);
+            read_or_put_aside(batch);
     }
     decoder_.end();
     if (rows_ > 0) cursor_.ask_ahead();
-    cursor_.release_row();
+    cursor_.release_rows();
 }
 
-void BatchReader::read_or_put_aside(RowWriter &writer) {
+void BatchReader::read_or_put_aside(Batch &batch) {
     std::optional<RunFailure> failure = in_subtransaction(
-        [&] { read_rows_at_hand(writer); }, [&](int code) { return decoder_.is_decoding() && is_row_error(code); });
+        [&] { read_rows_at_hand(batch); }, [&](int code) { return decoder_.is_decoding() && is_row_error(code); });
     if (!failure) return;
     const TemporaryMemory memory;
     failure->column = decoder_.column_name();
     const std::string row = decoder_.show_row();
     decoder_.give_up_row();
-    writer.give_up_row();
     ++rows_;
+    size_ += decoder_.row_size(); // its values stay in the batch's memory
     rejects_->add(std::move(*failure), row);
 }
 
-void BatchReader::read_rows_at_hand(RowWriter &writer) {
+void BatchReader::read_rows_at_hand(Batch &batch) {
     const DatabaseEncodingScope encoding;
     const ErrorContext context([](void *decoder) { static_cast<const RowDecoder *>(decoder)->show_position(); },
                                &decoder_);
     pg_call([&] {
         while (!is_full()) {
             CHECK_FOR_INTERRUPTS();
-            const PGresult *const row = cursor_.row_at_hand();
-            if (row == nullptr) return;
-            const std::int64_t bytes = decoder_.decode(row, writer);
+            const RemoteConnection::Row row = cursor_.row_at_hand();
+            if (row.result == nullptr) return;
+            const std::int64_t bytes = decoder_.decode(row, batch);
             cursor_.add_bytes(bytes);
             ++rows_;
             bytes_ += bytes;

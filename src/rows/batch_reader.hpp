@@ -21,18 +21,18 @@ class BatchReader {
     // From now on, rows that cannot be decoded are recorded as rejects.
     void put_aside(Rejects &rejects) noexcept { rejects_ = &rejects; }
 
-    // Reads the next rows into the writer's batch and requests more before it returns. Raises the errors of the cursor
-    // and the decoder.
-    void read(RowWriter &writer);
+    // Reads the next rows into the batch and requests more before it returns. Raises the errors of the cursor and the
+    // decoder.
+    void read(Batch &batch);
 
-    // Rows of the last batch.
+    // Rows that were read last, including those put aside.
     int rows() const { return rows_; }
     std::int64_t bytes() const { return bytes_; } // bytes of its values
 
   private:
     bool is_full() const { return rows_ >= most_rows_ || (rows_ > 0 && size_ + last_size_ > bound_); }
-    void read_rows_at_hand(RowWriter &writer);
-    void read_or_put_aside(RowWriter &writer);
+    void read_rows_at_hand(Batch &batch);
+    void read_or_put_aside(Batch &batch);
 
     SourceCursor &cursor_;
     RowDecoder &decoder_;

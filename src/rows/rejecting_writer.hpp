@@ -14,34 +14,24 @@ namespace pgci {
 class RejectingWriter final : public RowWriter {
   public:
     // Arguments as for SpiWriter.
-    RejectingWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, TupleDesc description,
-                    std::int64_t bound, MemoryContext memory, Rejects &rejects);
+    RejectingWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, const Batch &batch,
+                    Rejects &rejects)
+        : batch_(batch), rejects_(rejects), whole_(statements, target, zone, batch) {}
 
     std::int64_t remove() override { return whole_.remove(); }
-    MemoryContext row_memory() const override { return row_memory_; }
-    void add(Datum *values, bool *nulls, std::int64_t bytes) override;
-    void give_up_row() override;
     std::int64_t write() override;
-    void finish() override;
+    void finish() override { whole_.finish(); }
 
   private:
-    void free_row_memory();
     std::int64_t write_range(std::size_t begin, std::size_t end, bool is_known_to_fail);
     std::optional<std::int64_t> try_range(std::size_t begin, std::size_t end);
-    std::int64_t write_at_once(std::size_t begin, std::size_t end);
     void reject(std::size_t row, RunFailure failure);
 
-    TupleDesc description_;
+    const Batch &batch_;
     Rejects &rejects_;
     // The statement that contains all batches. Constraints on rows that mode replace deletes are checked after the new
     // rows are written.
     SpiWriter whole_;
-    MemoryContext row_memory_ = nullptr;   // values of the rows added last
-    MemoryContext batch_memory_ = nullptr; // rows of the batch
-    // Allocated with palloc, because add() must not throw.
-    HeapTuple *rows_ = nullptr;
-    std::size_t count_ = 0;
-    std::size_t room_ = 0;
     // Number of rows to try together: smaller after a batch with many invalid rows.
     static constexpr std::size_t whole_batch = std::numeric_limits<std::size_t>::max();
     std::size_t portion_ = whole_batch;

@@ -14,8 +14,7 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
         const MemoryContext previous = MemoryContextSwitchTo(memory);
         description_ = CreateTemplateTupleDesc(static_cast<int>(count));
         decoders_ = static_cast<ValueDecoder *>(palloc0(sizeof(ValueDecoder) * count));
-        values_ = static_cast<Datum *>(palloc(sizeof(Datum) * count));
-        nulls_ = static_cast<bool *>(palloc(sizeof(bool) * count));
+        scratch_ = AllocSetContextCreate(memory, "copy_incremental value", ALLOCSET_DEFAULT_SIZES);
         for (std::size_t i = 0; i < count; ++i) {
             const MappedColumn &column = columns[i];
             init_value_decoder(decoders_[i], column.batch_type, column.batch_typmod, column.as_text, memory);
@@ -24,35 +23,53 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
             if (column.as_text) depends_on_settings_ = true;
         }
         column_ = description_->natts;
-        // A pointer, the headers of the allocation and the tuple, the null bitmap, and alignment.
-        row_overhead_ = 48 + BITMAPLEN(description_->natts);
+        row_overhead_ = static_cast<std::int64_t>(count * (sizeof(Datum) + sizeof(bool)));
         MemoryContextSwitchTo(previous);
     });
 }
 
-std::int64_t RowDecoder::decode(const PGresult *row, RowWriter &writer) {
-    const MemoryContext previous = MemoryContextSwitchTo(writer.row_memory());
+std::int64_t RowDecoder::decode(RemoteConnection::Row row, Batch &batch) {
+    const MemoryContext previous = MemoryContextSwitchTo(batch.value_memory());
+    const Batch::Row into = batch.next();
     const int count = description_->natts;
     std::int64_t bytes = 0;
-    std::int64_t size = row_overhead_;
+    row_size_ = row_overhead_;
     ++row_;
     source_row_ = row;
     for (column_ = 0; column_ < count; ++column_) {
-        const int length = PQgetlength(row, 0, column_);
-        nulls_[column_] = length == 0 && PQgetisnull(row, 0, column_) != 0;
-        if (nulls_[column_]) {
-            values_[column_] = Datum{0};
+        const int length = PQgetlength(row.result, row.number, column_);
+        into.nulls[column_] = length == 0 && PQgetisnull(row.result, row.number, column_) != 0;
+        if (into.nulls[column_]) {
+            into.values[column_] = Datum{0};
             continue;
         }
         bytes += length;
-        const int fixed_size = TupleDescAttr(description_, column_)->attlen;
-        size += fixed_size > 0 ? fixed_size : length + VARHDRSZ;
-        values_[column_] = decode_value(decoders_[column_], PQgetvalue(row, 0, column_), length);
+        ValueDecoder &decoder = decoders_[column_];
+        if (!decoder.by_value) row_size_ += decoder.header + length;
+        char *const value = PQgetvalue(row.result, row.number, column_);
+        into.values[column_] =
+            decoder.uses_function() ? decode_by_function(decoder, value, length) : decode_value(decoder, value, length);
     }
     MemoryContextSwitchTo(previous);
-    row_size_ = size;
-    writer.add(values_, nulls_, bytes);
+    batch.add();
     return bytes;
+}
+
+// The function may allocate much more than its result.
+Datum RowDecoder::decode_by_function(ValueDecoder &decoder, char *value, int length) {
+    constexpr Size most_scratch = 64 * 1024;
+    const MemoryContext batch = MemoryContextSwitchTo(scratch_);
+    const Datum decoded = decode_value(decoder, value, length);
+    MemoryContextSwitchTo(batch);
+    const Datum kept = datumCopy(decoded, decoder.by_value, decoder.length);
+    if (MemoryContextMemAllocated(scratch_, false) > most_scratch) MemoryContextReset(scratch_);
+    return kept;
+}
+
+// The function that failed may have allocated memory.
+void RowDecoder::give_up_row() {
+    column_ = description_->natts;
+    pg_call([this] { MemoryContextReset(scratch_); });
 }
 
 std::string RowDecoder::show_row() {
@@ -60,9 +77,9 @@ std::string RowDecoder::show_row() {
     std::string json = "{";
     for (int i = 0; i < description_->natts; ++i) {
         const Form_pg_attribute attribute = TupleDescAttr(description_, i);
-        char *const value = PQgetvalue(source_row_, 0, i);
-        const int length = PQgetlength(source_row_, 0, i);
-        const bool is_null = PQgetisnull(source_row_, 0, i) != 0;
+        char *const value = PQgetvalue(source_row_.result, source_row_.number, i);
+        const int length = PQgetlength(source_row_.result, source_row_.number, i);
+        const bool is_null = PQgetisnull(source_row_.result, source_row_.number, i) != 0;
         std::string text = sanitize(value, static_cast<std::size_t>(length));
         if (!is_null && !decoders_[i].as_text && i != failed) {
             // In a separate subtransaction, because values after the failed one may fail too.

@@ -1,10 +1,9 @@
 // Decodes values of the source into rows of a batch.
 #pragma once
 
-#include <libpq-fe.h>
-
+#include "connection/remote_connection.hpp"
 #include "target/column_map.hpp"
-#include "rows/row_writer.hpp"
+#include "rows/batch.hpp"
 #include "rows/value_decoder.hpp"
 
 namespace pgci {
@@ -21,9 +20,9 @@ class RowDecoder {
     void begin();
     void end();
 
-    // Decodes the row of a result into the writer's batch and returns the size of its values in bytes. PostgreSQL code;
-    // client_encoding must be the encoding of the database. Raises the errors of decode_value.
-    std::int64_t decode(const PGresult *row, RowWriter &writer);
+    // Decodes a row into the batch and returns the size of its values in bytes. PostgreSQL code; client_encoding must be
+    // the encoding of the database. Raises the errors of decode_value.
+    std::int64_t decode(RemoteConnection::Row row, Batch &batch);
     // Approximate memory in bytes of the last decoded row in a batch.
     std::int64_t row_size() const { return row_size_; }
 
@@ -32,18 +31,19 @@ class RowDecoder {
     bool is_decoding() const { return column_ < description_->natts; }
     std::string column_name() const { return NameStr(TupleDescAttr(description_, column_)->attname); }
     std::string show_row();
-    void give_up_row() { column_ = description_->natts; }
+    void give_up_row();
 
     // Adds a line of error context: the column of the current value and the number of its row at the source. PostgreSQL
     // code.
     void show_position() const;
 
   private:
+    Datum decode_by_function(ValueDecoder &decoder, char *value, int length);
+
     TupleDesc description_ = nullptr;
     ValueDecoder *decoders_ = nullptr;
-    const PGresult *source_row_ = nullptr;
-    Datum *values_ = nullptr;
-    bool *nulls_ = nullptr;
+    RemoteConnection::Row source_row_{};
+    MemoryContext scratch_ = nullptr; // of functions that decode a value
     std::int64_t row_ = 0;
     std::int64_t row_size_ = 0;
     std::int64_t row_overhead_ = 0; // bytes for each row besides its values

@@ -5,10 +5,7 @@
 
 namespace pgci {
 
-// The values of added rows are freed when they exceed this number of bytes.
-inline constexpr Size most_row_memory = 64 * 1024;
-
-// Interface of the writers that receive rows one by one.
+// Interface of the writers of a batch.
 class RowWriter {
   public:
     RowWriter() = default;
@@ -20,14 +17,7 @@ class RowWriter {
     // slice has rows that a REPEATABLE READ transaction cannot see.
     virtual std::int64_t remove() = 0;
 
-    // The memory context for the values of a row. The writer frees it.
-    virtual MemoryContext row_memory() const = 0;
-    // Adds a row with the columns of the batch; `bytes` is the approximate size of its values. PostgreSQL code, for use
-    // inside pg_call.
-    virtual void add(Datum *values, bool *nulls, std::int64_t bytes) = 0;
-    // Abandons a row before add(), after some of its values were allocated.
-    virtual void give_up_row() {}
-    // Writes the batch and returns the number of written rows. Raises 44000 for a row outside the slice.
+    // Writes the rows of the batch and returns the number of written rows. Raises 44000 for a row outside the slice.
     virtual std::int64_t write() = 0;
 
     // Fires the queued triggers. Call it once, after the last batch.

@@ -4,6 +4,7 @@
 
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "source/source_plan.hpp"
 
 namespace pgci {
 
@@ -31,45 +32,68 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 }
 
 SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch,
-                           std::int64_t bound)
+                           std::int64_t bound, bool estimates)
     : source_(source), map_(map), ahead_(batch, bound, source.connection().is_in_pipeline()) {
     const RemoteConnection::Statement declare = declare_statement(query, map);
-    connection().send(declare);
+    std::optional<RowEstimate> estimate;
+    if (estimates) estimate.emplace(source, declare);
     // Without a pipeline, nothing can be sent before the answer.
-    if (connection().is_in_pipeline()) send_fetches();
+    const bool in_pipeline = connection().is_in_pipeline();
+    if (estimate && !in_pipeline) estimated_rows_ = estimate->receive();
+    connection().send(declare);
+    if (in_pipeline) send_fetches();
+    if (estimate && in_pipeline) estimated_rows_ = estimate->receive();
     connection().receive_command(declare);
     send_fetches();
     begin_fetch();
 }
 
+// Sends several FETCHes together, because each Sync costs both servers time.
 void SourceCursor::send_fetches() {
-    while (asked_.size() < static_cast<std::size_t>(ahead_.depth())) {
-        fetch_.sql = "FETCH FORWARD " + std::to_string(ahead_.rows()) + " FROM copy_incremental";
-        connection().send(fetch_);
-        asked_.push_back(ahead_.rows());
+    if (asked_.size() > 1 && asked_rows_ > ahead_.ahead() / 2) return;
+    bool is_last = false;
+    while (!is_last && asked_.size() < ahead_.most_fetches()) {
+        FetchAhead::Fetch next = ahead_.next();
+        asked_rows_ += next.rows;
+        is_last =
+            asked_.size() + 1 == ahead_.most_fetches() || (!asked_.empty() && asked_rows_ + next.rows > ahead_.ahead());
+        next.has_sync = is_last;
+        const std::string sql = "FETCH FORWARD " + std::to_string(next.rows) + " FROM copy_incremental";
+        if (connection().is_in_pipeline() && sql == fetch_.sql)
+            connection().send_again(fetch_, is_last);
+        else {
+            fetch_.sql = sql;
+            connection().send(fetch_, is_last);
+        }
+        asked_.push_back(next);
     }
 }
 
 void SourceCursor::begin_fetch() {
     rows_ = 0;
-    bytes_ = 0;
+    bytes_ = widest_ = 0;
     is_checked_ = false;
     waits_before_ = connection().waits();
-    connection().begin_rows();
+    kept_ = ahead_.kept(asked_.front());
+    connection().begin_rows(kept_, ahead_.chunk());
 }
 
-const PGresult *SourceCursor::row_at_hand() noexcept {
-    if (at_end_ || !is_checked_) return nullptr;
-    const PGresult *const row = connection().row_at_hand();
-    if (row != nullptr) ++rows_;
+RemoteConnection::Row SourceCursor::row_at_hand() noexcept {
+    if (at_end_ || !is_checked_) return {};
+    const RemoteConnection::Row row = connection().row_at_hand();
+    if (row.result != nullptr) ++rows_;
     return row;
 }
 
 bool SourceCursor::await_row() {
+    // Rows are kept together only if they are expected to be much smaller than this.
+    constexpr std::int64_t most_bytes = 256 << 20;
     while (!at_end_) {
-        const Result end = connection().await_row(fetch_);
+        const bool is_one = kept_ == FetchAhead::Rows::one_by_one;
+        const RemoteConnection::Expectation expectation(connection(), nullptr, is_one ? -1 : most_bytes);
+        const Result end = connection().await_row(fetch_, asked_.front().has_sync);
         if (end == nullptr) {
-            if (!is_checked_) check_columns(connection().peek_row());
+            if (!is_checked_) check_columns(connection().result_at_hand());
             is_checked_ = true;
             return true;
         }
@@ -79,8 +103,8 @@ bool SourceCursor::await_row() {
 }
 
 void SourceCursor::ask_ahead() {
-    if (at_end_ || rows_ < asked_.front()) return;
-    const Result end = connection().await_row(fetch_);
+    if (at_end_ || rows_ < asked_.front().rows) return;
+    const Result end = connection().await_row(fetch_, asked_.front().has_sync);
     if (end == nullptr) connection().raise_protocol_violation("more rows than a FETCH asked for");
     end_fetch(end.get());
 }
@@ -90,15 +114,17 @@ void SourceCursor::end_fetch(const PGresult *end) {
     const std::string_view tag = PQcmdTuples(const_cast<PGresult *>(end));
     int announced = -1;
     std::from_chars(tag.data(), tag.data() + tag.size(), announced);
-    const int asked = asked_.front();
-    if (announced != rows_ || rows_ > asked || PQntuples(end) != 0)
+    const int asked = asked_.front().rows;
+    const int in_end = kept_ == FetchAhead::Rows::whole_result ? rows_ : 0;
+    if (announced != rows_ || rows_ > asked || PQntuples(end) != in_end)
         connection().raise_protocol_violation(std::to_string(rows_) + " rows received, " + std::string(tag) +
                                               " announced, " + std::to_string(asked) + " asked for");
     check_columns(end);
     connection().check_protocol_settings();
     asked_.pop_front();
+    asked_rows_ -= asked;
     if (rows_ == asked) {
-        ahead_.learn(rows_, bytes_, connection().waits() > waits_before_);
+        ahead_.learn(rows_, bytes_, widest_, connection().waits() > waits_before_);
         send_fetches();
         begin_fetch();
         return;
@@ -111,7 +137,8 @@ void SourceCursor::end_fetch(const PGresult *end) {
 void SourceCursor::finish() {
     for (; !asked_.empty(); asked_.pop_front()) {
         connection().begin_rows();
-        if (connection().await_row(fetch_) == nullptr) connection().raise_protocol_violation("rows after the last one");
+        if (connection().await_row(fetch_, asked_.front().has_sync) == nullptr)
+            connection().raise_protocol_violation("rows after the last one");
     }
     source_.receive_commit();
 }

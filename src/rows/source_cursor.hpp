@@ -10,46 +10,72 @@
 
 namespace pgci {
 
-// Decides the number of rows of a FETCH, and the number of FETCHes in flight. Wide rows make a FETCH smaller, and
-// narrow rows let it grow again. With one FETCH in flight, each round trip returns the rows of one FETCH at most.
-// Therefore, as long as rows have to be waited for, more FETCHes are sent ahead. The data in flight stays within the
-// limit in bytes, and within twice the number of FETCHes received so far, because the result may end soon.
+// Decides the number of rows of a FETCH, how libpq keeps them, and how many are requested ahead of time.
+//
+// With one FETCH in flight, each round trip returns the rows of one FETCH at most. Therefore, as long as rows have to be
+// waited for, more are requested. The rows in flight stay within the limit in bytes, and within twice the number of rows
+// received so far, because the result may end soon.
+//
+// libpq is fastest if it keeps many rows in one result, whose size in bytes nobody knows before it has arrived. The first
+// rows are therefore received one by one. Then results get as many rows as are small together, judged by the widest rows
+// so far. If libpq cannot return a result in chunks, each result is that of a FETCH of so many rows.
 class FetchAhead {
   public:
+    using Rows = RemoteConnection::Rows;
+
     // At most `batch` rows in a FETCH, and about `bound` bytes both in a FETCH and in flight.
     FetchAhead(int batch, std::int64_t bound, bool in_pipeline)
-        : batch_(batch), bound_(bound), rows_(batch), depth_(in_pipeline ? least_depth : 1), in_pipeline_(in_pipeline) {
+        : batch_(batch), bound_(bound), rows_(batch), ahead_(in_pipeline ? 2 * std::int64_t{batch} : 1),
+          in_pipeline_(in_pipeline) {}
+
+    struct Fetch {
+        int rows;
+        Rows kept;
+        bool has_sync; // is the last of those that were sent together
+    };
+    // The next FETCH to send.
+    Fetch next() const {
+        if (in_pipeline_ && chunk_ >= least_chunk && !RemoteConnection::can_receive_chunks())
+            return {std::min(chunk_, batch_), Rows::whole_result, true};
+        return {rows_, Rows::one_by_one, true};
     }
+    // How to receive a FETCH that was sent, and the most rows of a chunk.
+    Rows kept(const Fetch &fetch) const {
+        const bool can_chunk = chunk_ >= least_chunk && RemoteConnection::can_receive_chunks();
+        return can_chunk ? Rows::in_chunks : fetch.kept;
+    }
+    int chunk() const { return chunk_; }
+    // The number of rows to have in flight.
+    std::int64_t ahead() const { return ahead_; }
+    std::size_t most_fetches() const { return in_pipeline_ ? 512 : 1; }
 
-    // The number of rows of the next FETCH.
-    int rows() const { return rows_; }
-    // The number of FETCHes in flight, including the one that is being received.
-    int depth() const { return depth_; }
-
-    // A FETCH has returned all its rows, of `bytes` bytes. `had_to_wait`: the rows had not arrived when they were
-    // needed.
-    void learn(int rows, std::int64_t bytes, bool had_to_wait) {
+    // A FETCH has returned all its rows: of `bytes` bytes, the widest of `widest`. `had_to_wait`: the rows had not
+    // arrived when they were needed.
+    void learn(int rows, std::int64_t bytes, std::int64_t widest, bool had_to_wait) {
         if (rows == 0) return;
-        const std::int64_t width = std::max<std::int64_t>(bytes / rows, 1);
-        const std::int64_t fitting = std::max<std::int64_t>(bound_ / width, 1);
+        arrived_ += rows;
+        widest_ = std::max({widest, widest_ * 7 / 8, std::int64_t{1}});
+        chunk_ = static_cast<int>(std::min(most_chunk, chunk_bytes / widest_));
+        const std::int64_t fitting = std::max<std::int64_t>(bound_ / std::max<std::int64_t>(bytes / rows, 1), 1);
         rows_ = static_cast<int>(std::min({fitting, std::int64_t{rows_} * 2, std::int64_t{batch_}}));
         if (!in_pipeline_) return;
-        ++arrived_;
-        const std::int64_t sensible = std::min(fitting / rows_, 2 * arrived_ + least_depth);
-        const int most = static_cast<int>(std::clamp<std::int64_t>(sensible, least_depth, most_depth));
-        depth_ = std::min(had_to_wait ? depth_ * 2 : depth_, most);
+        if (had_to_wait) ahead_ *= 2;
+        ahead_ = std::min({ahead_, fitting, 2 * (arrived_ + batch_)});
     }
 
   private:
-    static constexpr int least_depth = 2;
-    static constexpr int most_depth = 512;
+    static constexpr std::int64_t chunk_bytes = 65536;
+    static constexpr std::int64_t most_chunk = 100;
+    static constexpr int least_chunk = 8;
 
     int batch_;
     std::int64_t bound_;
-    int rows_;
-    int depth_;
+    int rows_;           // of a FETCH whose rows are received one by one or in chunks
+    std::int64_t ahead_; // rows in flight
     bool in_pipeline_;
-    std::int64_t arrived_ = 0; // number of FETCHes
+    int chunk_ = 0;            // rows of a result
+    std::int64_t widest_ = 0;  // bytes of a row; narrow rows make it smaller again
+    std::int64_t arrived_ = 0; // number of rows
 };
 
 // Returns the DECLARE of the cursor, which selects the columns in the format of the map.
@@ -58,22 +84,29 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 class SourceCursor {
   public:
     // Declares the cursor and requests the first rows, in binary format: at most `batch` rows in a FETCH, and about
-    // `bound` bytes.
-    SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch, std::int64_t bound);
+    // `bound` bytes. `estimates`: the source also estimates the number of rows, for the progress of the run.
+    SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch, std::int64_t bound,
+                 bool estimates);
 
-    // Returns the next row if it has arrived, else null. PostgreSQL code: it neither waits nor throws. The row is valid
-    // until the next call of any function.
-    const PGresult *row_at_hand() noexcept;
+    // The source's estimate of the number of rows; 0 if it is not known.
+    std::int64_t estimated_rows() const { return estimated_rows_; }
+
+    // Returns the next row if it has arrived. PostgreSQL code: it neither waits nor throws. The row is valid until the
+    // next call of any function.
+    RemoteConnection::Row row_at_hand() noexcept;
     // Waits until a row has arrived, and requests more. Returns false if all rows were received; the source has then
     // been told to end the transaction. Raises 08P01 if the source sends other columns than described, or another
     // number of rows than it reports.
     bool await_row();
     // Requests more rows now, if a FETCH has returned all its rows.
     void ask_ahead();
-    // Frees the last returned row.
-    void release_row() noexcept { connection().release_row(); }
+    // Frees the rows that were returned.
+    void release_rows() noexcept { connection().release_rows(); }
     // Reports the size in bytes of the last returned row's values.
-    void add_bytes(std::int64_t bytes) noexcept { bytes_ += bytes; }
+    void add_bytes(std::int64_t bytes) noexcept {
+        bytes_ += bytes;
+        widest_ = std::max(widest_, bytes);
+    }
     bool at_end() const { return at_end_; }
     // Receives the end of the transaction at the source, after all rows.
     void finish();
@@ -88,11 +121,15 @@ class SourceCursor {
     SourceSession &source_;
     const ColumnMap &map_;
     FetchAhead ahead_;
-    RemoteConnection::Statement fetch_{.sql = "", .binary_result = true};
-    std::deque<int> asked_{}; // rows of each FETCH in flight
+    std::int64_t estimated_rows_ = 0;
+    RemoteConnection::Statement fetch_{.sql = "", .binary_result = true}; // the last that was sent
+    std::deque<FetchAhead::Fetch> asked_{};                               // in flight
+    std::int64_t asked_rows_ = 0;                                         // their rows
     // Of the FETCH that is being received:
     int rows_ = 0;
+    FetchAhead::Rows kept_ = FetchAhead::Rows::one_by_one;
     std::int64_t bytes_ = 0;
+    std::int64_t widest_ = 0;
     std::int64_t waits_before_ = 0;
     bool is_checked_ = false; // its columns were checked
     bool at_end_ = false;

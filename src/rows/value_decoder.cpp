@@ -130,6 +130,8 @@ void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_t
     fmgr_info_cxt(function, &decoder.function, memory);
     decoder.typmod = typmod;
     decoder.as_text = as_text;
+    get_typlenbyval(type, &decoder.length, &decoder.by_value);
+    decoder.header = VARHDRSZ + 2 * MAXIMUM_ALIGNOF; // and the header and alignment of the allocation
     decoder.kind = as_text || typmod >= 0 ? Kind::function : binary_kind(type);
 }
 

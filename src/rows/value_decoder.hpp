@@ -28,6 +28,11 @@ struct ValueDecoder {
     int32 typmod;
     Kind kind;
     bool as_text;
+    bool by_value;
+    std::int16_t length; // of the type, -1: varlena
+    std::int64_t header; // bytes of memory besides those of the value, if it is not passed by value
+
+    bool uses_function() const noexcept { return kind == Kind::function; }
 };
 
 // Looks up how to read values of `type`, in binary or, if `as_text`, in text format. PostgreSQL code. Allocates in

@@ -2,11 +2,9 @@
 
 #include "server/guard.hpp"
 #include "server/user_text.hpp"
-#include "source/source_plan.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/progress.hpp"
 #include "target/missing_privileges.hpp"
-#include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/load.hpp"
 #include "run/lost_columns.hpp"
@@ -39,12 +37,10 @@ void show_context(void *argument) {
         errcontext("copying %s into %s, batch " INT64_FORMAT, window, target, context->batch);
 }
 
-ProgressFacts progress_facts(PreparedRun &run, const LoadPlan &plan, std::int64_t run_id) {
+ProgressFacts progress_facts(const PreparedRun &run, std::int64_t run_id) {
     ProgressFacts facts{.target = run.target().oid(), .job_id = run.key().job_id, .run_id = run_id};
     if (run.window()) facts.window_start = run.window()->start();
     if (run.window()) facts.window_end = run.window()->end();
-    if (pgstat_track_activities)
-        facts.estimated_rows = estimate_rows(run.source(), declare_statement(run.query(), plan.map));
     return facts;
 }
 
@@ -70,8 +66,8 @@ void add_hint(ErrorData *error, Method method) {
     error->hint = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, hint); });
 }
 
-RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure) {
-    PreparedRun run(request, TargetUse::write, procedure.memory());
+RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure, ConnectionKeeper *keeper) {
+    PreparedRun run(request, TargetUse::write, procedure.memory(), keeper);
     CopyContext context{.run = run};
     const ErrorContext shown_context(show_context, &context);
     const Ledger ledger(request.schema);
@@ -94,7 +90,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     const std::int64_t run_id = request.run_id != 0
                                     ? request.run_id
                                     : ledger.begin(run.key(), request.recorded_mode(), word_of(request.method));
-    const RunProgress progress(progress_facts(run, plan, run_id));
+    RunProgress progress(progress_facts(run, run_id));
     LoadRun load{.prepared = run,
                  .plan = plan,
                  .procedure = procedure,
@@ -118,30 +114,33 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
             hide_statement(error.data(), statement);
         throw;
     }
+    if (keeper != nullptr) run.give_back_source();
     return {.inserted = load.statistics.rows_written - updated,
             .updated = updated,
             .deleted = load.statistics.rows_deleted,
             .compared = load.statistics.source_rows.value_or(0)};
 }
 
-RepairedRows run_in_scope(const CopyRequest &request) {
+RepairedRows run_in_scope(const CopyRequest &request, ConnectionKeeper *keeper) {
     const RunGuard guard;
     check_may_write();
     const ProcedureScope procedure(request.commit_batches);
     const ClientWatch client_watch;
-    const RepairedRows rows = run_window(request, procedure);
+    const RepairedRows rows = run_window(request, procedure, keeper);
     procedure.finish();
     return rows;
 }
 
 } // namespace
 
-std::int64_t copy_window(const CopyRequest &request) {
-    const RepairedRows rows = run_in_scope(request);
+std::int64_t copy_window(const CopyRequest &request, ConnectionKeeper *keeper) {
+    const RepairedRows rows = run_in_scope(request, keeper);
     return rows.inserted + rows.updated;
 }
 
-RepairedRows repair_window(const CopyRequest &request) { return run_in_scope(request); }
+RepairedRows repair_window(const CopyRequest &request, ConnectionKeeper *keeper) {
+    return run_in_scope(request, keeper);
+}
 
 RunKey check_request(const CopyRequest &request) {
     const RunGuard guard;

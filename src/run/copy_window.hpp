@@ -2,13 +2,15 @@
 #pragma once
 
 #include "request/copy_request.hpp"
+#include "connection/connection_keeper.hpp"
 #include "ledger/ledger.hpp"
 
 namespace pgci {
 
 // Copies and returns the number of rows written. Everything happens in the caller's transaction, unless commit_batches
-// is set; on any error nothing of the transaction stays written and nothing is left at the source.
-std::int64_t copy_window(const CopyRequest &request);
+// is set; on any error nothing of the transaction stays written and nothing is left at the source. With a keeper, the
+// connection to the source may be that of an earlier run, and is kept for the next one.
+std::int64_t copy_window(const CopyRequest &request, ConnectionKeeper *keeper = nullptr);
 
 // What a repair did. A row that was in another window of the target counts as inserted.
 struct RepairedRows {
@@ -19,8 +21,8 @@ struct RepairedRows {
 };
 
 // Writes only the rows of the window that differ, with the locks, checks and records of a run. Everything happens in the caller's
-// transaction. The request is one that repair_of() returns.
-RepairedRows repair_window(const CopyRequest &request);
+// transaction. The request is one that repair_of() returns. `keeper` as for copy_window().
+RepairedRows repair_window(const CopyRequest &request, ConnectionKeeper *keeper = nullptr);
 
 // Finds what is wrong with every window of a request before the first one is copied. Connects to the source, has the query described, finds the target and maps the columns, as a run does, and writes
 // nothing. Returns the key of the request's own window. Raises what copy_window raises for these.

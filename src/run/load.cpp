@@ -3,11 +3,11 @@
 #include "server/guard.hpp"
 #include "server/memory.hpp"
 #include "server/text_rows.hpp"
+#include "source/source_plan.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
 #include "target/target_slice.hpp"
 #include "rows/batch_reader.hpp"
-#include "rows/bulk_writer.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/rejecting_writer.hpp"
 
@@ -96,39 +96,39 @@ void load_by_cursor(LoadRun &run) {
     const std::int64_t bound = max_batch_bytes;
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
-    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, run.request().batch, bound);
+    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, run.request().batch, bound,
+                        RunProgress::is_shown());
+    run.progress.expect(cursor.estimated_rows());
+    run.progress.show(run.statistics);
     BatchReader reader(cursor, decoder, run.request().batch, bound);
     Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work);
     if (run.request().on_error == OnError::reject) reader.put_aside(rejects);
-    const auto make_writer = [&](MemoryContext writer_memory) -> std::unique_ptr<RowWriter> {
-        if (run.request().method == Method::bulk) {
-            check_bulk(run.target(), run.plan);
-            return std::make_unique<BulkWriter>(run.plan, run.target(), run.prepared.zone(), decoder.description(),
-                                                writer_memory);
-        }
+    Batch batch;
+    pg_call([&] { batch.create(decoder.description(), memory); });
+    const auto make_writer = [&]() -> std::unique_ptr<RowWriter> {
         if (run.request().on_error == OnError::reject)
-            return std::make_unique<RejectingWriter>(run.plan.statements, run.target(), run.prepared.zone(),
-                                                     decoder.description(), bound, writer_memory, rejects);
-        return std::make_unique<SpiWriter>(run.plan.statements, run.target(), run.prepared.zone(),
-                                           decoder.description(), bound, writer_memory);
+            return std::make_unique<RejectingWriter>(run.plan.statements, run.target(), run.prepared.zone(), batch,
+                                                     rejects);
+        return std::make_unique<SpiWriter>(run.plan.statements, run.target(), run.prepared.zone(), batch);
     };
     RunStatistics &statistics = run.statistics;
     const auto load_batch = [&](RowWriter &writer, bool is_first) {
         const TemporaryMemory batch_memory(memory);
         run.batch_in_work = statistics.batches + 1;
-        reader.read(writer);
+        reader.read(batch);
         statistics.rows_read += reader.rows();
         statistics.bytes += reader.bytes();
         if (reader.rows() > 0) ++statistics.batches;
         // For an empty window, execute an INSERT of no rows, so that the statement triggers of the target fire.
         if (reader.rows() > 0 || is_first) statistics.rows_written += writer.write();
+        pg_call([&] { batch.clear(); });
         rejects.write();
         run.progress.show(statistics);
     };
     for (bool is_first = true; !cursor.at_end();) {
         const TemporaryMemory transaction_memory(memory);
         if (!is_first) run.prepared.plan_again(run.plan);
-        const std::unique_ptr<RowWriter> writer = make_writer(CurrentMemoryContext);
+        const std::unique_ptr<RowWriter> writer = make_writer();
         const bool deletes = is_first;
         if (deletes) statistics.rows_deleted += writer->remove();
         do {
@@ -153,6 +153,10 @@ void load_by_cursor(LoadRun &run) {
 void load_by_copy(LoadRun &run) {
     const CopyPlan plan = plan_copy(run.plan.map, run.target(), run.plan.statements.insert);
     CopyWriter writer(run.target(), run.plan, plan, run.prepared.zone());
+    if (RunProgress::is_shown()) {
+        RowEstimate estimate(run.prepared.source(), declare_statement(run.query(), run.plan.map));
+        run.progress.expect(estimate.receive());
+    }
     SourceCopy data(run.prepared.source(), run.prepared.query(), plan);
     RunStatistics &statistics = run.statistics;
     statistics.rows_deleted = writer.remove();

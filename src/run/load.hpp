@@ -16,7 +16,7 @@ struct LoadRun {
     const ProcedureScope &procedure;
     const Ledger &ledger;
     std::int64_t run_id = 0;
-    const RunProgress &progress; // updated after every batch
+    RunProgress &progress;       // updated after every batch
     std::int64_t &batch_in_work; // for the error context; 0 if none
     LoadCheck *check = nullptr;  // for verify; null without it
     // For a repair, null or empty otherwise:
@@ -35,7 +35,7 @@ struct LoadRun {
     void record_success();
 };
 
-// Methods cursor and bulk. Deletes the slice, reads and writes batch after batch, and ends the transaction at the source.
+// Method cursor. Deletes the slice, reads and writes batch after batch, and ends the transaction at the source.
 // Records the run after the last batch; with commit_batches, records and commits after every batch. On return, `statistics`
 // are complete.
 void load_by_cursor(LoadRun &run);

@@ -33,8 +33,8 @@ void check_may_connect() {
 
 } // namespace
 
-PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory)
-    : request_(request), use_(use), memory_(memory),
+PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory, ConnectionKeeper *keeper)
+    : request_(request), use_(use), own_keeper_(memory), keeper_(keeper != nullptr ? *keeper : own_keeper_),
       zone_(TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr)),
       column_zone_(request.column_time_zone ? TimeZone::resolve(request.column_time_zone->c_str()) : zone_) {
     key_.window = request.window(zone_);
@@ -68,7 +68,7 @@ void PreparedRun::resolve() {
     key_.query_hash = hash_query(request_.query_template, request_.window_column);
 }
 
-void PreparedRun::connect() { source_.emplace(*options_, zone_, memory_); }
+void PreparedRun::connect() { source_.emplace(*options_, zone_, keeper_); }
 
 void PreparedRun::find_source_tables() { key_.source_tables = source_->find_tables(*written_query_); }
 

@@ -14,9 +14,10 @@ namespace pgci {
 
 class PreparedRun {
   public:
-    // Resolves the time zone and the window. The request must live as long as this object. The connection to the source lasts no
-    // longer than `memory`. Raises 22008, 22023 for what is no window.
-    PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory = CurTransactionContext);
+    // Resolves the time zone and the window. The request must live as long as this object. Connects through the keeper, or,
+    // without one, for no longer than `memory` lasts. Raises 22008, 22023 for what is no window.
+    PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory = CurTransactionContext,
+                ConnectionKeeper *keeper = nullptr);
     PreparedRun(const PreparedRun &) = delete;
     PreparedRun &operator=(const PreparedRun &) = delete;
 
@@ -32,6 +33,8 @@ class PreparedRun {
     bool open_in_turn(const Ledger &ledger);
     // Whether the window was settled before the snapshot, false also if that is not known; nothing if the run did not look.
     std::optional<bool> is_settled() const { return is_settled_; }
+    // Gives the connection to the keeper, for the next run. To be called after the end of the run's transaction at the source.
+    void give_back_source() { source_->give_back(keeper_, *options_); }
     // To be called when the run has written its last row, in its last transaction: others may follow when that ends.
     void release_claim() const { claim_->release(); }
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
@@ -86,7 +89,8 @@ class PreparedRun {
 
     const CopyRequest &request_;
     TargetUse use_;
-    MemoryContext memory_;
+    ConnectionKeeper own_keeper_;
+    ConnectionKeeper &keeper_;
     TimeZone zone_;
     TimeZone column_zone_;
     RunKey key_;

@@ -96,29 +96,22 @@ template <class Statement, class Visitor> void for_each_needed_right(const State
 #endif
 }
 
-// Checks that the current user may execute the INSERT, then makes its target the only entry of the executor's range
-// table.
-inline void init_insert_range_table(EState *state, const Query *insert) {
-    auto *const entry = static_cast<RangeTblEntry *>(list_nth(insert->rtable, insert->resultRelation - 1));
-#if PG_VERSION_NUM >= 160000
-    ExecCheckPermissions(insert->rtable, insert->rteperminfos, true);
-#if PG_VERSION_NUM >= 180000
-    ExecInitRangeTable(state, list_make1(entry), insert->rteperminfos, bms_make_singleton(1));
-#else
-    ExecInitRangeTable(state, list_make1(entry), insert->rteperminfos);
-#endif
-#else
-    ExecCheckRTPerms(insert->rtable, true);
-    ExecInitRangeTable(state, list_make1(entry));
-#endif
-}
-
 // Inserts index entries for a row. Returns the indexes whose uniqueness or exclusion constraint is checked later.
 inline List *insert_index_tuples(ResultRelInfo *result, TupleTableSlot *row, EState *state) {
 #if PG_VERSION_NUM >= 160000
     return ExecInsertIndexTuples(result, row, state, false, false, nullptr, NIL, false);
 #else
     return ExecInsertIndexTuples(result, row, state, false, false, nullptr, NIL);
+#endif
+}
+
+// Returns how to convert a row of a partitioned table to a row of its partition; null if both have the same columns.
+inline const TupleConversionMap *root_to_partition_map(ResultRelInfo *partition, EState *state) {
+#if PG_VERSION_NUM >= 160000
+    return ExecGetRootToChildMap(partition, state);
+#else
+    (void)state;
+    return partition->ri_RootToPartitionMap;
 #endif
 }
 
@@ -152,6 +145,15 @@ inline auto tree_walker(bool (*walker)(Node *, void *)) {
     return reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
 }
 #endif
+
+// Copies an expression, or a list of them, with a mutator.
+inline Node *mutate_expression(Node *node, Node *(*mutator)(Node *, void *), void *context) {
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_mutator(node, mutator, context);
+#else
+    return expression_tree_mutator(node, reinterpret_cast<Node *(*)()>(reinterpret_cast<void (*)()>(mutator)), context);
+#endif
+}
 
 // Analyzes a statement without parameters. Does not apply rules.
 inline Query *analyze(RawStmt *statement, const char *text) {

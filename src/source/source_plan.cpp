@@ -2,7 +2,6 @@
 
 #include "server/shown_text.hpp"
 #include "connection/foreign_number.hpp"
-#include "connection/question.hpp"
 #include "source/plan_scans.hpp"
 
 namespace pgci {
@@ -59,13 +58,17 @@ SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Stateme
     return plan;
 }
 
-std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query) {
-    Question question = explain(query, "FORMAT TEXT");
+RowEstimate::RowEstimate(SourceSession &source, const RemoteConnection::Statement &query)
+    : source_(source), question_(explain(query, "FORMAT TEXT")) {
     // A plan of thousands of partitions is long, but must not be an error.
-    question.most_bytes = 16 * most_plan_bytes;
-    question.longest_row = 3 * most_plan_bytes;
-    question.kept_rows = 1;
-    return rows_of_line(ask(source.connection(), question).text(0, 0)).value_or(0);
+    question_.most_bytes = 16 * most_plan_bytes;
+    question_.longest_row = 3 * most_plan_bytes;
+    question_.kept_rows = 1;
+    send_question(source.connection(), question_);
+}
+
+std::int64_t RowEstimate::receive() {
+    return rows_of_line(receive_answer(source_.connection(), question_).text(0, 0)).value_or(0);
 }
 
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan) {

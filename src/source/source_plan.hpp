@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "connection/question.hpp"
 #include "source/source_session.hpp"
 
 namespace pgci {
@@ -18,8 +19,17 @@ struct SourcePlan {
 // Plans a query, or the DECLARE of a cursor, at the source. Raises 42501 if the user may not read the tables.
 SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &query);
 
-// Returns the planner's estimate of the number of rows, in one round trip; 0 if the answer is not understood.
-std::int64_t estimate_rows(SourceSession &source, const RemoteConnection::Statement &query);
+// Asks for the planner's estimate of the number of rows. The statements sent before it must have been answered.
+class RowEstimate {
+  public:
+    RowEstimate(SourceSession &source, const RemoteConnection::Statement &query);
+    // Waits for the answer. Returns 0 if it is not understood.
+    std::int64_t receive();
+
+  private:
+    SourceSession &source_;
+    Question question_;
+};
 
 // Returns warnings about a plan that reads a whole large table to find a small part of it.
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan);

@@ -85,29 +85,45 @@ Oid only_table(const std::vector<SourceColumn> &columns) {
     return table;
 }
 
-SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory)
-    : connection_(options, memory) {
+SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper) {
+    if (keeper.has(options)) {
+        connection_ = keeper.take(options);
+        try {
+            begin(zone);
+            return;
+        } catch (const Error &) {
+            // The source may have closed it in this moment.
+            if (connection_->is_open()) throw;
+        }
+    }
+    connection_ = keeper.take(options);
     begin(zone);
 }
 
 void SourceSession::restart(const TimeZone &zone) {
-    send_commit();
-    receive_commit();
-    if (connection_.is_in_pipeline()) connection_.leave_pipeline();
-    begin(zone);
+    if (connection_->is_in_pipeline()) connection_->leave_pipeline();
+    begin(zone, true);
 }
 
-void SourceSession::begin(const TimeZone &zone) {
-    const Answer settings = ask_in_script(connection_, "BEGIN", begin_script(zone, connection_.server_version()));
-    connection_.set_backend_pid(static_cast<int>(settings.integer(0, 0, 1, std::numeric_limits<int>::max())));
+void SourceSession::begin(const TimeZone &zone, bool ends_transaction) {
+    Question question = begin_script(zone, connection_->server_version());
+    std::vector<std::string> tags{"BEGIN"};
+    if (ends_transaction) {
+        question.statement.sql.insert(0, "COMMIT; ");
+        tags.insert(tags.begin(), "COMMIT");
+        // From now on a pooler may assign the backend to another client, whose query a cancel would hit.
+        connection_->set_backend_pid(0);
+    }
+    const Answer settings = ask_in_script(*connection_, tags, question);
+    connection_->set_backend_pid(static_cast<int>(settings.integer(0, 0, 1, std::numeric_limits<int>::max())));
     is_this_database_ = pgci::is_this_database(settings.name(0, 1), settings.text(0, 2));
-    connection_.enter_pipeline();
+    connection_->enter_pipeline();
 }
 
 // Names become part of SQL text, so they must be valid before they are quoted.
 void SourceSession::check_name(const char *name) {
     if (!pg_verify_mbstr(GetDatabaseEncoding(), name, static_cast<int>(std::strlen(name)), true))
-        connection_.raise_protocol_violation("a name that is not valid in the encoding of this database");
+        connection_->raise_protocol_violation("a name that is not valid in the encoding of this database");
 }
 
 namespace {
@@ -147,20 +163,20 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
     RemoteConnection::Statement statement{.sql = query.text(), .shown_query = query.text()};
     if (query.has_literal_braces())
         statement.hint = "The template has parameters, so its braces mean nothing: {} was not replaced by the day.";
-    const Result description = describe_typed(connection_, statement, !query.parameters().empty());
+    const Result description = describe_typed(*connection_, statement, !query.parameters().empty());
     const PGresult *const result = description.get();
     if (PQnparams(result) != static_cast<int>(query.parameters().size()))
-        connection_.raise_protocol_violation("another number of parameters than the query has");
+        connection_->raise_protocol_violation("another number of parameters than the query has");
     // No server returns more columns. The code below compares every column with every other.
     if (PQnfields(result) > MaxTupleAttributeNumber)
-        connection_.raise_protocol_violation("more columns than a result can have");
+        connection_->raise_protocol_violation("more columns than a result can have");
     parameter_types_.clear();
     for (int i = 0; i < PQnparams(result); ++i) parameter_types_.push_back(PQparamtype(result, i));
     std::vector<SourceColumn> columns;
     for (int i = 0; i < PQnfields(result); ++i) {
         check_name(PQfname(result, i));
         columns.push_back({PQfname(result, i), PQftype(result, i), PQfmod(result, i), PQftable(result, i),
-                           PQftablecol(result, i), has_other_form(PQftype(result, i), connection_.server_version())});
+                           PQftablecol(result, i), has_other_form(PQftype(result, i), connection_->server_version())});
     }
     if (columns.empty())
         raise(sqlstate::datatype_mismatch, "query template returns no columns",
@@ -170,7 +186,7 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
 
 SourceSession::TableName SourceSession::table_name(Oid table) {
     const Answer found =
-        ask(connection_,
+        ask(*connection_,
             {.kind = "the question about a table's name",
              .statement =
                  RemoteConnection::Statement{
@@ -190,7 +206,7 @@ std::vector<std::string> SourceSession::find_tables(const SourceQuery &query) {
     const std::vector<std::string> names(each.begin(), each.end());
     const auto count = static_cast<std::int64_t>(names.size());
     const Answer found = ask(
-        connection_,
+        *connection_,
         {.kind = "the question about the query's tables",
          .statement =
              RemoteConnection::Statement{
@@ -217,7 +233,7 @@ std::vector<std::string> SourceSession::type_names(const std::vector<SourceColum
     }
     const auto count = static_cast<std::int64_t>(columns.size());
     const Answer found = ask(
-        connection_,
+        *connection_,
         {.kind = "the question about the types' names",
          .statement =
              RemoteConnection::Statement{.sql = "SELECT pg_catalog.format_type(t, m) FROM ROWS FROM "
@@ -235,14 +251,14 @@ std::vector<std::string> SourceSession::type_names(const std::vector<SourceColum
 
 void SourceSession::send_commit() {
     // From now on a pooler may assign the backend to another client, whose query a cancel would hit.
-    connection_.set_backend_pid(0);
-    connection_.send(commit);
+    connection_->set_backend_pid(0);
+    connection_->send(commit);
 }
 
 void SourceSession::receive_commit() {
-    const Result result = connection_.receive_command(commit);
+    const Result result = connection_->receive_command(commit);
     const std::string_view tag = PQcmdStatus(result.get());
-    if (tag != "COMMIT") connection_.raise_protocol_violation(std::string(tag) + " instead of COMMIT");
+    if (tag != "COMMIT") connection_->raise_protocol_violation(std::string(tag) + " instead of COMMIT");
 }
 
 } // namespace pgci

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "connection/remote_connection.hpp"
+#include "connection/connection_keeper.hpp"
 #include "template/source_query.hpp"
 #include "template/window.hpp"
 
@@ -31,8 +31,14 @@ Oid only_table(const std::vector<SourceColumn> &columns);
 class SourceSession {
   public:
     // Connects and begins a REPEATABLE READ READ ONLY transaction with `zone` as TimeZone. All settings are local to
-    // the transaction, so a pooler in transaction mode is possible. `memory` owns the session.
-    SourceSession(const ConnectionOptions &options, const TimeZone &zone, MemoryContext memory);
+    // the transaction, so a pooler in transaction mode is possible. Uses a connection of an earlier run if the keeper has
+    // one.
+    SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper);
+
+    // Gives the connection to the keeper. Call it after the end of the transaction; the session is not usable afterwards.
+    void give_back(ConnectionKeeper &keeper, const ConnectionOptions &options) {
+        keeper.keep(std::move(connection_), options);
+    }
 
     // Begins a new transaction, which sees later commits.
     void restart(const TimeZone &zone);
@@ -65,13 +71,14 @@ class SourceSession {
     void send_commit();
     void receive_commit();
 
-    RemoteConnection &connection() { return connection_; }
+    RemoteConnection &connection() { return *connection_; }
 
   private:
-    void begin(const TimeZone &zone);
+    // `ends_transaction`: commits the current transaction first, in the same round trip.
+    void begin(const TimeZone &zone, bool ends_transaction = false);
     void check_name(const char *name);
 
-    RemoteConnection connection_;
+    std::unique_ptr<RemoteConnection> connection_;
     bool is_this_database_ = false;
     std::vector<Oid> parameter_types_{};
 };

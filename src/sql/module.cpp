@@ -4,6 +4,7 @@
 #include "server/guard.hpp"
 #include "source/source_session.hpp"
 #include "rows/batch_reader.hpp"
+#include "rows/insert_planner.hpp"
 #include "many/background_worker.hpp"
 #include "many/worker_slots.hpp"
 
@@ -33,6 +34,7 @@ void _PG_init(void) {
                             "-1 is half of max_worker_processes.", &pgci::max_workers, pgci::max_workers, -1, 262143,
                             PGC_SUSET, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("copy_incremental");
+    pgci::install_insert_planner();
 }
 
 // The postmaster starts it by the name in worker_pool.cpp.

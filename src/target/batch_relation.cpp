@@ -12,28 +12,29 @@ namespace pgci {
 
 namespace {
 
-// Checks that the batch function is still a C function: the caller executes it, its owner could have replaced it, and
-// only a superuser can create a C function.
-void check_batch_function(Oid schema) {
+// Returns the function that returns the batch. Checks that it is still a C function: the caller executes it, its owner
+// could have replaced it, and only a superuser can create a C function.
+Oid find_batch_function(Oid schema) {
     check_extension();
-    const bool is_ours = pg_call([=] {
+    const Oid found = pg_call([=] {
         oidvector *const no_arguments = buildoidvector(nullptr, 0);
         const HeapTuple function = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum("copy_incremental_batch_rows"),
                                                    PointerGetDatum(no_arguments), ObjectIdGetDatum(schema));
-        if (!HeapTupleIsValid(function)) return false;
-        const bool is_c = reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->prolang == ClanguageId;
+        if (!HeapTupleIsValid(function)) return Oid{InvalidOid};
+        const auto *const form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(function));
+        const Oid of_language_c = form->prolang == ClanguageId ? form->oid : Oid{InvalidOid};
         ReleaseSysCache(function);
-        return is_c;
+        return of_language_c;
     });
-    if (!is_ours)
+    if (!OidIsValid(found))
         raise(sqlstate::insufficient_privilege, "function copy_incremental_batch_rows() is not that of the extension",
               "Its owner has replaced or dropped it. Create the extension again.");
+    return found;
 }
 
 // Reads the batch from a function in FROM instead of an ephemeral named relation, because a distributing planner
 // (Citus) supports only the function.
 std::string batch_function(const ColumnMap &map, Oid schema) {
-    check_batch_function(schema);
     const std::string schema_name = pg_call([=] { return get_namespace_name(schema); });
     std::string declared;
     for (const MappedColumn &column : map.columns)
@@ -103,13 +104,9 @@ std::string BatchRelation::select_list() const {
     return list;
 }
 
-std::string BatchRelation::with_list(bool more_follow) const {
-    if (more_follow) return with.empty() ? "" : with + ", ";
-    return with.empty() ? "" : "WITH " + with + " ";
-}
-
 BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema) {
-    BatchRelation relation{.from = batch_function(map, schema), .alias = "batch"};
+    BatchRelation relation{
+        .from = batch_function(map, schema), .alias = "batch", .function = find_batch_function(schema)};
     for (const MappedColumn &column : map.columns) add_column(relation, target, column.name);
     relation.ordinal = unused_name(relation.columns);
     return relation;
@@ -126,6 +123,7 @@ static std::string batch_of_transform(const ColumnMap &batch_columns, Oid schema
 }
 
 std::vector<SourceColumn> describe_transform(const std::string &transform, const ColumnMap &batch_columns, Oid schema) {
+    (void)find_batch_function(schema);
     const std::string select = without_semicolon(transform);
     const std::string head = "WITH " + batch_of_transform(batch_columns, schema) + " SELECT * FROM (";
     const int offset = pg_mbstrlen_with_len(head.data(), static_cast<int>(head.size()));
@@ -134,7 +132,8 @@ std::vector<SourceColumn> describe_transform(const std::string &transform, const
 
 BatchRelation transformed_batch(const std::string &transform, const ColumnMap &batch_columns, const Target &target,
                                 Oid schema) {
-    BatchRelation relation{.with = batch_of_transform(batch_columns, schema), .alias = "result"};
+    BatchRelation relation{
+        .with = batch_of_transform(batch_columns, schema), .alias = "result", .function = find_batch_function(schema)};
     const std::vector<SourceColumn> result = describe_transform(transform, batch_columns, schema);
     for (const SourceColumn &column : map_by_name(result, target, "transform"))
         add_column(relation, target, column.name);

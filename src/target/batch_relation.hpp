@@ -15,14 +15,15 @@ struct BatchRelation {
     std::string with{};                 // "batch AS (...)", or empty
     std::string from{};                 // the FROM item with its alias
     std::string alias{};
-    std::string ordinal{}; // a column name that none of the columns has
+    std::string ordinal{};     // a column name that none of the columns has
+    Oid function = InvalidOid; // returns the rows of the batch
     bool overrides_identity = false;
     bool changes_values = false; // the batch is the rows of the source, and the INSERT rounds some of their values
 
     // Returns "alias.column, ...".
     std::string select_list() const;
-    // Returns the WITH clause, or only its beginning if another entry follows.
-    std::string with_list(bool more_follow) const;
+    // Returns the WITH clause, or nothing.
+    std::string with_list() const { return with.empty() ? "" : "WITH " + with + " "; }
 };
 
 // Returns the batch as it comes from the source. `schema` is the schema of the extension.

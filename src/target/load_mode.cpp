@@ -69,18 +69,15 @@ std::vector<std::string> readable_columns(const Target &target, const BatchRelat
 }
 
 // Checks the stored rows, after casts, defaults and triggers.
-std::string with_checks(const std::string &insert, const BatchRelation &batch, const std::string &slice,
-                        const std::vector<std::string> &shown, const std::vector<std::string> &key) {
+std::string returning_checks(const std::string &slice, const std::vector<std::string> &shown,
+                             const std::vector<std::string> &key) {
     const std::string outside = slice.empty() ? "NULL::pg_catalog.text"
                                               : "CASE WHEN ((" + slice + "\n)) IS NOT TRUE THEN ROW(" +
                                                     list_names(shown) + ")::pg_catalog.text END";
     std::string null_key = key.empty() ? "false" : "";
     for (const std::string &column : key)
         null_key += (null_key.empty() ? "" : " OR ") + quote_identifier(column) + " IS NULL";
-    return "WITH " + batch.with_list(true) + "inserted AS (" + insert + " RETURNING " + outside + " AS outside, " +
-           null_key +
-           " AS has_null_key) SELECT pg_catalog.count(*), pg_catalog.count(outside), "
-           "pg_catalog.min(outside), pg_catalog.count(*) FILTER (WHERE has_null_key) FROM inserted";
+    return " RETURNING " + outside + " AS outside, " + null_key + " AS has_null_key";
 }
 
 // An explicit cast stores what the assignment of the INSERT stores, or does not match.
@@ -116,13 +113,12 @@ LoadStatements build_statements(Mode mode, const Target &target, const BatchRela
     statements.checks_slice = !slice.empty();
     if (key) statements.key = list_names(key->columns);
     statements.checks_key = key && key->has_nullable_columns && !key->nulls_conflict;
-    if (!statements.returns_checks()) {
-        statements.insert = batch.with_list(false) + insert;
-        return statements;
-    }
+    statements.batch_function = batch.function;
+    statements.insert = batch.with_list() + insert;
+    if (!statements.returns_checks()) return statements;
     const std::vector<std::string> shown = readable_columns(target, batch);
-    statements.insert =
-        with_checks(insert, batch, slice, shown, statements.checks_key ? key->columns : std::vector<std::string>{});
+    statements.insert +=
+        returning_checks(slice, shown, statements.checks_key ? key->columns : std::vector<std::string>{});
     if (statements.checks_slice && batch.changes_values && !shown.empty())
         statements.came = find_came(target, batch, shown);
     return statements;

@@ -20,11 +20,12 @@ struct LoadStatements {
     // Returns the row of the batch that is stored as the row whose text is $1, as text; empty if rows are stored
     // unchanged or the batch is not the rows of the source.
     std::string came;
-    std::string key{};         // names of the key columns, for messages
-    bool checks_slice = false; // refuses rows that are stored outside of the slice
-    bool checks_key = false;   // refuses rows with NULL in the key
-    // If it checks, `insert` returns one row: the number of written rows, the number of those outside of the slice, the
-    // text of one of these, and the number of rows with NULL in the key.
+    std::string key{};               // names of the key columns, for messages
+    bool checks_slice = false;       // refuses rows that are stored outside of the slice
+    bool checks_key = false;         // refuses rows with NULL in the key
+    Oid batch_function = InvalidOid; // from which `insert` reads the batch
+    // If it checks, `insert` returns for each row: its text if it is stored outside of the slice, else NULL, and whether
+    // its key has a NULL.
     bool returns_checks() const { return checks_slice || checks_key; }
 };
 

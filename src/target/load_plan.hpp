@@ -12,7 +12,7 @@ namespace pgci {
 struct LoadPlan {
     ColumnMap map;
     LoadStatements statements;
-    std::string insert{};               // methods bulk and copy: a plain INSERT, which is only analyzed
+    std::string insert{};               // method copy: a plain INSERT, which is only analyzed
     std::string slice{};                // the condition of the rows that may be written; empty for none
     std::vector<std::string> columns{}; // of the target that the INSERT fills
     bool has_transform = false;

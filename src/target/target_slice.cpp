@@ -166,22 +166,4 @@ void raise_outside_slice(const OutsideRows &rows) {
     pg_unreachable();
 }
 
-Expr *parse_slice(const char *condition, Relation relation) {
-    Node *const raw = expression_of(parse_expression(condition));
-
-    ParseState *const state = make_parsestate(nullptr);
-    state->p_sourcetext = condition;
-    ParseNamespaceItem *const item =
-        addRangeTableEntryForRelation(state, relation, RowExclusiveLock, nullptr, false, false);
-    addNSItemToQuery(state, item, false, true, true);
-    Node *const expression = coerce_to_boolean(state, transformExpr(state, raw, EXPR_KIND_WHERE), "WHERE");
-    if (state->p_hasSubLinks)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("method bulk does not support a subquery in replace_where"),
-                        errhint("Use method => 'cursor'.")));
-    assign_expr_collations(state, expression);
-    free_parsestate(state);
-    return expression_planner(reinterpret_cast<Expr *>(expression));
-}
-
 } // namespace pgci

@@ -32,8 +32,4 @@ struct OutsideRows {
 // Raises 44000. PostgreSQL code.
 [[noreturn]] void raise_outside_slice(const OutsideRows &rows);
 
-// Parses the condition as an expression on rows of a relation, for ExecInitExpr. PostgreSQL code. Raises 0A000 for a
-// condition with a subquery.
-Expr *parse_slice(const char *condition, Relation relation);
-
 } // namespace pgci

@@ -48,7 +48,7 @@ sub serve
 	ForkingServer::put($source, $startup);
 
 	my ($pending, $count, $bits, $in_session) = ('', 0, 0, 0);
-	my ($fetches, $asked, $in_flight, @delayed) = (undef, '', 0);
+	my ($fetches, $asked, $sql, $in_flight, @delayed) = (undef, '', '', 0);
 	if (defined $file) { open($fetches, '>>', $file) or POSIX::_exit(1); $fetches->autoflush(1); }
 	my $select = IO::Select->new($client, $source);
 	while (1)
@@ -67,8 +67,12 @@ sub serve
 				ForkingServer::put($source, $bytes);
 				next unless $fetches;
 				$asked .= $bytes;
-				while ($asked =~ s/^.*?FETCH FORWARD (\d+) FROM//s) { print $fetches "$1 " . ++$in_flight . "\n"; }
-				$asked = substr $asked, -40 if length $asked > 40;
+				while (length $asked >= 5 && length $asked > unpack 'x N', $asked)
+				{
+					my ($type, $body) = unpack 'a x4 a*', substr $asked, 0, 1 + unpack('x N', $asked), '';
+					(undef, $sql) = split /\0/, $body, 3 if $type eq 'P';
+					print $fetches "$1 " . ++$in_flight . "\n" if $type eq 'E' && $sql =~ /^FETCH FORWARD (\d+) FROM/;
+				}
 				next;
 			}
 			$pending .= $bytes;

@@ -50,7 +50,7 @@ sub seen
 
 # The kind of a statement, by text that only this kind contains.
 my @kinds = (
-	[ qr/^BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT [^;]+$/, 'begin' ],
+	[ qr/^(?:COMMIT; )?BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT [^;]+$/, 'begin' ],
 	[ qr/^DECLARE copy_incremental /, 'declare' ],
 	[ qr/^FETCH FORWARD \d+ FROM copy_incremental$/, 'fetch' ],
 	[ qr/^COPY \(.*\) TO STDOUT /s, 'copy' ],
@@ -114,7 +114,7 @@ sub wait_for_end
 	POSIX::_exit(0);
 }
 
-# The messages of the client. Each Query or Sync ends one statement, whose answer ends with ReadyForQuery.
+# The messages of the client. The answers of all statements before a Query or Sync end with one ReadyForQuery.
 sub take_question
 {
 	my ($self, $bytes) = @_;
@@ -123,13 +123,13 @@ sub take_question
 	{
 		my ($type, $body) = unpack 'a x4 a*', substr $self->{asked}, 0, 1 + unpack('x N', $self->{asked}), '';
 		my $unit = $self->{unit};
-		if ($type eq 'P') { (undef, $unit->{sql}) = split /\0/, $body, 3; $unit->{kind} = 'prepare'; }
-		elsif ($type eq 'D' && !defined $unit->{sql}) { $unit->{kind} = 'describe'; }
-		elsif ($type eq 'E') { $unit->{kind} = HostileProxy::kind_of($unit->{sql}); }
+		if ($type eq 'P') { (undef, $self->{sql}) = split /\0/, $body, 3; $unit->{kind} = 'prepare'; }
+		elsif ($type eq 'D' && $body =~ /^S/ && !$unit->{kind}) { $unit->{kind} = 'describe'; }
+		elsif ($type eq 'E') { push @{ $unit->{kinds} }, HostileProxy::kind_of($self->{sql}); }
 		elsif ($type eq 'Q') { $unit->{kind} = HostileProxy::kind_of($body =~ s/\0.*//sr); }
 		elsif ($type !~ /^[BDSHX]$/) { $unit->{kind} = "unknown: message $type"; }
 		next unless $type =~ /^[QS]$/;
-		push @{ $self->{units} }, $unit->{kind} // 'unknown: nothing before Sync';
+		push @{ $self->{units} }, $unit->{kinds} // [ $unit->{kind} // 'unknown: nothing before Sync' ];
 		$self->{unit} = {};
 	}
 	return;
@@ -153,14 +153,32 @@ sub answer
 {
 	my ($self) = @_;
 	my @messages = splice @{ $self->{messages} };
-	if ($self->{is_started}++)
+	return $self->put_all(@messages) if !$self->{is_started}++;
+	my @kinds = @{ shift @{ $self->{units} } };
+	while (defined(my $kind = shift @kinds))
 	{
-		my $kind = shift @{ $self->{units} };
+		# After an error, the source does not execute the other statements.
+		my ($end) = grep { $messages[$_] =~ /^[CE]/ } 0 .. $#messages;
+		my $is_last = !@kinds || $messages[$end] =~ /^E/;
+		my @answer = splice @messages, 0, $is_last ? @messages : $end + 1;
 		my $attack = $self->{attack};
 		my $is_attacked = $attack && $kind =~ m{^$attack->[0]$} && ++$self->{times}{$kind} == $attack->[1];
 		syswrite $self->{seen}, join("\t", $self->{name}, $kind, $is_attacked ? 'attacked' : ()) . "\n";
-		@messages = $attack->[2]->(@messages) if $is_attacked;
+		if ($is_attacked)
+		{
+			@answer = $attack->[2]->(@answer, $is_last ? () : $messages[-1]);
+			$is_last ||= grep({ !ref && /^E/ } @answer) || !grep { ref || !/^[SZ]/ } @answer;
+			pop @answer if !$is_last && @answer && !ref $answer[-1] && $answer[-1] =~ /^Z/;
+		}
+		$self->put_all(@answer);
+		last if $is_last;
 	}
+	return;
+}
+
+sub put_all
+{
+	my ($self, @messages) = @_;
 	my $bytes = '';
 	for my $message (@messages)
 	{

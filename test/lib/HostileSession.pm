@@ -16,7 +16,7 @@ sub serve
 	open(my $mark, '>', $file) or die $!;
 	# Like PostgreSQL: output is lost if a process ends with unread input.
 	setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);
-	my $self = bless { socket => $socket, in => '', unit => [], times => {}, place => 0, pid => $$ }, __PACKAGE__;
+	my $self = bless { socket => $socket, in => '', unit => [], statements => [], times => {}, place => 0, pid => $$ }, __PACKAGE__;
 	$SIG{PIPE} = 'IGNORE';
 	my %option;
 	while (1)
@@ -64,10 +64,23 @@ sub wait_for_end
 sub answer
 {
 	my ($self, $point, @messages) = @_;
+	$self->put_all($self->changed($point, @messages));
+	return;
+}
+
+sub changed
+{
+	my ($self, $point, @messages) = @_;
 	my $times = ++$self->{times}{$point};
 	my $change = $self->{scenario}{"$point $times"} // $self->{scenario}{$point};
+	return $change ? $change->(@messages) : @messages;
+}
+
+sub put_all
+{
+	my ($self, @messages) = @_;
 	my $bytes = '';
-	for my $message ($change ? $change->(@messages) : @messages)
+	for my $message (@messages)
 	{
 		if (ref $message) { $self->put($bytes); $bytes = ''; $message->($self); }
 		else { $bytes .= $message; }
@@ -76,13 +89,36 @@ sub answer
 	return;
 }
 
+# The end of a statement that has no Sync of its own.
+sub end_statement
+{
+	my ($self) = @_;
+	return unless defined $self->{point};
+	push @{ $self->{statements} }, [ $self->{point}, @{ $self->{unit} } ];
+	($self->{unit}, $self->{point}) = ([], undef);
+	return;
+}
+
+# Sends the answers of all statements before a Sync or Flush. A change gets the answer of its statement with the
+# ReadyForQuery, which is sent only once. After an error, the other statements are not executed.
 sub end_unit
 {
 	my ($self, @last) = @_;
-	my $point = $self->{point} // 'describe';
-	my @messages = (@{ $self->{unit} }, @last);
+	my @statements = (splice(@{ $self->{statements} }), [ $self->{point} // 'describe', @{ $self->{unit} } ]);
 	($self->{unit}, $self->{point}) = ([], undef);
-	$self->answer($point, @messages) if @messages;
+	while (my $statement = shift @statements)
+	{
+		my ($point, @messages) = @$statement;
+		return unless @messages || @last;
+		my @answer = $self->changed($point, @messages, @last);
+		if (@statements && @last)
+		{
+			my $has_failed = grep { !ref && /^E/ } @answer;
+			pop @answer if !$has_failed && @answer && !ref $answer[-1] && $answer[-1] =~ /^Z/;
+			@statements = () if $has_failed;
+		}
+		$self->put_all(@answer);
+	}
 	return;
 }
 
@@ -91,11 +127,12 @@ sub end_unit
 sub take
 {
 	my ($self, $type, $body) = @_;
+	$self->end_statement if $type =~ /^[PB]$/;
 	my $unit = $self->{unit};
 	if ($type eq 'Q')
 	{
 		my ($sql) = $body =~ /^([^\0]*)/;
-		push @$unit, complete('BEGIN') if $sql =~ s/^(BEGIN[^;]*);\s*(?=\S)//;
+		push @$unit, complete($1) while $sql =~ s/^(COMMIT|BEGIN)[^;]*;\s*(?=\S)//;
 		$self->{point} = 'begin' if @$unit;
 		$self->execute($sql, 0, 1);
 		$self->end_unit($self->status);

@@ -32,9 +32,10 @@ my %before = (
 	skip => "day <> '$day' OR id % 5 = 0",
 	upsert => "day <> '$day' OR id % 5 <= 2",
 	replace => "day <> '$day' OR id % 3 = 0");
-# Uses copy_incremental_batches(), or the method that the name contains.
-our @modes = ((sort keys %before), (map { "batches_$_" } qw(skip upsert replace)), qw(copy_append copy_replace bulk_append));
-sub plain { my ($mode) = @_; return $mode =~ s/^(batches|copy|bulk)_//r; }
+# Uses copy_incremental_batches(), or the method that the name contains; or has no BEFORE trigger, so that rows are inserted
+# many at once.
+our @modes = ((sort keys %before), (map { "batches_$_" } qw(skip upsert replace)), qw(copy_append copy_replace many_append));
+sub plain { my ($mode) = @_; return $mode =~ s/^(batches|copy|many)_//r; }
 
 our ($source, $destination);
 # The number and checksum of the day's rows, and the whole table, at the source and as each mode must leave it.
@@ -81,7 +82,7 @@ sub start_random_moments
 			CREATE CONSTRAINT TRIGGER commit AFTER INSERT OR UPDATE ON $mode DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 			  WHEN (is_moment('commit', new.id)) EXECUTE FUNCTION wait_here();
 			SQL
-		next if $mode =~ /^bulk/;    # which takes no such trigger
+		next if $mode =~ /^many/;
 		$destination->safe_psql('postgres', <<~SQL);
 			CREATE TRIGGER before BEFORE INSERT ON $mode FOR EACH ROW WHEN (is_moment('before', new.id))
 			  EXECUTE FUNCTION wait_here();
@@ -99,7 +100,7 @@ sub call
 	my $plain = plain($mode);
 	my %argument = (target => "'$mode'", mode => "'$plain'", batch => $batch);
 	$argument{replace_where} = q('day = $1') if $plain eq 'replace';
-	$argument{method} = "'$1'" if $mode =~ /^(copy|bulk)_/;
+	$argument{method} = "'copy'" if $mode =~ /^copy_/;
 	my $sql = copy_sql("SELECT * FROM rows WHERE day = \$1 AND passes('$mode', id) ORDER BY id", $day, %argument);
 	return $mode =~ /^batches/ ? by_batches($sql) : $sql;
 }
@@ -144,7 +145,7 @@ sub draw_moments
 	my ($round, @of) = @_;
 	my $i = $round * 3;
 	my %moment = map { $_ => { kind => $of[ $i++ % @of ], row => 5 * int(rand($all / 5)) + 3 } } @modes;
-	$moment{$_}{kind} =~ s/before/after/ for grep { /^bulk/ } @modes;
+	$moment{$_}{kind} =~ s/before/after/ for grep { /^many/ } @modes;
 	return %moment;
 }
 

@@ -14,7 +14,7 @@ our @EXPORT = qw(target_cases create_case_objects);
 my $rows = q[SELECT i AS id, 'v' || i AS v FROM generate_series(1, 7) AS i];
 my $table = 'CREATE TABLE t (id int, v text)';
 
-# A plain table, or one that bulk does not support, with these rows.
+# A plain table, or another target, with these rows.
 sub plain { my ($ddl, $query, %more) = @_; return { plain => 1, ddl => $ddl, query => $query // $rows, %more }; }
 sub other { my ($ddl, $query, %more) = @_; return { ddl => $ddl, query => $query // $rows, %more }; }
 
@@ -97,7 +97,7 @@ sub target_cases
 			'SELECT i AS id, NULL::text AS v FROM generate_series(1, 7) AS i'),
 		'UNIQUE on two columns' => plain('CREATE TABLE t (id int, v text, UNIQUE (v, id) INCLUDE (id))'),
 		'UNIQUE before CHECK' => plain('CREATE TABLE t (id int UNIQUE CHECK (id <> 2), v text); INSERT INTO t VALUES (1)', undef,
-			modes => ['append'], differs => { map { ($_ => 'constraints of all rows of a batch are checked before its unique keys') } qw(bulk copy) }),
+			modes => ['append'], differs => { insert => 'constraints of many rows are checked before their unique keys' }),
 		'UNIQUE DEFERRABLE, refused' => plain('CREATE TABLE t (id int UNIQUE DEFERRABLE, v text)', 'SELECT i % 5 AS id FROM generate_series(1, 7) AS i'),
 		'UNIQUE INITIALLY DEFERRED' => plain('CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, v text)'),
 		'UNIQUE INITIALLY DEFERRED, refused' => plain('CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED, v text)',

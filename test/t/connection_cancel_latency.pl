@@ -43,8 +43,7 @@ my %state = (
 	'COPY, query running' => copy_sql($computing, undef, target => "'target'", %copy),
 	'COPY' => copy_sql($endless, undef, target => "'target'", %copy),
 	'COPY, target waiting' => copy_sql($endless, undef, target => "'slow'", %copy),
-	'COPY, flood of notices' => hostile_call('noisy', %copy),
-	'bulk, writing batches' => copy_sql($endless, undef, target => "'target'", batch => 100, method => "'bulk'"));
+	'COPY, flood of notices' => hostile_call('noisy', %copy));
 my ($at_source) = open_session($source);
 my ($at_destination) = open_session($destination);
 my $sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader'";

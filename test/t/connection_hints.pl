@@ -14,7 +14,7 @@ $source->safe_psql('postgres', <<~'SQL');
 	SQL
 my $hint = qr/SQLSTATE 57014.*HINT:  If the source's statement_timeout has expired, .*ALTER ROLE .*statement_timeout=0/s;
 my @slow = ('SELECT * FROM slow', undef, target => "'sale'");
-for my $method (qw(cursor bulk copy))
+for my $method (qw(cursor copy))
 {
 	fails_with($destination, copy_sql(@slow, method => "'$method'"), '38000', $hint, "the source's timeout: $method");
 }

@@ -51,7 +51,6 @@ my %calls = (
 	'copy_incremental upsert' => copy_sql(@rows, mode => "'upsert'"),
 	'copy_incremental transform' => copy_sql(@rows, @into, transform => "'SELECT * FROM batch'"),
 	'copy_incremental reject' => copy_sql(@rows, @into, on_error => "'reject'"),
-	'copy_incremental bulk' => copy_sql(@rows, @into, method => "'bulk'"),
 	'copy_incremental copy' => copy_sql(@rows, @into, method => "'copy'"),
 	'copy_incremental lookback' => copy_sql(@rows, mode => "'upsert'", lookback => 1),
 	'copy_incremental small batch' => copy_sql(@rows, @into, batch => 5),
@@ -92,7 +91,6 @@ my @statements = (
 	[ 'estimate', 'copy_incremental', qr/^(plan as text|estimate as JSON)$/, 1 ],
 	[ 'declare', 'copy_incremental', 'declare', 1 ],
 	[ 'fetch', 'copy_incremental', 'fetch', 1 ],
-	[ 'fetch of bulk', 'copy_incremental bulk', 'fetch', 1 ],
 	[ 'fetch of batches', 'copy_incremental_batches', 'fetch', 1 ],
 	[ 'fetch with rejects', 'copy_incremental reject', 'fetch', 1 ],
 	[ 'fetch of a worker', 'copy_incremental_start', 'fetch', 1 ],
@@ -151,7 +149,6 @@ my %by_both = (
 	'size of a table' => { 'no row' => 'another' },
 	'window column' => { 'no row' => 'another' },
 	'fetch' => \%rows,
-	'fetch of bulk' => \%rows,
 	'fetch of a worker' => \%rows,
 	# It was counted.
 	'fetch of a repair' => { %rows, 'no row' => $wrong, 'NULLs' => [ qr/^23502$/, qr/null value in column "id"/ ] },

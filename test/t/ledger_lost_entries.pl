@@ -30,11 +30,10 @@ sub call { my (%argument) = @_; return copy_sql(@query, batch => 20, target => "
 for my $when ('BEFORE', 'AFTER')
 {
 	$destination->safe_psql('postgres', "CREATE TRIGGER act $when INSERT ON job FOR EACH ROW WHEN (NEW.id = 45) EXECUTE FUNCTION act('DROP EXTENSION IF EXISTS pg_copy_incremental')");
-	for my $case ([ 'append' ], [ 'reject', on_error => "'reject'" ], [ 'bulk', method => "'bulk'" ], [ 'copy', method => "'copy'" ],
+	for my $case ([ 'append' ], [ 'reject', on_error => "'reject'" ], [ 'copy', method => "'copy'" ],
 		[ 'one batch', batch => 1000 ], [ 'verify', verify => 'true', replace_where => '$$day = $1$$' ])
 	{
 		my ($name, %argument) = @$case;
-		next if $when eq 'BEFORE' && $name eq 'bulk';
 		my $said = fails_with($destination, call(%argument), '55000', $dropped, "dropped by a trigger $when: $name");
 		unlike($said, qr/QUERY:/, "dropped by a trigger $when: $name: no statement of ours is shown");
 		is($destination->safe_psql('postgres', $state), '0|0|0', "dropped by a trigger $when: $name: nothing is written");
@@ -48,7 +47,7 @@ for my $case ([ 'deleted', 'DELETE FROM pgci_runs' ], [ 'truncated', 'TRUNCATE p
 {
 	my ($name, $sql) = @$case;
 	$destination->safe_psql('postgres', "CREATE TRIGGER act AFTER INSERT ON job FOR EACH ROW WHEN (NEW.id = 45) EXECUTE FUNCTION act('$sql')");
-	for my $method (qw(cursor bulk copy))
+	for my $method (qw(cursor copy))
 	{
 		fails_with($destination, call(method => "'$method'"), '55000', qr/pgci_runs has 0 entries of run \d+ instead of one\n.*HINT/s, "the entry is $name: $method");
 		is($destination->safe_psql('postgres', $state), '0|0|0', "the entry is $name: $method: nothing is written");
@@ -88,7 +87,7 @@ my $again = 'DROP TABLE job; CREATE EXTENSION pg_copy_incremental; CREATE TABLE 
 my $hold = "CREATE TRIGGER hold AFTER INSERT ON job FOR EACH ROW WHEN (NEW.id % 100 = 45) EXECUTE FUNCTION hold()";
 my $backfill = sub { my ($workers) = @_; return "CALL copy_incremental_backfill('job', '2018-07-29', '2018-08-01', workers => $workers)"; };
 my $define = define_job('job', 'SELECT * FROM job WHERE day = $1 AND id <> 7', first_day => "'2018-07-29'", batch => 20, target => "'job'");
-for my $case (map({ [ "batches, $_", by_batches(call(method => "'$_'")), 60 ] } qw(cursor bulk)), [ 'backfill', $backfill->(1), 99 ])
+for my $case ([ 'batches', by_batches(call()), 60 ], [ 'backfill', $backfill->(1), 99 ])
 {
 	my ($name, $call, $rows) = @$case;
 	$destination->safe_psql('postgres', "$hold; $define");

@@ -184,8 +184,8 @@ like($by_copy->{'source plan'}, qr/Index Scan/, 'explain: the plan of method cop
 $destination->safe_psql('postgres', 'TRUNCATE events; ' . copy_sql(@by_range, method => "'copy'"));
 my ($copied) = slurp_file($source->logfile) =~ /.*: (COPY \(.*? TO STDOUT \(FORMAT binary\))/s;
 is($by_copy->{'source statement'}, $copied =~ s/\n\t/\n/gr, 'explain: the COPY at the source is that of the run');
-is(explained(@by_range, method => "'bulk'", mode => "'replace'", replace_where => q['at >= $1 AND at < $2'])->{insert} =~ s/ FROM .*//sr,
-	'INSERT INTO public.events ("id", "at", "note") SELECT batch."id", batch."at", batch."note"', 'explain: the INSERT of method bulk');
+is(explained(@by_range, mode => "'replace'", replace_where => q['at >= $1 AND at < $2'])->{insert} =~ s/ FROM .*//sr,
+	'INSERT INTO public.events ("id", "at", "note") SELECT batch."id", batch."at", batch."note"', 'explain: the INSERT of mode replace');
 like(explained('SELECT * FROM events WHERE at >= $1 AND at < $2', $destination->safe_psql('postgres', 'SELECT current_date'))->{warning},
 	qr/^window .* is not settled: the source may still commit rows of it; The source's clock shows/, 'explain: a window that has not ended');
 $destination->safe_psql('postgres', 'CREATE TABLE again (LIKE events); ' . stored_job('again', $by_range[0], first_day => "'$by_range[1]'", @by_range[ 2 .. $#by_range ], target => q['again'])
@@ -280,7 +280,7 @@ fails_with($destination, look_sql('describe', 'SELECT 1 AS a', '2018-07-29', tar
 	'a bad argument is an error');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE relation = $$closed$$::regclass'), 0, 'no lock stays');
 # A look takes no lock that another session's DDL, or another look, would wait for.
-for my $method (qw(cursor bulk copy))
+for my $method (qw(cursor copy))
 {
 	for my $mode ('append', 'replace', $method eq 'cursor' ? qw(upsert skip) : ())
 	{

@@ -17,7 +17,7 @@ my %count;
 # Errors of rows, which a run has once it has begun.
 my $of_a_row = qr/^ERROR (?:22|23|44|54|P0|0A000: cannot (?:insert into|convert NaN))/;
 
-for my $method (qw(cursor copy bulk))
+for my $method (qw(cursor copy))
 {
 	my (@steps, @runs);
 	for my $i (0 .. $#cases / 2)

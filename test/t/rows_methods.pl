@@ -60,7 +60,7 @@ sub effects
 	return \%effects;
 }
 
-my @methods = ('insert', 'copy', 'bulk');
+my @methods = ('insert', 'copy');
 my %effects = map { $_ => effects($_) } 'cursor', @methods;
 my (%compared, %refused, %differ);
 while (my ($name, $case) = splice @cases, 0, 2)

@@ -31,7 +31,7 @@ my $sent = $source->safe_psql('postgres', $stored);
 my $stored_otherwise = q[WITH again AS (SELECT id, v::text::numeric AS v FROM numbers)
 	SELECT count(*) FROM numbers AS n JOIN again AS a USING (id)
 	  WHERE numeric_send(n.v) <> numeric_send(a.v) OR n.v <> a.v OR hash_numeric(n.v) <> hash_numeric(a.v)];
-for my $method (qw(cursor copy bulk))
+for my $method (qw(cursor copy))
 {
 	$destination->safe_psql('postgres', 'TRUNCATE numbers');
 	my $call = copy_sql('TABLE numbers', undef, target => "'numbers'", method => "'$method'");

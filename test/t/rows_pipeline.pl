@@ -179,14 +179,14 @@ is(outcome('TRUNCATE rows; ' . copy_sql('SELECT speak(id) AS id, v, n, k FROM ro
 # Wide rows make FETCHes small, and narrow rows let them grow again.
 $session->query_safe("SET copy_incremental.max_batch_bytes = '512kB'");
 my $width = q[CASE WHEN i BETWEEN 101 AND 1100 THEN 50000 ELSE 1 END];
-is(outcome(over_proxy('pass', "SELECT i AS id, repeat('x', $width) AS v FROM generate_series(1, 4000) AS i", batch => 50,
+is(outcome(over_proxy('pass', "SELECT i AS id, repeat('x', $width) AS v FROM generate_series(1, 8000) AS i", batch => 50,
 			target => "'nothing'")), 0, 'narrow rows, wide rows, narrow rows');
 my @asked = map { $_->[0] } fetches_seen();
 is($asked[0], 50, 'the first FETCH asks for a batch');
 cmp_ok(min(@asked), '<=', 11, 'wide rows: fewer are asked for (' . min(@asked) . ')');
 is($asked[-1], 50, 'narrow rows: a batch again');
 note('asked for: ' . join ' ', @asked);
-is(outcome('SELECT rows_read FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1'), 4000, 'all rows were read');
+is(outcome('SELECT rows_read FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1'), 8000, 'all rows were read');
 
 # The bound in bytes ends a batch before it is full; a row that is larger than the bound still travels.
 $session->query_safe('CREATE TABLE wide (id int, v text)');

@@ -78,10 +78,7 @@ my %state = (
 		there => "query ~ '^COPY' AND now() - xact_start > '200 ms'" },
 	'COPY with a trigger sleeping' => {
 		call => copy_into('slow', 'TABLE good', method => "'copy'"),
-		here => "wait_event = 'PgSleep'" },
-	'writing batch after batch by method bulk' => {
-		call => copy_into('target', 'SELECT generate_series(1, 1000000000) AS id', batch => 100, method => "'bulk'"),
-		there => "query ~ '^FETCH' AND now() - xact_start > '200 ms'" });
+		here => "wait_event = 'PgSleep'" });
 
 # Starts the call of a state in a session and waits until it is in that state.
 sub reach

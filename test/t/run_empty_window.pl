@@ -21,7 +21,7 @@ sub load_sql
 my $before = q[TRUNCATE sale; INSERT INTO sale SELECT 100 + g, timestamptz '2018-07-28 10:00+00' + g * interval '1 minute', 'old' FROM generate_series(1, 5) AS g; DELETE FROM pgci_runs];
 my $count = 'SELECT count(*) FROM sale';
 
-for my $method (qw(cursor bulk copy))
+for my $method (qw(cursor copy))
 {
 	my @method = (method => "'$method'");
 	$destination->safe_psql('postgres', $before);

@@ -76,14 +76,15 @@ my @kinds = (
 		my ($call) = map { s/'empty'/'repaired'/r =~ s/'upsert'/'replace'/r =~ s/, verify => true//r =~ s/('2001-01-01')\)$/$1, $1)/r } verify_sql('repair', '*', q(g AS id, '1' AS note))->(@_);
 		return sprintf "TRUNCATE repaired; INSERT INTO repaired SELECT g, 'x' $numbers; $call", $_[0];
 	} ],
-	(map { my $method = $_; [ "batches, method $method", 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'")) ] } 'cursor', 'bulk'),
+	[ 'batches', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1)) ],
 	[ 'batches, mode upsert', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'keyed'", batch => 1, mode => "'upsert'")) ],
 	[ 'batches, transform', 600, 50_000, 128, batches_of(from_source("SELECT $note", target => "'plain'", batch => 1, transform => "'SELECT * FROM batch'")) ],
-	(map { my $method = $_; [ "small batches of one transaction, method $method", 5000, 100_000, 128, from_source("SELECT $note", target => "'plain'", batch => 1, method => "'$method'") ] } 'cursor', 'bulk'),
-	(map { my $method = $_; [ "rows of no bytes, method $method", 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", batch => 1_000_000, method => "'$method'") ] } 'cursor', 'bulk', 'copy'),
+	[ 'small batches of one transaction', 5000, 100_000, 128, from_source("SELECT $note", target => "'plain'", batch => 1) ],
+	(map { my $method = $_; [ "rows of no bytes, method $method", 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", batch => 1_000_000, method => "'$method'") ] } 'cursor', 'copy'),
 	[ 'rows of no bytes, rejects', 100_000, 1_500_000, 1024, from_source("SELECT NULL::int AS id, '' AS note", target => "'plain'", @reject, batch => 1_000_000) ],
 	[ 'backfill', 20, 1000, 128, sub { "CALL copy_incremental_backfill('dated', '2001-01-01', date '2001-01-01' + $_[0], reprocess => 'all')" } ],
-	(map { my $verb = $_; [ "$verb of many windows", 20, 1000, 128, sub { "SELECT count(*) FROM copy_incremental_$verb('of_days', '2001-01-01', date '2001-01-01' + $_[0])" } ] } 'verify', 'repair'),
+	# A transaction keeps its locks and combo command IDs of all windows.
+	(map { my $verb = $_; [ "$verb of many windows", 20, 1000, 256, sub { "SELECT count(*) FROM copy_incremental_$verb('of_days', '2001-01-01', date '2001-01-01' + $_[0])" } ] } 'verify', 'repair'),
 	[ 'catch_up', 20, 1000, 128, sub { define_job('dated', "SELECT d AS at FROM (SELECT date '{}' AS d) AS q", @dated, first_day => "current_date - $_[0]") . "; DELETE FROM pgci_coverage; DELETE FROM pgci_runs; CALL copy_incremental_catch_up('dated')" } ]);
 $destination->safe_psql('postgres', define_job('dated', "SELECT d AS at FROM (SELECT date '{}' AS d) AS q", @dated, first_day => "'2001-01-01'"));
 $destination->safe_psql('postgres', define_job('of_days', "SELECT d AS at, 'x' AS note FROM (SELECT date '{}' AS d) AS q", src_conninfo => $fast, target => "'of_days'", mode => "'replace'", replace_where => q($$at = date '{}'$$), first_day => "'2001-01-01'"));

@@ -24,7 +24,7 @@ is($destination->safe_psql('postgres', copy_sql(@ev, method => "'copy'")), 2, 'p
 is($destination->safe_psql('postgres', 'SET standard_conforming_strings = off; ' . look_sql('verify', @ev)), 't|2|2|0|0|',
 	'verify with standard_conforming_strings = off');
 
-for my $method (qw(cursor bulk copy))
+for my $method (qw(cursor copy))
 {
 	my $locks = $destination->safe_psql('postgres', look_sql('explain', @ev, method => "'$method'", before => 'BEGIN', as => 'SELECT count(*) FROM (%s) AS e')
 		  . q[; SELECT string_agg(DISTINCT mode, ' ') FROM pg_locks WHERE relation = 'ev'::regclass; ROLLBACK]);

@@ -169,7 +169,6 @@ my %calls = (
 	'append, settle' => copy_sql(@by_day, @rows, settle => "'wait'"),
 	'append, transform' => copy_sql(@by_day, @rows, transform => q('SELECT id, day, upper(note) AS note FROM batch')),
 	'append, reject' => copy_sql(@by_day, target => "'picky'", on_error => "'reject'", batch => 50),
-	'append, bulk' => copy_sql(@by_day, @rows, method => "'bulk'", batch => 100),
 	'append, copy' => copy_sql(@by_day, @rows, method => "'copy'"),
 	'skip' => copy_sql(@by_day, @rows, mode => "'skip'"),
 	'upsert' => copy_sql(@by_day, @rows, mode => "'upsert'", batch => 100),

@@ -47,7 +47,7 @@ my @paths = (
 			[ "constraint in batch 3, method $_", '23514', copy_sql($all, undef, %by) ],
 			[ "conversion in batch 3, method $_", '22P02',
 				copy_sql(q(SELECT id, (CASE id WHEN 250 THEN 'unknown there' ELSE 'good' END)::mood AS note FROM rows), undef, %by, target => "'moods'") ])
-	} 'cursor', 'copy', 'bulk');
+	} 'cursor', 'copy');
 
 my ($session, $pid) = open_session($destination);
 
@@ -113,7 +113,7 @@ for my $path (@paths)
 }
 is($session->query_safe('SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM moods)'), '0|0', 'nothing is written');
 
-for my $method ('cursor', 'copy', 'bulk')
+for my $method ('cursor', 'copy')
 {
 	my $good = copy_sql($all, undef, src_conninfo => $fast, batch => 100, target => "'good'", method => "'$method'");
 	$session->query_safe('TRUNCATE good; BEGIN');
@@ -132,7 +132,7 @@ for my $method ('cursor', 'copy', 'bulk')
 $session->quit;
 
 # The memory of one long run is bounded by the batch, or, where there is none, by a row.
-for my $method ('cursor', 'copy', 'bulk')
+for my $method ('cursor', 'copy')
 {
 	($session, $pid) = open_session($destination);
 	start_call($session, copy_sql(q(SELECT g AS id, 'row ' || g AS note FROM generate_series(1, 200000) AS g), undef,

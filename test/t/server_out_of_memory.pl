@@ -76,7 +76,7 @@ my %calls = (
 			mode => "'replace'", replace_where => '$$moment >= $1 AND moment < $2$$', time_zone => "'UTC'"), '00000' ],
 	'method copy, error of the target' => [ copy_sql('SELECT * FROM rows', undef, src_conninfo => $fast, method => "'copy'",
 			target => "'few'"), '23514' ],
-	'method bulk' => [ copy_sql('SELECT * FROM rows', undef, src_conninfo => $fast, batch => 9, method => "'bulk'"), '00000' ],
+	'many rows at once' => [ copy_sql('SELECT * FROM rows', undef, src_conninfo => $fast, batch => 9), '00000' ],
 	'copy_incremental_range()' => [ "SELECT copy_incremental_range($fast, 'SELECT * FROM rows WHERE moment >= ''{start}'' AND moment < ''{end}''',"
 		. " '[2018-07-29 00:00+00, 2018-07-30 00:00+00)', 30)", '00000' ],
 	'CALL copy_incremental_batches()' => [ "CALL copy_incremental_batches($fast, 'SELECT * FROM rows', NULL, 20, mode => 'skip')",

@@ -93,7 +93,7 @@ for my $case ([ 'dd >= $1 AND dd < $2', 'text', $text ], [ 'dd = $1', 'text', $t
 	[ 'EXISTS (SELECT WHERE dd = $1)', 'text', $text ])
 {
 	my ($slice, $type, $rest) = @$case;
-	for my $method ('cursor', 'bulk', 'copy')
+	for my $method ('cursor', 'copy')
 	{
 		next if $slice =~ /EXISTS/ && $method ne 'cursor';
 		like(load('day = $1', @replace, replace_where => "\$w\$$slice\$w\$", method => "'$method'"),

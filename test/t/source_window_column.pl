@@ -33,7 +33,7 @@ my $expected = '24 24 47';
 # Types, methods, modes. Without a target, it is the table that the query reads.
 for my $column ('at', 'local', 'day')
 {
-	for my $method ('cursor', 'bulk', 'copy')
+	for my $method ('cursor', 'copy')
 	{
 		is(result('TRUNCATE ev', copy_sql('SELECT * FROM ev', $day, window_column => "'$column'", method => "'$method'"), $ids),
 			"24\n$expected", "$column, method $method");
@@ -54,7 +54,7 @@ for my $case ([ skip => 24, 0, 0 ], [ upsert => 24, 0, 72 ], [ replace => 24, 24
 }
 for my $column ('local', 'day')
 {
-	for my $method ('cursor', 'bulk', 'copy')
+	for my $method ('cursor', 'copy')
 	{
 		my @call = ('SELECT * FROM ev', $day, window_column => "'$column'", mode => q['replace'], method => "'$method'", verify => 'true');
 		is(result('TRUNCATE ev', q[INSERT INTO ev SELECT g, at, at, NULL, at FROM (VALUES (1000, timestamptz '2018-07-29 23:59:59.999999'),
@@ -119,7 +119,7 @@ unlike($explained, qr/no index/, 'explain: the index exists');
 
 # A column without a time zone that holds UTC (the day is that of New York), and the target's column of the same type.
 my @utc = (window_column => q['utc'], column_time_zone => q['UTC'], time_zone => q['America/New_York']);
-for my $method ('cursor', 'bulk', 'copy')
+for my $method ('cursor', 'copy')
 {
 	is(result('TRUNCATE ev', (copy_sql('SELECT * FROM ev', $day, @utc, mode => q['replace'], method => "'$method'")) x 2, $ids),
 		"24\n24\n$expected", "UTC without a time zone, method $method");

@@ -25,7 +25,7 @@ my $ids = q[SELECT coalesce(string_agg(id::text, ',' ORDER BY id), 'none') FROM 
 for my $case ([ 'timestamptz(0)', '2018-07-29 00:00:00+00' ], [ 'timestamp(0)', '2018-07-29 00:00:00' ])
 {
 	my ($type, $stored) = @$case;
-	for my $call (map({ [ append => $_ ] } qw(cursor bulk copy)), [ skip => 'cursor' ], [ upsert => 'cursor' ], map { [ replace => $_ ] } qw(cursor bulk copy))
+	for my $call (map({ [ append => $_ ] } qw(cursor copy)), [ skip => 'cursor' ], [ upsert => 'cursor' ], map { [ replace => $_ ] } qw(cursor copy))
 	{
 		my ($mode, $method) = @$call;
 		my $name = "$type, $mode, $method";

@@ -79,7 +79,7 @@ my @cases = (
 for my $case (@cases)
 {
 	my ($name, $sql, $left, $hint) = @$case;
-	for my $method ('cursor', $name =~ /^a (soft|trigger that)/ ? 'bulk' : (), $name =~ /trigger/ && $name !~ /view/ ? 'copy' : ())
+	for my $method ('cursor', $name =~ /trigger/ && $name !~ /view/ ? 'copy' : ())
 	{
 		fresh($sql);
 		is(results(replace_sql(method => $method)), '3', "$name, $method: into an empty slice");
@@ -107,7 +107,7 @@ for my $case ([ 'an AFTER trigger that inserts', "$table; " . sprintf($back, 'sa
 	[ 'an AFTER trigger of a statement', "$table; CREATE TRIGGER back AFTER DELETE ON sale REFERENCING OLD TABLE AS old EXECUTE FUNCTION put_all_back()", 'sale' ])
 {
 	my ($name, $sql, $of) = @$case;
-	for my $method ('cursor', 'copy', $sql =~ /PARTITION/ ? () : 'bulk')
+	for my $method ('cursor', 'copy')
 	{
 		fresh($sql);
 		is(results(replace_sql(method => $method)), '3', "$name, $method: into an empty slice");

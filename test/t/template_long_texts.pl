@@ -128,7 +128,7 @@ $source->safe_psql('postgres', "INSERT INTO wide ($first) VALUES (1), (2)");
 $destination->safe_psql('postgres', "ALTER TABLE wide ADD PRIMARY KEY ($first)");
 for my $mode (qw(append skip upsert replace))
 {
-	for my $method ('cursor', $mode =~ /append|replace/ ? ('copy', 'bulk') : ())
+	for my $method ('cursor', $mode =~ /append|replace/ ? 'copy' : ())
 	{
 		copies($destination, 'TRUNCATE wide; ' . copy_sql('SELECT * FROM wide', undef, target => "'wide'",
 			$mode eq 'append' ? () : (mode => "'$mode'"), method => "'$method'"), 2,

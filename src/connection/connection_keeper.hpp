@@ -1,0 +1,30 @@
+// Keeps the connection of a run for the next one, because it takes longer to connect than to load a small window.
+#pragma once
+
+#include <memory>
+
+#include "connection/remote_connection.hpp"
+
+namespace pgci {
+
+class ConnectionKeeper {
+  public:
+    // `memory` owns the connections, so it must live longer than the runs.
+    explicit ConnectionKeeper(MemoryContext memory) noexcept : memory_(memory) {}
+
+    // Whether a run with these options would get a connection of an earlier run. Closes a connection that has other
+    // options or was lost.
+    bool has(const ConnectionOptions &options);
+    // Returns the kept connection if it has these options and is not lost, else a new one. Raises what RemoteConnection
+    // raises.
+    std::unique_ptr<RemoteConnection> take(const ConnectionOptions &options);
+    // Keeps a connection with these options, if no transaction is open in it.
+    void keep(std::unique_ptr<RemoteConnection> connection, const ConnectionOptions &options);
+
+  private:
+    MemoryContext memory_;
+    std::unique_ptr<RemoteConnection> kept_{};
+    ConnectionOptions options_{};
+};
+
+} // namespace pgci
