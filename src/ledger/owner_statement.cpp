@@ -7,6 +7,7 @@
 #include "server/settings.hpp"
 #include "server/spi.hpp"
 #include "server/sql_text.hpp"
+#include "ledger/kept_plans.hpp"
 
 namespace pgci {
 
@@ -137,6 +138,9 @@ template <class Taker>
 void execute_as_owner(Oid owner, const std::string &statement, const std::vector<Parameter> &parameters,
                       bool latest_snapshot, Taker &&take) {
     const ErrorContext context(hint_at_owner, nullptr);
+    std::vector<Oid> types;
+    for (const Parameter &parameter : parameters) types.push_back(parameter.type);
+    SPIPlanPtr *const kept = KeptPlans::find(statement, types.data(), types.size());
     pg_call([&] {
         Oid user = InvalidOid;
         int security = 0;
@@ -148,22 +152,23 @@ void execute_as_owner(Oid owner, const std::string &statement, const std::vector
         set_for_level("search_path", "pg_catalog, pg_temp");
         set_for_level("row_security", "off");
         const std::size_t count = parameters.size();
-        auto *const types = static_cast<Oid *>(palloc(sizeof(Oid) * count));
         auto *const values = static_cast<Datum *>(palloc(sizeof(Datum) * count));
         auto *const nulls = static_cast<char *>(palloc(count));
         for (std::size_t i = 0; i < count; ++i) {
-            types[i] = parameters[i].type;
             values[i] = parameters[i].value;
             nulls[i] = parameters[i].is_null ? 'n' : ' ';
         }
         spi_connect();
-        const SPIPlanPtr plan = spi_prepare(statement.c_str(), static_cast<int>(count), types);
+        const bool is_kept = kept != nullptr && *kept != nullptr;
+        const SPIPlanPtr plan =
+            is_kept ? *kept : spi_prepare(statement.c_str(), static_cast<int>(count), types.data());
         // At every isolation level, the statement must see a run that committed while this transaction waited.
         const int code =
             SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
                                  InvalidSnapshot, false, true, 0);
         if (code < 0) raise_spi("SPI_execute", code);
         take(caller);
+        if (kept != nullptr && !is_kept && SPI_keepplan(plan) == 0) *kept = plan;
         spi_finish();
         SetUserIdAndSecContext(user, security);
         AtEOXact_GUC(false, settings);
