@@ -160,8 +160,7 @@ void execute_as_owner(Oid owner, const std::string &statement, const std::vector
         }
         spi_connect();
         const bool is_kept = kept != nullptr && *kept != nullptr;
-        const SPIPlanPtr plan =
-            is_kept ? *kept : spi_prepare(statement.c_str(), static_cast<int>(count), types.data());
+        const SPIPlanPtr plan = is_kept ? *kept : spi_prepare(statement.c_str(), static_cast<int>(count), types.data());
         // At every isolation level, the statement must see a run that committed while this transaction waited.
         const int code =
             SPI_execute_snapshot(plan, values, nulls, latest_snapshot ? GetLatestSnapshot() : InvalidSnapshot,
