@@ -139,6 +139,7 @@ void execute_as_owner(Oid owner, const std::string &statement, const std::vector
                       bool latest_snapshot, Taker &&take) {
     const ErrorContext context(hint_at_owner, nullptr);
     std::vector<Oid> types;
+    types.reserve(parameters.size());
     for (const Parameter &parameter : parameters) types.push_back(parameter.type);
     SPIPlanPtr *const kept = KeptPlans::find(statement, types.data(), types.size());
     pg_call([&] {

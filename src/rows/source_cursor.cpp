@@ -50,7 +50,7 @@ SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, cons
 
 // Sends several FETCHes together, because each Sync costs both servers time.
 void SourceCursor::send_fetches() {
-    if (asked_.size() > 1 && asked_rows_ > ahead_.ahead() / 2) return;
+    if (asked_.size() > 1 && asked_rows_ > ahead_.ahead() * 3 / 4) return;
     bool is_last = false;
     while (!is_last && asked_.size() < ahead_.most_fetches()) {
         FetchAhead::Fetch next = ahead_.next();

@@ -60,12 +60,13 @@ class FetchAhead {
         rows_ = static_cast<int>(std::min({fitting, std::int64_t{rows_} * 2, std::int64_t{batch_}}));
         if (!in_pipeline_) return;
         if (had_to_wait) ahead_ *= 2;
-        ahead_ = std::min({ahead_, fitting, 2 * (arrived_ + batch_)});
+        const std::int64_t most_rows = static_cast<std::int64_t>(most_fetches()) * next().rows;
+        ahead_ = std::min({ahead_, fitting, 2 * (arrived_ + batch_), most_rows});
     }
 
   private:
     static constexpr std::int64_t chunk_bytes = 65536;
-    static constexpr std::int64_t most_chunk = 100;
+    static constexpr std::int64_t most_chunk = 200;
     static constexpr int least_chunk = 8;
 
     int batch_;
