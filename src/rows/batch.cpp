@@ -5,8 +5,7 @@ namespace pgci {
 void Batch::create(TupleDesc description, MemoryContext memory) {
     description_ = description;
     memory_ = memory;
-    value_memory_ =
-        GenerationContextCreate(memory, "copy_incremental values", 0, ALLOCSET_DEFAULT_INITSIZE, 1024 * 1024);
+    arena_.create(memory);
 }
 
 void Batch::grow() {
@@ -21,7 +20,7 @@ void Batch::grow() {
 }
 
 void Batch::clear() {
-    MemoryContextReset(value_memory_);
+    arena_.clear();
     count_ = 0;
 }
 
@@ -34,7 +33,7 @@ BatchInHand &BatchInHand::get() {
 
 void BatchInHand::check(bool is_outside, Datum stored, bool has_null_key) {
     if (is_outside && refused_.outside++ == 0)
-        refused_.stored = MemoryContextStrdup(batch_.value_memory(), TextDatumGetCString(stored));
+        refused_.stored = MemoryContextStrdup(CurTransactionContext, TextDatumGetCString(stored));
     refused_.has_null_key |= has_null_key;
 }
 

@@ -3,6 +3,7 @@
 
 #include "server/pg.hpp"
 #include "target/load_mode.hpp"
+#include "rows/value_arena.hpp"
 
 namespace pgci {
 
@@ -18,7 +19,7 @@ class Batch {
     // Allocates in `memory`, which must live longer, as must `description`, the columns of the batch.
     void create(TupleDesc description, MemoryContext memory);
 
-    // Returns the place for the next row. Allocate its values in value_memory(), then call add(). A row that is not
+    // Returns the place for the next row. Allocate its values in values(), then call add(). A row that is not
     // added is overwritten by the next one.
     Row next() {
         if (count_ == room_) grow();
@@ -34,14 +35,15 @@ class Batch {
     }
     std::size_t count() const noexcept { return count_; }
     TupleDesc description() const noexcept { return description_; }
-    MemoryContext value_memory() const noexcept { return value_memory_; }
+    // Memory for values passed by reference.
+    ValueArena &values() noexcept { return arena_; }
 
   private:
     void grow();
 
     TupleDesc description_ = nullptr;
-    MemoryContext memory_ = nullptr;       // of the arrays
-    MemoryContext value_memory_ = nullptr; // of values passed by reference
+    MemoryContext memory_ = nullptr;
+    ValueArena arena_{};
     Datum *values_ = nullptr;
     bool *nulls_ = nullptr;
     std::size_t count_ = 0;
@@ -56,7 +58,7 @@ class BatchInHand {
     // What the checks of the INSERT have found, if the plan of the INSERT reports it here; see LoadStatements.
     struct Refused {
         std::int64_t outside = 0;     // rows stored outside of the slice
-        const char *stored = nullptr; // the first of these
+        const char *stored = nullptr; // the first of these, in the memory of the transaction
         bool has_null_key = false;
     };
 

@@ -29,7 +29,9 @@ RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
 }
 
 std::int64_t RowDecoder::decode(RemoteConnection::Row row, Batch &batch) {
-    const MemoryContext previous = MemoryContextSwitchTo(batch.value_memory());
+    // Only functions that decode a value allocate here.
+    const MemoryContext previous = MemoryContextSwitchTo(scratch_);
+    ValueArena &arena = batch.values();
     const Batch::Row into = batch.next();
     const int count = description_->natts;
     std::int64_t bytes = 0;
@@ -47,23 +49,14 @@ std::int64_t RowDecoder::decode(RemoteConnection::Row row, Batch &batch) {
         ValueDecoder &decoder = decoders_[column_];
         if (!decoder.by_value) row_size_ += decoder.header + length;
         char *const value = PQgetvalue(row.result, row.number, column_);
-        into.values[column_] =
-            decoder.uses_function() ? decode_by_function(decoder, value, length) : decode_value(decoder, value, length);
+        into.values[column_] = decode_value(decoder, value, length, arena);
     }
+    // A function may allocate much more than its result.
+    constexpr Size most_scratch = 64 * 1024;
+    if (MemoryContextMemAllocated(scratch_, false) > most_scratch) MemoryContextReset(scratch_);
     MemoryContextSwitchTo(previous);
     batch.add();
     return bytes;
-}
-
-// The function may allocate much more than its result.
-Datum RowDecoder::decode_by_function(ValueDecoder &decoder, char *value, int length) {
-    constexpr Size most_scratch = 64 * 1024;
-    const MemoryContext batch = MemoryContextSwitchTo(scratch_);
-    const Datum decoded = decode_value(decoder, value, length);
-    MemoryContextSwitchTo(batch);
-    const Datum kept = datumCopy(decoded, decoder.by_value, decoder.length);
-    if (MemoryContextMemAllocated(scratch_, false) > most_scratch) MemoryContextReset(scratch_);
-    return kept;
 }
 
 // The function that failed may have allocated memory.
@@ -88,7 +81,9 @@ std::string RowDecoder::show_row() {
                     Oid output = InvalidOid;
                     bool is_varlena = false;
                     getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
-                    return OidOutputFunctionCall(output, decode_value(decoders_[i], value, length));
+                    ValueArena arena;
+                    arena.create(CurrentMemoryContext);
+                    return OidOutputFunctionCall(output, decode_value(decoders_[i], value, length, arena));
                 });
                 text = shown;
             });

@@ -38,8 +38,6 @@ class RowDecoder {
     void show_position() const;
 
   private:
-    Datum decode_by_function(ValueDecoder &decoder, char *value, int length);
-
     TupleDesc description_ = nullptr;
     ValueDecoder *decoders_ = nullptr;
     RemoteConnection::Row source_row_{};

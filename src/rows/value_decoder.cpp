@@ -59,8 +59,8 @@ std::uint64_t read_64(const char *value) {
     return pg_ntoh64(number);
 }
 
-Datum make_varlena(const char *bytes, int length) {
-    auto *const result = static_cast<struct varlena *>(palloc(static_cast<Size>(length) + VARHDRSZ));
+Datum make_varlena(const char *bytes, int length, ValueArena &arena) {
+    auto *const result = static_cast<struct varlena *>(arena.allocate(static_cast<Size>(length) + VARHDRSZ));
     SET_VARSIZE(result, length + VARHDRSZ);
     std::memcpy(VARDATA(result), bytes, static_cast<Size>(length));
     return PointerGetDatum(result);
@@ -81,7 +81,7 @@ Datum call_function(ValueDecoder &decoder, char *value, int length) {
 // Builds the stored form of a numeric from the output of numeric_send: base-10000 digits after weight, sign and scale.
 // The layout is that of numeric.c, which pg_upgrade requires to be stable. Returns false for input that only the
 // receive function can check: special values, digits that are not normalized, and anything that a server does not send.
-bool decode_numeric(const char *value, int length, Datum &result) {
+bool decode_numeric(const char *value, int length, ValueArena &arena, Datum &result) {
     constexpr int header = 8;
     constexpr int most_digits = 1000;
     constexpr std::uint16_t negative = 0x4000;
@@ -105,7 +105,7 @@ bool decode_numeric(const char *value, int length, Datum &result) {
     if (groups_behind_point * 4 > scale && read_16(value + length - 2) % beyond_scale[scale % 4] != 0) return false;
 
     const Size size = VARHDRSZ + sizeof(std::uint16_t) * (static_cast<Size>(digits) + 1);
-    auto *const numeric = static_cast<struct varlena *>(palloc(size));
+    auto *const numeric = static_cast<struct varlena *>(arena.allocate(size));
     SET_VARSIZE(numeric, size);
     auto *const parts = reinterpret_cast<std::uint16_t *>(VARDATA(numeric));
     parts[0] = static_cast<std::uint16_t>(short_form | (sign == negative ? short_negative : 0) |
@@ -131,12 +131,12 @@ void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_t
     decoder.typmod = typmod;
     decoder.as_text = as_text;
     get_typlenbyval(type, &decoder.length, &decoder.by_value);
-    decoder.header = VARHDRSZ + 2 * MAXIMUM_ALIGNOF; // and the header and alignment of the allocation
+    decoder.header = VARHDRSZ + MAXIMUM_ALIGNOF; // and alignment
     decoder.kind = as_text || typmod >= 0 ? Kind::function : binary_kind(type);
 }
 
 // A value that is not in the format or range of its kind is passed to the type's own function, which raises the error.
-Datum decode_value(ValueDecoder &decoder, char *value, int length) {
+Datum decode_value(ValueDecoder &decoder, char *value, int length, ValueArena &arena) {
     switch (decoder.kind) {
     case Kind::boolean:
         if (length == 1) return BoolGetDatum(value[0] != 0);
@@ -156,12 +156,12 @@ Datum decode_value(ValueDecoder &decoder, char *value, int length) {
         break;
     case Kind::text:
         (void)pg_verify_mbstr(GetDatabaseEncoding(), value, length, false);
-        return make_varlena(value, length);
+        return make_varlena(value, length, arena);
     case Kind::bytes:
-        return make_varlena(value, length);
+        return make_varlena(value, length, arena);
     case Kind::uuid:
         if (length == UUID_LEN) {
-            auto *const uuid = static_cast<char *>(palloc(UUID_LEN));
+            auto *const uuid = static_cast<char *>(arena.allocate(UUID_LEN));
             std::memcpy(uuid, value, UUID_LEN);
             return PointerGetDatum(uuid);
         }
@@ -179,14 +179,15 @@ Datum decode_value(ValueDecoder &decoder, char *value, int length) {
         }
         break;
     case Kind::numeric:
-        if (Datum numeric = 0; decode_numeric(value, length, numeric)) return numeric;
+        if (Datum numeric = 0; decode_numeric(value, length, arena, numeric)) return numeric;
         break;
     case Kind::function:
         break;
     }
-    if (!decoder.as_text) return call_function(decoder, value, length);
+    if (!decoder.as_text) return arena.copy(call_function(decoder, value, length), decoder.by_value, decoder.length);
     (void)pg_verify_mbstr(GetDatabaseEncoding(), value, length, false);
-    return InputFunctionCall(&decoder.function, value, decoder.io_parameter, decoder.typmod);
+    return arena.copy(InputFunctionCall(&decoder.function, value, decoder.io_parameter, decoder.typmod),
+                      decoder.by_value, decoder.length);
 }
 
 } // namespace pgci

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/pg.hpp"
+#include "rows/value_arena.hpp"
 
 namespace pgci {
 
@@ -31,16 +32,14 @@ struct ValueDecoder {
     bool by_value;
     std::int16_t length; // of the type, -1: varlena
     std::int64_t header; // bytes of memory besides those of the value, if it is not passed by value
-
-    bool uses_function() const noexcept { return kind == Kind::function; }
 };
 
 // Looks up how to read values of `type`, in binary or, if `as_text`, in text format. PostgreSQL code. Allocates in
 // `memory`.
 void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_text, MemoryContext memory);
 
-// Decodes a value of `length` bytes, which a zero byte follows, in the current memory context. PostgreSQL code. Raises
-// 22P03, 22021, 22P02, 08P01 and the errors of the type.
-Datum decode_value(ValueDecoder &decoder, char *value, int length);
+// Decodes a value of `length` bytes, which a zero byte follows, into the arena. Functions of types also allocate in the
+// current memory context. PostgreSQL code. Raises 22P03, 22021, 22P02, 08P01 and the errors of the type.
+Datum decode_value(ValueDecoder &decoder, char *value, int length, ValueArena &arena);
 
 } // namespace pgci

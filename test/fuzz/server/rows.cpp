@@ -196,7 +196,11 @@ fuzz::Outcome decode(pgci::ValueDecoder &decoder, const std::string &bytes, Datu
     std::memcpy(copy.get(), bytes.c_str(), bytes.size() + 1);
     char *const value = copy.get();
     return fuzz::attempt(bytes, [&] {
-        pgci::pg_call([&] { result = pgci::decode_value(decoder, value, static_cast<int>(bytes.size())); });
+        pgci::pg_call([&] {
+            pgci::ValueArena arena;
+            arena.create(CurrentMemoryContext);
+            result = pgci::decode_value(decoder, value, static_cast<int>(bytes.size()), arena);
+        });
     });
 }
 
