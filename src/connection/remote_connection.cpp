@@ -168,6 +168,7 @@ void RemoteConnection::begin_rows(Rows rows, int chunk) {
     if (rows == Rows::in_chunks) is_set = PQsetChunkedRowsMode(link_->connection, chunk);
     if (rows == Rows::one_by_one) is_set = PQsetSingleRowMode(link_->connection);
     if (is_set == 0) raise_protocol_violation("a result that was not asked for");
+    chunk_tag_[0] = '\0';
 }
 
 RemoteConnection::Row RemoteConnection::row_at_hand() noexcept {
@@ -179,12 +180,17 @@ RemoteConnection::Row RemoteConnection::row_at_hand() noexcept {
         }
         if (next_row_ < PQntuples(rows_.get())) return {rows_.get(), next_row_++};
         if (!is_part(rows_.get())) return {};
-        rows_.reset();
+        drop_part();
     }
 }
 
 void RemoteConnection::release_rows() noexcept {
-    if (is_part(rows_.get()) && next_row_ == PQntuples(rows_.get())) rows_.reset();
+    if (is_part(rows_.get()) && next_row_ == PQntuples(rows_.get())) drop_part();
+}
+
+void RemoteConnection::drop_part() noexcept {
+    strlcpy(chunk_tag_.data(), PQcmdStatus(rows_.get()), chunk_tag_.size());
+    rows_.reset();
 }
 
 Result RemoteConnection::await_row(const Statement &statement, bool has_sync) {

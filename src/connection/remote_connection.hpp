@@ -103,6 +103,12 @@ class RemoteConnection {
     Result await_row(const Statement &statement, bool has_sync = true);
     // Frees the result of which all rows were returned.
     void release_rows() noexcept;
+    // The command tag of the rows that were received, such as "FETCH 200". `end` is what await_row() has returned. libpq
+    // gives the tag to the last chunk if that is not full.
+    const char *command_tag(const PGresult *end) const noexcept {
+        const char *const tag = PQcmdStatus(const_cast<PGresult *>(end));
+        return tag[0] != '\0' ? tag : chunk_tag_.data();
+    }
     // The result that has the row for which await_row() has waited.
     const PGresult *result_at_hand() const { return rows_.get(); }
 
@@ -143,6 +149,7 @@ class RemoteConnection {
     bool is_busy();
     void check_memory();
     PGresult *next_result();
+    void drop_part() noexcept;
     void receive_end(const Statement &statement, bool has_sync = true);
     void wait(int socket_events);
     [[noreturn]] void raise_result_error(const PGresult *result, const Statement &statement);
@@ -153,6 +160,7 @@ class RemoteConnection {
     RemoteLink link_;
     Result rows_{};    // the result that has arrived
     int next_row_ = 0; // of this result
+    std::array<char, COMPLETION_TAG_BUFSIZE> chunk_tag_{};
     std::int64_t waits_ = 0;
     const char *asked_ = nullptr; // the current question, for errors; null: none
     AnswerMemory memory_{};       // memory of its answer

@@ -111,7 +111,8 @@ void SourceCursor::ask_ahead() {
 
 void SourceCursor::end_fetch(const PGresult *end) {
     // The command tag has the number of sent rows: "FETCH 2000".
-    const std::string_view tag = PQcmdTuples(const_cast<PGresult *>(end));
+    std::string_view tag = connection().command_tag(end);
+    tag.remove_prefix(std::min(tag.size(), tag.rfind(' ') + 1));
     int announced = -1;
     std::from_chars(tag.data(), tag.data() + tag.size(), announced);
     const int asked = asked_.front().rows;

@@ -62,7 +62,7 @@ expect_same() {
 }
 
 # From now on, initdb of the private copy runs once for each set of options, and what it made is copied. Tests make more
-# than a hundred clusters. Called as initdb -D FOLDER OPTION...
+# than a hundred clusters. The folder is named by -D FOLDER or --pgdata FOLDER, among other options.
 copy_initdb() {
     local made=$WORK/run/initdb
     as_server_user mkdir "$made"
@@ -70,11 +70,18 @@ copy_initdb() {
     cat >"$BINDIR/initdb" <<END
 #!/bin/bash
 set -e
-data=\$2
-made=$made/\$(md5sum <<<"\${*:3}" | cut -d ' ' -f 1)
+options=()
+while ((\$#)); do
+    case \$1 in
+    -D | --pgdata) data=\$2 && shift ;;
+    *) options+=("\$1") ;;
+    esac
+    shift
+done
+made=$made/\$(md5sum <<<"\${options[*]}" | cut -d ' ' -f 1)
 exec 9>"\$made.lock"
 flock 9
-[[ -e \$made.complete ]] || "$BINDIR/initdb.bin" -D "\$made" "\${@:3}"
+[[ -e \$made.complete ]] || "$BINDIR/initdb.bin" -D "\$made" "\${options[@]}"
 touch "\$made.complete"
 mkdir -m 700 "\$data"
 cp -a "\$made/." "\$data"
