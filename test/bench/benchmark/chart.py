@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from .methods import METHODS
 
-NAMES, COLUMN, FIGURE = 190, 140, 46  # widths: the names, a column, the figure at its right end
+NAMES, COLUMN, FIGURE = 230, 140, 46  # widths: the names, a column, the figure at its right end
 ROW, BAR, TOP = 21, 12, 48
 COLOURS = {"ours": "#2f81f7", "peer": "#8b949e", "limit": "#bf8700"}
 STYLE = """text { font: 12px sans-serif; fill: #768390 } .head { font-weight: bold }
