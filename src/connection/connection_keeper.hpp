@@ -12,12 +12,11 @@ class ConnectionKeeper {
     // `memory` owns the connections, so it must live longer than the runs.
     explicit ConnectionKeeper(MemoryContext memory) noexcept : memory_(memory) {}
 
-    // Whether a run with these options would get a connection of an earlier run. Closes a connection that has other
-    // options or was lost.
-    bool has(const ConnectionOptions &options);
-    // Returns the kept connection if it has these options and is not lost, else a new one. Raises what RemoteConnection
-    // raises.
+    // Returns the connection of an earlier run, or null if none has these options. Closes one that has other options or was
+    // lost.
     std::unique_ptr<RemoteConnection> take(const ConnectionOptions &options);
+    // Returns a new connection. Raises what RemoteConnection raises.
+    std::unique_ptr<RemoteConnection> connect(const ConnectionOptions &options) const;
     // Keeps a connection with these options, if no transaction is open in it.
     void keep(std::unique_ptr<RemoteConnection> connection, const ConnectionOptions &options);
 

@@ -86,8 +86,8 @@ Oid only_table(const std::vector<SourceColumn> &columns) {
 }
 
 SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper) {
-    if (keeper.has(options)) {
-        connection_ = keeper.take(options);
+    connection_ = keeper.take(options);
+    if (connection_ != nullptr) {
         try {
             begin(zone);
             return;
@@ -96,7 +96,7 @@ SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &z
             if (connection_->is_open()) throw;
         }
     }
-    connection_ = keeper.take(options);
+    connection_ = keeper.connect(options);
     begin(zone);
 }
 
