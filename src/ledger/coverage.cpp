@@ -49,8 +49,7 @@ void Coverage::remove(std::int64_t job_id, std::optional<TimestampTz> start, std
                            [&](const TimeSpan &part) { return part.start < span.end && span.start < part.end; });
     };
     // A run may have united the rows that this statement waited for into one that it did not see.
-    do run_as_owner(table_.owner(), remove, parameters);
-    while (is_covered());
+    while (is_covered()) run_as_owner(table_.owner(), remove, parameters);
 }
 
 void Coverage::drop(std::int64_t job_id) const {

@@ -8,51 +8,11 @@
 #include "request/option_arguments.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/run_lock.hpp"
+#include "ledger/stored_options.hpp"
 
 namespace pgci {
 
 namespace {
-
-// Whether an option is stored in the column "options". The others have columns of their own, or belong to a call.
-bool is_stored(const OptionEntry &option) { return option.name != "target" && option.name != "time_zone"; }
-
-Oid type_of(const OptionEntry &option) {
-    if (option.sql_type == "integer") return INT4OID;
-    if (option.sql_type == "bigint") return INT8OID;
-    if (option.sql_type == "boolean") return BOOLOID;
-    return option.sql_type == "text[]" ? TEXTARRAYOID : TEXTOID;
-}
-
-// A FROM item that returns the stored options as columns, with the default of each option that is not stored.
-std::string stored_options() {
-    std::string columns;
-    std::string types;
-    for (const OptionEntry &option : all_options) {
-        if (!is_stored(option)) continue;
-        const std::string name(option.name);
-        columns.append(columns.empty() ? "" : ", ")
-            .append("coalesce(o." + name + ", " + std::string(option.sql_default));
-        columns.append(") AS " + name);
-        types.append(types.empty() ? "" : ", ").append(name + " " + std::string(option.sql_type));
-    }
-    return "LATERAL (SELECT " + columns + " FROM jsonb_to_record(j.options) AS o(" + types + ")) AS o";
-}
-
-// An expression for the jsonb of the options that differ from their defaults. Adds its parameters, from $n on, to `parameters`.
-std::string options_parameter(const NamedValues &options, std::size_t n, std::vector<Parameter> &parameters) {
-    std::string members;
-    for (const OptionEntry &option : all_options) {
-        if (!is_stored(option)) continue;
-        const std::string name(option.name);
-        const bool is_null = options.is_null(name.c_str());
-        parameters.push_back({type_of(option), is_null ? Datum{0} : options.value(name.c_str()), is_null});
-        std::string value = "$" + std::to_string(n++);
-        if (option.sql_default != "NULL")
-            value.insert(0, "nullif(").append(", ").append(option.sql_default).append(")");
-        members.append(members.empty() ? "" : ", ").append(quote_literal(name) + ", " + value);
-    }
-    return "jsonb_strip_nulls(jsonb_build_object(" + members + "))";
-}
 
 Oid read_oid(const NamedValues &row, const char *name) { return DatumGetObjectId(row.value(name)); }
 
@@ -89,7 +49,7 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
         "SELECT j.job_id, j.job, coalesce((SELECT r.oid FROM pg_roles AS r WHERE r.oid = j.owner), 0) AS owner, "
         "j.server::oid AS server, j.source, j.conninfo, j.query_template, j.target::oid AS target_oid, j.target_name, "
         "j.version, j.first_day, j.window_size, j.lag, j.time_zone, nullif(j.columns, '{}') AS columns, o.* FROM " +
-            table_.name() + " AS j, " + stored_options() + " WHERE " + condition,
+            table_.name() + " AS j, " + stored_options("j.options") + " AS o WHERE " + condition,
         parameters);
     std::vector<Job> jobs;
     jobs.reserve(rows.size());
@@ -134,6 +94,8 @@ std::optional<Job> Jobs::find_if_exists(const std::string &name) const {
     return find_where("job = $1", text_parameter(name));
 }
 
+std::optional<Job> Jobs::find_if_exists(std::int64_t id) const { return find_where("job_id = $1", int8_parameter(id)); }
+
 Job Jobs::find(const std::string &name) const {
     std::optional<Job> job = find_if_exists(name);
     if (!job) raise_unknown(name);
@@ -141,7 +103,7 @@ Job Jobs::find(const std::string &name) const {
 }
 
 Job Jobs::find(std::int64_t id) const {
-    std::optional<Job> job = find_where("job_id = $1", int8_parameter(id));
+    std::optional<Job> job = find_if_exists(id);
     if (!job)
         raise(sqlstate::undefined_object, "job number " + std::to_string(id) + " does not exist",
               "It was dropped, or the transaction that defines it has not committed.");
@@ -196,7 +158,7 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       {INT4OID, Int32GetDatum(job.version)},
                                       texts_parameter(job.request.known_columns)};
     parameters[3].is_null = has_server;
-    const std::string stored = options_parameter(options, parameters.size() + 1, parameters);
+    const std::string stored = options_to_store(options, parameters);
     const std::string columns =
         "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
         "lag, time_zone, source, version, columns, options)";

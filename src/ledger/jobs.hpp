@@ -43,6 +43,7 @@ class Jobs {
     Job find(std::int64_t id) const;
     // The same, but returns nothing if no such job exists.
     std::optional<Job> find_if_exists(const std::string &name) const;
+    std::optional<Job> find_if_exists(std::int64_t id) const;
 
     // Finds the jobs that the current user owns, ordered by name.
     std::vector<Job> find_own() const;

@@ -64,7 +64,7 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
         run_id, runs,
         "UPDATE " + table().name() +
             " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
-            "settled = $8, source_rows = $9, ended_at = clock_timestamp() WHERE run_id = $1",
+            "settled = $8, source_rows = $9, rejects = $10, ended_at = clock_timestamp() WHERE run_id = $1",
         {int8_parameter(run_id),
          int8_parameter(statistics.rows_read),
          int8_parameter(statistics.rows_written),
@@ -73,7 +73,8 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
          int8_parameter(statistics.batches),
          text_parameter(status),
          {BOOLOID, BoolGetDatum(statistics.is_settled.value_or(false)), !is_known},
-         {INT8OID, Int64GetDatum(statistics.source_rows.value_or(0)), !statistics.source_rows}},
+         {INT8OID, Int64GetDatum(statistics.source_rows.value_or(0)), !statistics.source_rows},
+         int8_parameter(statistics.rejects)},
         1);
     if (std::string_view(status) != "partial") notify_end(run_id);
 }
@@ -145,17 +146,19 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
     write_entries(run_id, "pgci_rejects",
                   "INSERT INTO " + OwnTable(schema(), "pgci_rejects").name() +
                       " (run_id, batch, source_row, sqlstate, message, detail, constraint_name, "
-                      "column_name) SELECT $1, $2, source_row::jsonb, sqlstate, message, nullif(detail, ''), "
-                      "nullif(constraint_name, ''), nullif(column_name, '') FROM "
-                      "unnest($3, $4, $5, $6, $7, $8) AS r(source_row, sqlstate, message, detail, constraint_name, "
-                      "column_name)",
+                      "column_name, reject, is_whole) SELECT $1, $2, source_row::jsonb, sqlstate, message, "
+                      "nullif(detail, ''), nullif(constraint_name, ''), nullif(column_name, ''), reject::bigint, "
+                      "is_whole::boolean FROM unnest($3, $4, $5, $6, $7, $8, $9, $10) AS r(source_row, sqlstate, "
+                      "message, detail, constraint_name, column_name, reject, is_whole)",
                   {int8_parameter(run_id), int8_parameter(batch),
                    texts([](const Reject &reject) { return reject.row; }),
                    texts([](const Reject &reject) { return reject.failure.sqlstate(); }),
                    texts([](const Reject &reject) { return reject.failure.message; }),
                    texts([](const Reject &reject) { return reject.failure.detail; }),
                    texts([](const Reject &reject) { return reject.failure.constraint; }),
-                   texts([](const Reject &reject) { return reject.failure.column; })},
+                   texts([](const Reject &reject) { return reject.failure.column; }),
+                   texts([](const Reject &reject) { return std::to_string(reject.number); }),
+                   texts([](const Reject &reject) { return std::string(reject.is_whole ? "true" : "false"); })},
                   static_cast<std::int64_t>(rejects.size()));
 }
 

@@ -18,12 +18,15 @@ struct RunStatistics {
     std::int64_t batches = 0;                  // with at least one row
     std::optional<bool> is_settled{};          // whether the window was settled at the snapshot; nothing: unknown
     std::optional<std::int64_t> source_rows{}; // counted by the source, if the run was verified
+    std::int64_t rejects = 0;                  // rows that were rejected
 };
 
 // A row that a run did not load, and why.
 struct Reject {
-    RunFailure failure;
-    std::string row; // a JSON object of texts
+    std::int64_t number = 0; // among those of the run, from 1 on
+    RunFailure failure{};
+    std::string row{};    // a JSON object of texts
+    bool is_whole = true; // it has all values of the row
 };
 
 // Reads and writes the table of runs with the privileges of its owner, so that callers need none.

@@ -6,10 +6,11 @@
 
 #include "server/guard.hpp"
 #include "server/memory.hpp"
+#include "server/settings.hpp"
 
 namespace pgci {
 
-void Rejects::add(RunFailure failure, std::string row) {
+void Rejects::add(RunFailure failure, std::string row, bool is_whole) {
     ++count_;
     if (limit_ && count_ > *limit_)
         raise(sqlstate::too_many_rejects,
@@ -19,7 +20,7 @@ void Rejects::add(RunFailure failure, std::string row) {
     failure.context.clear();
     constexpr std::size_t overhead = sizeof(Reject) + 64;
     bytes_ += overhead + row.size() + failure.message.size() + failure.detail.size();
-    not_written_.push_back({std::move(failure), std::move(row)});
+    not_written_.push_back({count_, std::move(failure), std::move(row), is_whole});
     constexpr std::size_t worth_writing = 256 * 1024;
     if (bytes_ > worth_writing) write();
 }
@@ -27,6 +28,7 @@ void Rejects::add(RunFailure failure, std::string row) {
 void Rejects::write() {
     if (not_written_.empty()) return;
     const TemporaryMemory memory;
+    if (before_first_) std::exchange(before_first_, nullptr)();
     ledger_.record_rejects(run_id_, batch_, not_written_);
     not_written_.clear();
     bytes_ = 0;
@@ -35,6 +37,8 @@ void Rejects::write() {
 char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls) {
     StringInfoData json;
     initStringInfo(&json);
+    const int settings = NewGUCNestLevel();
+    set_text_output_for_level();
     for (int i = 0; i < description->natts; ++i) {
         const Form_pg_attribute attribute = TupleDescAttr(description, i);
         if (attribute->attisdropped) continue;
@@ -51,6 +55,7 @@ char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls)
         escape_json(&json, OidOutputFunctionCall(output, values[i]));
     }
     appendStringInfoChar(&json, '}');
+    AtEOXact_GUC(true, settings);
     return json.data;
 }
 

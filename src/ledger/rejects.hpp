@@ -1,6 +1,8 @@
 // Rejected rows: writes them to the table copy_incremental_rejects, and decides which errors reject a row.
 #pragma once
 
+#include <functional>
+
 #include "server/run_failure.hpp"
 #include "ledger/ledger.hpp"
 
@@ -9,12 +11,15 @@ namespace pgci {
 class Rejects {
   public:
     // `batch` is the number of the current batch, which the run increases. Without a limit, any number of rows may be rejected.
-    Rejects(const Ledger &ledger, std::int64_t run_id, std::optional<std::int64_t> limit, const std::int64_t &batch)
-        : ledger_(ledger), run_id_(run_id), limit_(limit), batch_(batch) {}
+    // `before_first` is called once, before the first rejected rows are written.
+    Rejects(const Ledger &ledger, std::int64_t run_id, std::optional<std::int64_t> limit, const std::int64_t &batch,
+            std::function<void()> before_first)
+        : ledger_(ledger), run_id_(run_id), limit_(limit), batch_(batch), before_first_(std::move(before_first)) {}
 
     // Rejects a row, which is a JSON object of texts. Raises 54000 if there are more rejected rows than the limit. Do not
     // call it in a subtransaction that may be rolled back, because it writes earlier rows when they need too much memory.
-    void add(RunFailure failure, std::string row);
+    // `is_whole`: the JSON object has all values of the row.
+    void add(RunFailure failure, std::string row, bool is_whole);
     // Writes the rows that were rejected since the last call. Call it at the end of each batch.
     void write();
 
@@ -25,12 +30,14 @@ class Rejects {
     std::int64_t run_id_;
     std::optional<std::int64_t> limit_;
     const std::int64_t &batch_;
+    std::function<void()> before_first_;
     std::int64_t count_ = 0;
     std::vector<Reject> not_written_{};
     std::size_t bytes_ = 0; // of the rows that are not written
 };
 
-// Returns a row of a batch as a JSON object of texts. PostgreSQL code: for use inside pg_call.
+// Returns a row of a batch as a JSON object of texts, which the input functions of the types read in any session. PostgreSQL code:
+// for use inside pg_call.
 char *row_to_json(TupleDesc description, const Datum *values, const bool *nulls);
 
 // Whether a single row causes an error, so that the row can be rejected and the others can be loaded. The class of the packed

@@ -36,6 +36,7 @@ Known look_up(const CopyRequest &request, const RunHistory &history, const RunKe
         known.is_loaded = known.is_loaded || gaps.empty();
         known.has_rows = known.has_rows || gaps != std::vector{window};
     }
+    if (known.is_loaded) known.runs.rejecting = 0; // a later run has loaded all rows
     known.is_unsettled = known.runs.is_loaded && !known.is_loaded;
     return known;
 }
@@ -45,17 +46,21 @@ std::string describe_earlier(const Known &known) {
     if (known.runs.count > 0 && !known.runs.are_of_same_query && !known.runs.are_of_same_call)
         return " was already loaded by another query";
     const char *const by = known.runs.count == 0 || known.runs.are_of_same_call ? "" : " by another job or call";
-    return (known.is_unsettled ? " was loaded before it was settled"
-            : known.is_loaded  ? " was already loaded"
-                               : " was loaded in part") +
+    return (known.runs.rejecting != 0 ? " was loaded, except for rejected rows"
+            : known.is_unsettled      ? " was loaded before it was settled"
+            : known.is_loaded         ? " was already loaded"
+                                      : " was loaded in part") +
            std::string(by);
 }
 
-const char *hint_for(const Known &known, bool is_job) {
+std::string hint_for(const Known &known, bool is_job) {
     const bool are_of_others = known.runs.count > 0 && !known.runs.are_of_same_call;
     if (are_of_others && !known.runs.are_of_same_query)
         return "The queries read the same table. If they read different rows, define a job for each query with "
                "copy_incremental_create_job(). Otherwise use mode replace, upsert or skip.";
+    if (known.runs.rejecting != 0)
+        return "copy_incremental_retry_rejects(" + std::to_string(known.runs.rejecting) +
+               ") loads those that the target takes now.";
     if (are_of_others && known.is_loaded)
         return "on_rerun => 'skip' takes such windows as loaded. Call copy_incremental_forget() if the rows are gone.";
     if (known.is_unsettled)

@@ -85,7 +85,8 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     // By runs of the same rows: another query may read others.
     const auto covers = [&](const char *condition) {
         return "coalesce(" + own +
-               " <@ range_agg(window_of_run) FILTER (WHERE status = 'succeeded' AND (query_hash = $3 OR job_id = $6) "
+               " <@ range_agg(window_of_run) FILTER (WHERE status = 'succeeded' AND rejects = 0 AND mode <> 'retry' "
+               "AND (query_hash = $3 OR job_id = $6) "
                "AND " +
                condition + "), false)";
     };
@@ -98,6 +99,7 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             "false), "
             "coalesce(bool_or(query_hash = $3), false), "
             "string_agg(CASE WHEN n <= 3 THEN format('run %s of %s wrote %s rows', run_id, ended_at, rows_written) || "
+            "CASE WHEN rejects > 0 THEN format(' and rejected %s', rejects) ELSE '' END || "
             "CASE WHEN window_of_run <> " +
             own +
             " THEN format(' of %s', coalesce(data_interval::text, 'the whole result')) ELSE '' END END, '; ' ORDER BY "
@@ -105,7 +107,8 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             "|| CASE WHEN count(*) > 3 THEN format('; and %s more', count(*) - 3) ELSE '' END, "
             "string_agg(DISTINCT (" +
             role_of_run +
-            ")::text, ' ') FROM (SELECT *, row_number() OVER (ORDER BY run_id DESC) AS n, "
+            ")::text, ' '), coalesce(max(run_id) FILTER (WHERE rejects > 0), 0) FROM (SELECT *, row_number() OVER "
+            "(ORDER BY run_id DESC) AS n, "
             "coalesce(data_interval, tstzrange(NULL, NULL)) AS window_of_run, " +
             no_job + " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows + " AND " + overlaps +
             " AND (" + of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " +
@@ -117,7 +120,18 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             .are_of_same_call = row.text(2) == "t",
             .are_of_same_query = row.text(3) == "t",
             .description = row.text(4),
-            .owners = oids_of(row.text(5))};
+            .owners = oids_of(row.text(5)),
+            .rejecting = std::stoll(row.text(6))};
+}
+
+std::int64_t RunHistory::find_later_run(const RunKey &key, std::int64_t run_id) const {
+    std::vector<Parameter> parameters = parameters_with(key, find_line(key.target));
+    parameters.push_back(int8_parameter(run_id));
+    return run_as_owner(table_.owner(),
+                        std::string("SELECT coalesce(max(run_id), 0) FROM ") + table_.name() + " WHERE " + has_rows +
+                            " AND " + overlaps + " AND " + of_same_query() + " AND mode <> 'retry' AND run_id > $11",
+                        parameters, true)
+        .number;
 }
 
 std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const {

@@ -21,6 +21,7 @@ struct LoadedRuns {
     bool are_of_same_query = false; // one of them has the same query
     std::string description{};      // of the last ones: "run 17 of 2018-07-30 01:15:00+00 wrote 1440 rows"
     std::vector<Oid> owners{};      // of all; invalid for a role that was dropped
+    std::int64_t rejecting = 0;     // the last one with rejected rows that are not loaded; 0 if there is none
 };
 
 struct RunState {
@@ -38,6 +39,9 @@ class RunHistory {
     // same rows: those of the same job; those of the same query; and, unless both are of jobs, those that read one of the same
     // tables.
     LoadedRuns find_loaded(const RunKey &key) const;
+    // Returns the last run after this one that has loaded rows of the same job or query whose window overlaps, apart from retries of
+    // rejected rows; 0 if there is none.
+    std::int64_t find_later_run(const RunKey &key, std::int64_t run_id) const;
     // The time zones of the local times that runs of the same rows by the same query, or of the same job, have read, in windows
     // around the key's.
     std::vector<std::string> find_column_zones(const RunKey &key) const;

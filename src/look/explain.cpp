@@ -11,6 +11,7 @@
 #include "source/window_column.hpp"
 #include "ledger/backlog.hpp"
 #include "ledger/coverage.hpp"
+#include "ledger/rejected_rows.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "target/missing_privileges.hpp"
@@ -70,7 +71,7 @@ void explain_job(Explanation &explanation, const Job &job, Oid schema) {
         return;
     }
     const std::vector<TimeSpan> covered = Coverage(schema).find(job.id);
-    const Backlog backlog = find_backlog(job, covered);
+    const Backlog backlog = find_backlog(job, find_tried_windows(schema, job.id));
     explanation.add("window size", interval_text(*job.window_size));
     explanation.add("first day", Window::of_day(job.first_day, job.zone()).name());
     explanation.add("time zone", job.zone().name());
@@ -78,6 +79,8 @@ void explain_job(Explanation &explanation, const Job &job, Oid schema) {
     explanation.add("covered", spans_text(covered));
     explanation.add("due to", moment_text(backlog.due_to));
     explanation.add("missing windows", std::to_string(backlog.missing_windows));
+    if (const std::string rejects = describe_windows_with_rejects(schema, job.id, all_time); !rejects.empty())
+        explanation.add("rejects", rejects);
 }
 
 // The options that are not shown by themselves.

@@ -3,6 +3,7 @@
 #include "ledger/coverage.hpp"
 #include "ledger/job_days.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/rejected_rows.hpp"
 #include "run/repair.hpp"
 #include "many/load_windows.hpp"
 
@@ -14,7 +15,7 @@ std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vect
                                      Reprocess reprocess) {
     if (reprocess == Reprocess::all || reprocess == Reprocess::different) return all;
     if (reprocess == Reprocess::missing)
-        return uncovered_windows(job.grid(), {all.front().start, all.back().end}, Coverage(schema).find(job.id),
+        return uncovered_windows(job.grid(), {all.front().start, all.back().end}, find_tried_windows(schema, job.id),
                                  most_windows_of_days);
     std::vector<TimeSpan> selected;
     const TimeZone zone = job.zone();
@@ -49,7 +50,11 @@ void backfill(Oid schema, const std::string &job_name, const DayRange &days, int
     procedure.commit();
     const std::vector<TimeSpan> all = windows_of_days(job, days);
     std::vector<TimeSpan> selected = select_windows(schema, job, all, reprocess);
-    const std::string detail = describe_selection(selected.size(), all.size(), reprocess);
+    std::string detail = describe_selection(selected.size(), all.size(), reprocess);
+    if (reprocess == Reprocess::missing) {
+        const std::string rejects = describe_windows_with_rejects(schema, job.id, {all.front().start, all.back().end});
+        detail.append(detail.empty() || rejects.empty() ? "" : " ").append(rejects);
+    }
     procedure.rest();
     load_windows(
         schema, procedure,

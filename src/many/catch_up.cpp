@@ -5,6 +5,7 @@
 #include "server/subtransaction.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/rejected_rows.hpp"
 #include "many/load_windows.hpp"
 
 namespace pgci {
@@ -17,12 +18,15 @@ constexpr std::size_t most_windows = 100000;
 std::vector<TimeSpan> find_due(Oid schema, const Job &job) {
     const WindowGrid grid = job.grid();
     const TimeSpan all{grid.start_of(0), grid.due_to(GetCurrentTimestamp(), job.lag)};
-    return uncovered_windows(grid, all, Coverage(schema).find(job.id), most_windows);
+    return uncovered_windows(grid, all, find_tried_windows(schema, job.id), most_windows);
 }
 
 JobWindows find_windows(Oid schema, const Job &job) {
     JobWindows found{.job = job, .looks_back = true};
-    found.failure = in_subtransaction([&] { found.windows = find_due(schema, job); });
+    found.failure = in_subtransaction([&] {
+        found.windows = find_due(schema, job);
+        found.detail = describe_windows_with_rejects(schema, job.id, all_time);
+    });
     return found;
 }
 

@@ -4,6 +4,7 @@
 #include "connection/conninfo.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/rejected_rows.hpp"
 #include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
 #include "run/repair.hpp"
@@ -27,7 +28,7 @@ void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowRe
     result.stops_job = false;
     if (!mark_windows(job.id, {task.span})) {
         result.end = WindowEnd::is_busy;
-    } else if (!task.is_again && uncovered(task.span, Coverage(schema).find(job.id)).empty()) {
+    } else if (!task.is_again && uncovered(task.span, find_tried_windows(schema, job.id)).empty()) {
         result.end = WindowEnd::was_loaded;
     } else {
         result.rows_written = copy_window(request, &keeper);

@@ -4,13 +4,9 @@
 
 namespace pgci {
 
-// The values are those of the session at the source.
 int begin_text_settings(const char *zone) {
     const int level = NewGUCNestLevel();
-    for (const auto &[name, value] :
-         {std::pair("DateStyle", "ISO"), std::pair("IntervalStyle", "postgres"), std::pair("extra_float_digits", "3"),
-          std::pair("bytea_output", "hex"), std::pair("lc_monetary", "C"), std::pair("xmloption", "content")})
-        set_for_level(name, value);
+    set_text_output_for_level();
     set_for_level("TimeZone", zone);
     return level;
 }

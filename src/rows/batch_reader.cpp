@@ -46,11 +46,11 @@ void BatchReader::read_or_put_aside(Batch &batch) {
     if (!failure) return;
     const TemporaryMemory memory;
     failure->column = decoder_.column_name();
-    const std::string row = decoder_.show_row();
+    RowDecoder::ShownRow row = decoder_.show_row();
     decoder_.give_up_row();
     ++rows_;
     size_ += decoder_.row_size(); // its values stay in the batch's memory
-    rejects_->add(std::move(*failure), row);
+    rejects_->add(std::move(*failure), std::move(row.json), row.is_whole);
 }
 
 void BatchReader::read_rows_at_hand(Batch &batch) {

@@ -5,16 +5,17 @@
 #include "server/guard.hpp"
 #include "server/memory.hpp"
 #include "server/subtransaction.hpp"
+#include "ledger/rejects.hpp"
 
 namespace pgci {
 
 std::int64_t RejectingWriter::write() {
     const std::size_t count = batch_.count();
-    const std::int64_t rejected_before = rejects_.count();
+    const std::int64_t rejected_before = rejected_;
     std::int64_t written = count == 0 ? whole_.write() : 0;
     for (std::size_t begin = 0; begin < count; begin += portion_)
         written += write_range(begin, std::min(count, begin + std::min(portion_, count - begin)), false);
-    const auto rejected = static_cast<std::size_t>(rejects_.count() - rejected_before);
+    const auto rejected = static_cast<std::size_t>(rejected_ - rejected_before);
     portion_ = rejected == 0 ? whole_batch : std::max<std::size_t>(count / (rejected + 1), 1);
     return written;
 }
@@ -27,9 +28,9 @@ std::int64_t RejectingWriter::write_range(std::size_t begin, std::size_t end, bo
         if (end - begin == 1) return 0;
     }
     const std::size_t middle = begin + (end - begin) / 2;
-    const std::int64_t rejected_before = rejects_.count();
+    const std::int64_t rejected_before = rejected_;
     const std::int64_t first = write_range(begin, middle, false);
-    return first + write_range(middle, end, rejects_.count() == rejected_before);
+    return first + write_range(middle, end, rejected_ == rejected_before);
 }
 
 // Returns nothing if the rows fail. A single row is then recorded as a reject.
@@ -45,17 +46,12 @@ std::optional<std::int64_t> RejectingWriter::try_range(std::size_t begin, std::s
         },
         is_row_error);
     if (!failure) return written;
-    if (end - begin == 1) reject(begin, std::move(*failure));
+    if (end - begin == 1) {
+        ++rejected_;
+        const TemporaryMemory memory;
+        reject_(begin, std::move(*failure));
+    }
     return std::nullopt;
-}
-
-void RejectingWriter::reject(std::size_t row, RunFailure failure) {
-    const TemporaryMemory memory;
-    const char *const json = pg_call([=, this] {
-        const Batch::Row values = batch_.row(row);
-        return row_to_json(batch_.description(), values.values, values.nulls);
-    });
-    rejects_.add(std::move(failure), json);
 }
 
 } // namespace pgci

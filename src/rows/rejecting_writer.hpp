@@ -1,9 +1,10 @@
 // on_error => 'reject': writes batches without the rows that the target refuses.
 #pragma once
 
+#include <functional>
 #include <limits>
 
-#include "ledger/rejects.hpp"
+#include "server/run_failure.hpp"
 #include "rows/spi_writer.hpp"
 
 namespace pgci {
@@ -13,10 +14,13 @@ namespace pgci {
 // many invalid rows, the next batch is split from the start.
 class RejectingWriter final : public RowWriter {
   public:
-    // Arguments as for SpiWriter.
+    // Is called for each row of the batch that is rejected, outside of the subtransaction.
+    using Reject = std::function<void(std::size_t row, RunFailure failure)>;
+
+    // The other arguments as for SpiWriter.
     RejectingWriter(const LoadStatements &statements, const Target &target, const TimeZone &zone, const Batch &batch,
-                    Rejects &rejects)
-        : batch_(batch), rejects_(rejects), whole_(statements, target, zone, batch) {}
+                    Reject reject)
+        : batch_(batch), reject_(std::move(reject)), whole_(statements, target, zone, batch) {}
 
     std::int64_t remove() override { return whole_.remove(); }
     std::int64_t write() override;
@@ -25,10 +29,10 @@ class RejectingWriter final : public RowWriter {
   private:
     std::int64_t write_range(std::size_t begin, std::size_t end, bool is_known_to_fail);
     std::optional<std::int64_t> try_range(std::size_t begin, std::size_t end);
-    void reject(std::size_t row, RunFailure failure);
 
     const Batch &batch_;
-    Rejects &rejects_;
+    Reject reject_;
+    std::int64_t rejected_ = 0;
     // The statement that contains all batches. Constraints on rows that mode replace deletes are checked after the new
     // rows are written.
     SpiWriter whole_;

@@ -65,46 +65,63 @@ void RowDecoder::give_up_row() {
     pg_call([this] { MemoryContextReset(scratch_); });
 }
 
-std::string RowDecoder::show_row() {
-    const int failed = column_;
-    std::string json = "{";
+// Returns nothing for a value that cannot be shown.
+std::optional<std::string> RowDecoder::show_value(int column) const {
+    char *const value = PQgetvalue(source_row_.result, source_row_.number, column);
+    const int length = PQgetlength(source_row_.result, source_row_.number, column);
+    if (decoders_[column].as_text) {
+        if (!pg_verifymbstr(value, length, true)) return std::nullopt;
+        return std::string(value, static_cast<std::size_t>(length));
+    }
+    if (column == column_) return std::nullopt;
+    std::string text;
+    // In a separate subtransaction, because values after the failed one may fail too.
+    const std::optional<RunFailure> failure = in_subtransaction([&] {
+        const char *const shown = pg_call([&] {
+            const int settings = NewGUCNestLevel();
+            set_text_output_for_level();
+            Oid output = InvalidOid;
+            bool is_varlena = false;
+            getTypeOutputInfo(TupleDescAttr(description_, column)->atttypid, &output, &is_varlena);
+            ValueArena arena;
+            arena.create(CurrentMemoryContext);
+            const char *const shown_value =
+                OidOutputFunctionCall(output, decode_value(decoders_[column], value, length, arena));
+            AtEOXact_GUC(true, settings);
+            return shown_value;
+        });
+        text = shown;
+    });
+    return failure ? std::nullopt : std::optional(std::move(text));
+}
+
+RowDecoder::ShownRow RowDecoder::show_row() {
+    ShownRow shown{.json = "{"};
     for (int i = 0; i < description_->natts; ++i) {
-        const Form_pg_attribute attribute = TupleDescAttr(description_, i);
-        char *const value = PQgetvalue(source_row_.result, source_row_.number, i);
-        const int length = PQgetlength(source_row_.result, source_row_.number, i);
+        const char *const name = NameStr(TupleDescAttr(description_, i)->attname);
         const bool is_null = PQgetisnull(source_row_.result, source_row_.number, i) != 0;
-        std::string text = sanitize(value, static_cast<std::size_t>(length));
-        if (!is_null && !decoders_[i].as_text && i != failed) {
-            // In a separate subtransaction, because values after the failed one may fail too.
-            const std::optional<RunFailure> failure = in_subtransaction([&] {
-                const char *const shown = pg_call([&] {
-                    Oid output = InvalidOid;
-                    bool is_varlena = false;
-                    getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
-                    ValueArena arena;
-                    arena.create(CurrentMemoryContext);
-                    return OidOutputFunctionCall(output, decode_value(decoders_[i], value, length, arena));
-                });
-                text = shown;
-            });
-            if (failure) text = "(not decoded)";
-        } else if (!is_null && !decoders_[i].as_text) {
-            text = "(not decoded)";
-        }
-        json += i == 0 ? "" : ", ";
-        json += pg_call([&] {
+        const std::optional<std::string> value = is_null ? std::nullopt : show_value(i);
+        std::string substitute = "(not decoded)";
+        if (decoders_[i].as_text)
+            substitute = sanitize(PQgetvalue(source_row_.result, source_row_.number, i),
+                                  static_cast<std::size_t>(PQgetlength(source_row_.result, source_row_.number, i)));
+        const char *const text = is_null ? nullptr : value ? value->c_str() : substitute.c_str();
+        shown.is_whole = shown.is_whole && (is_null || value);
+        shown.json += i == 0 ? "" : ", ";
+        shown.json += pg_call([=] {
             StringInfoData member;
             initStringInfo(&member);
-            escape_json(&member, NameStr(attribute->attname));
+            escape_json(&member, name);
             appendStringInfoString(&member, ": ");
-            if (is_null)
+            if (text == nullptr)
                 appendStringInfoString(&member, "null");
             else
-                escape_json(&member, text.c_str());
+                escape_json(&member, text);
             return member.data;
         });
     }
-    return json + "}";
+    shown.json += "}";
+    return shown;
 }
 
 // The source uses the same values of the parameters that it has too.

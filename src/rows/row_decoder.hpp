@@ -26,11 +26,15 @@ class RowDecoder {
     // Approximate memory in bytes of the last decoded row in a batch.
     std::int64_t row_size() const { return row_size_; }
 
-    // For a row whose decoding failed: the column of the error, and the row as a JSON object of texts. A value that
-    // cannot be decoded is shown as it was sent. This ends the decoding of the row.
+    // For a row whose decoding failed: the column of the error, and the row as a JSON object of texts. A text that cannot be
+    // decoded is shown as it was sent; it is not whole if a value cannot be shown. give_up_row() ends the decoding of the row.
+    struct ShownRow {
+        std::string json;
+        bool is_whole = true;
+    };
     bool is_decoding() const { return column_ < description_->natts; }
     std::string column_name() const { return NameStr(TupleDescAttr(description_, column_)->attname); }
-    std::string show_row();
+    ShownRow show_row();
     void give_up_row();
 
     // Adds a line of error context: the column of the current value and the number of its row at the source. PostgreSQL
@@ -38,6 +42,8 @@ class RowDecoder {
     void show_position() const;
 
   private:
+    std::optional<std::string> show_value(int column) const;
+
     TupleDesc description_ = nullptr;
     ValueDecoder *decoders_ = nullptr;
     RemoteConnection::Row source_row_{};

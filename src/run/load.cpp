@@ -6,6 +6,8 @@
 #include "source/source_plan.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/jobs.hpp"
+#include "ledger/rejected_rows.hpp"
+#include "ledger/rejects.hpp"
 #include "target/target_slice.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/copy_writer.hpp"
@@ -63,6 +65,21 @@ void warn_of_no_row_written(const LoadRun &run) {
     });
 }
 
+// What a later retry of rejected rows needs.
+WaysOfRows ways_of_rows(const LoadRun &run) {
+    return {.options = static_cast<const RequestOptions &>(run.request()),
+            .columns = run.prepared.columns(),
+            .slice = run.plan.slice,
+            .zone = run.prepared.zone().name()};
+}
+
+std::string to_json(const Batch &batch, std::size_t row) {
+    return pg_call([&batch, row] {
+        const Batch::Row values = batch.row(row);
+        return row_to_json(batch.description(), values.values, values.nulls);
+    });
+}
+
 } // namespace
 
 void LoadRun::check_slice() const {
@@ -89,7 +106,11 @@ void LoadRun::record_success() {
     if (request().binds_target) Jobs(request().schema).bind_target(key.job_id, target().oid());
     if (!key.window) return;
     const bool has_ended = key.window->end() <= GetCurrentTimestamp();
-    if (statistics.is_settled.value_or(has_ended)) Coverage(request().schema).add(key.job_id, key.window->span());
+    const Coverage coverage(request().schema);
+    if (statistics.rejects > 0)
+        coverage.remove(key.job_id, key.window->start(), key.window->end());
+    else if (statistics.is_settled.value_or(has_ended))
+        coverage.add(key.job_id, key.window->span());
 }
 
 void load_by_cursor(LoadRun &run) {
@@ -101,14 +122,18 @@ void load_by_cursor(LoadRun &run) {
     run.progress.expect(cursor.estimated_rows());
     run.progress.show(run.statistics);
     BatchReader reader(cursor, decoder, run.request().batch, bound);
-    Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work);
+    const RejectedRows rejected(run.request().schema, run.run_id);
+    Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work,
+                    [&] { rejected.store(ways_of_rows(run)); });
     if (run.request().on_error == OnError::reject) reader.put_aside(rejects);
     Batch batch;
     pg_call([&] { batch.create(decoder.description(), memory); });
     const auto make_writer = [&]() -> std::unique_ptr<RowWriter> {
         if (run.request().on_error == OnError::reject)
             return std::make_unique<RejectingWriter>(run.plan.statements, run.target(), run.prepared.zone(), batch,
-                                                     rejects);
+                                                     [&](std::size_t row, RunFailure failure) {
+                                                         rejects.add(std::move(failure), to_json(batch, row), true);
+                                                     });
         return std::make_unique<SpiWriter>(run.plan.statements, run.target(), run.prepared.zone(), batch);
     };
     RunStatistics &statistics = run.statistics;
@@ -123,6 +148,7 @@ void load_by_cursor(LoadRun &run) {
         if (reader.rows() > 0 || is_first) statistics.rows_written += writer.write();
         pg_call([&] { batch.clear(); });
         rejects.write();
+        statistics.rejects = rejects.count();
         run.progress.show(statistics);
     };
     for (bool is_first = true; !cursor.at_end();) {

@@ -10,6 +10,7 @@
 #include "ledger/rerun.hpp"
 #include "ledger/run_lock.hpp"
 #include "target/batch_relation.hpp"
+#include "target/missing_privileges.hpp"
 #include "target/precision.hpp"
 #include "target/same_relation.hpp"
 #include "target/typed_slice.hpp"
@@ -41,17 +42,7 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
     key_.job_id = request.job_id;
 }
 
-AclMode PreparedRun::needed_on_target() const {
-    AclMode needed = ACL_INSERT;
-    if (request_.repair)
-        return needed | ACL_SELECT | ACL_UPDATE | (*request_.repair == Deletes::apply ? ACL_DELETE : 0);
-    if (request_.mode == Mode::upsert) needed |= ACL_UPDATE;
-    if (request_.mode == Mode::replace) needed |= ACL_DELETE;
-    const bool has_slice = request_.mode == Mode::replace && (request_.replace_where || request_.window_column);
-    if (has_slice || request_.mode == Mode::upsert || request_.mode == Mode::skip || request_.verify)
-        needed |= ACL_SELECT;
-    return needed;
-}
+AclMode PreparedRun::needed_on_target() const { return pgci::needed_on_target(request_); }
 
 // What needs no connection.
 void PreparedRun::resolve() {

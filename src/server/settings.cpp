@@ -13,6 +13,13 @@ void set_text_input_for_level() {
         set_for_level(name, value);
 }
 
+void set_text_output_for_level() {
+    for (const auto &[name, value] :
+         {std::pair("DateStyle", "ISO"), std::pair("IntervalStyle", "postgres"), std::pair("extra_float_digits", "3"),
+          std::pair("bytea_output", "hex"), std::pair("lc_monetary", "C"), std::pair("xmloption", "content")})
+        set_for_level(name, value);
+}
+
 int begin_reading() {
     const int level = NewGUCNestLevel();
     set_for_level("standard_conforming_strings", "on");

@@ -9,6 +9,8 @@
 #include "ledger/forget.hpp"
 #include "ledger/job_days.hpp"
 #include "ledger/jobs.hpp"
+#include "ledger/rejected_rows.hpp"
+#include "run/retry_rejects.hpp"
 #include "many/backfill.hpp"
 #include "many/catch_up.hpp"
 #include "many/repair_windows.hpp"
@@ -44,6 +46,12 @@ bool cancel_run(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     arguments.require("run_id");
     return cancel_run(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")));
+}
+
+std::int64_t retry_rejects(FunctionCallInfo fcinfo) {
+    const NamedValues arguments(fcinfo);
+    arguments.require("run_id");
+    return retry_rejects(extension_schema(fcinfo), DatumGetInt64(arguments.value("run_id")));
 }
 
 void check_may_commit(FunctionCallInfo fcinfo) {
@@ -83,7 +91,11 @@ std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo) {
               "Call it for fewer days.");
     std::vector<TextRow> rows;
     rows.reserve(windows.size());
-    for (const TimeSpan &window : windows) rows.push_back(window_columns(window, job.zone()));
+    const std::vector<TimeSpan> tried = find_tried_windows(schema, job.id);
+    for (const TimeSpan &window : windows) {
+        rows.push_back(window_columns(window, job.zone()));
+        rows.back().emplace_back(uncovered(window, tried).empty() ? "rejects" : "missing");
+    }
     return rows;
 }
 

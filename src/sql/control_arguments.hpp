@@ -14,14 +14,17 @@ std::int64_t start_run(FunctionCallInfo fcinfo);
 bool wait_for_run(FunctionCallInfo fcinfo);
 bool cancel_run(FunctionCallInfo fcinfo);
 
+// copy_incremental_retry_rejects(run_id); see retry_rejects.
+std::int64_t retry_rejects(FunctionCallInfo fcinfo);
+
 // Raises 2D000 if the procedure cannot commit: it is in a transaction block, or was called by a function.
 void check_may_commit(FunctionCallInfo fcinfo);
 
 // copy_incremental_forget(target, first_day, last_day, job); see ledger/forget. NULL is no bound.
 std::int64_t forget_windows(FunctionCallInfo fcinfo);
 
-// copy_incremental_missing(job, first_day, last_day): returns the day and the interval of each window that a backfill of these
-// days would load, in order. Raises 22004, 22008, 22023 for the arguments, 42704 and 42501 as Jobs::find does.
+// copy_incremental_missing(job, first_day, last_day): returns the day, the interval and the status of each window of these days that
+// is not complete, in order. Raises 22004, 22008, 22023 for the arguments, 42704 and 42501 as Jobs::find does.
 std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo);
 
 // copy_incremental_grant(role): grants EXECUTE on every function and procedure of the extension except internal ones. Raises

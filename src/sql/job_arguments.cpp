@@ -3,7 +3,7 @@
 #include "server/guard.hpp"
 #include "request/named_values.hpp"
 #include "ledger/backlog.hpp"
-#include "ledger/coverage.hpp"
+#include "ledger/rejected_rows.hpp"
 
 namespace pgci {
 
@@ -35,7 +35,7 @@ std::optional<TimeSpan> read_window(const NamedValues &arguments, const Job &job
 
 std::optional<TimeSpan> next_window(const Job &job, Oid schema) {
     if (!job.has_windows()) return std::nullopt;
-    return find_backlog(job, Coverage(schema).find(job.id)).oldest.value_or(job.grid().span_of(0));
+    return find_backlog(job, find_tried_windows(schema, job.id)).oldest.value_or(job.grid().span_of(0));
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// The SQL functions that manage runs: catch_up, backfill, repair, start, wait, cancel, missing, forget, grant.
+// The SQL functions that manage runs: catch_up, backfill, repair, retry_rejects, start, wait, cancel, missing, forget, grant.
 #include "server/guard.hpp"
 #include "sql/control_arguments.hpp"
 #include "sql/set_result.hpp"
@@ -8,6 +8,7 @@ extern "C" {
 PG_FUNCTION_INFO_V1(copy_incremental_catch_up);
 PG_FUNCTION_INFO_V1(copy_incremental_backfill);
 PG_FUNCTION_INFO_V1(copy_incremental_repair);
+PG_FUNCTION_INFO_V1(copy_incremental_retry_rejects);
 PG_FUNCTION_INFO_V1(copy_incremental_start);
 PG_FUNCTION_INFO_V1(copy_incremental_wait);
 PG_FUNCTION_INFO_V1(copy_incremental_cancel);
@@ -35,6 +36,10 @@ Datum copy_incremental_repair(PG_FUNCTION_ARGS) {
         pgci::repair(fcinfo, [&](const pgci::TextRow &row) { result.add(row); });
         return Datum{0};
     });
+}
+
+Datum copy_incremental_retry_rejects(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::retry_rejects(fcinfo)); });
 }
 
 Datum copy_incremental_start(PG_FUNCTION_ARGS) {

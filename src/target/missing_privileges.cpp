@@ -82,6 +82,16 @@ Found look_at(const char *sql) {
 
 } // namespace
 
+AclMode needed_on_target(const CopyRequest &request) {
+    AclMode needed = ACL_INSERT;
+    if (request.repair) return needed | ACL_SELECT | ACL_UPDATE | (*request.repair == Deletes::apply ? ACL_DELETE : 0);
+    if (request.mode == Mode::upsert) needed |= ACL_UPDATE;
+    if (request.mode == Mode::replace) needed |= ACL_DELETE;
+    const bool has_slice = request.mode == Mode::replace && (request.replace_where || request.window_column);
+    if (has_slice || request.mode == Mode::upsert || request.mode == Mode::skip || request.verify) needed |= ACL_SELECT;
+    return needed;
+}
+
 MissingPrivileges find_missing_privileges(const std::string &statement) {
     MissingPrivileges missing;
     if (statement.empty()) return missing;

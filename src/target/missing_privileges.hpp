@@ -9,6 +9,9 @@
 
 namespace pgci {
 
+// Returns the privileges on the whole target that suffice for a run.
+AclMode needed_on_target(const CopyRequest &request);
+
 struct MissingPrivileges {
     Oid relation = InvalidOid;         // the first relation
     std::vector<std::string> grants{}; // such as "GRANT UPDATE (name) ON public.users TO etl"

@@ -72,7 +72,7 @@ my %calls = (
 	'copy_incremental_verify_rows' => look_sql('verify_rows', @rows),
 	'copy_incremental_repair' => look_sql('repair', @rows) =~ s/'2018-07-29'\)$/'2018-07-29', '2018-07-29')/r,
 	'copy_incremental cancelled' => copy_sql("SELECT id, at, note FROM rows $window AND pg_sleep(600) IS NOT NULL", '2018-07-29', @into));
-my @ask_nothing = map { "copy_incremental_$_" } qw(drop_job grant missing wait cancel forget batch_rows);
+my @ask_nothing = map { "copy_incremental_$_" } qw(drop_job grant missing retry_rejects wait cancel forget batch_rows);
 
 # --- the table: name of the statement, its call, its kind, and which one of that kind
 
