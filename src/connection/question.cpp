@@ -82,13 +82,6 @@ Answer ask(RemoteConnection &connection, const Question &question) {
     return receive_answer(connection, question);
 }
 
-Answer ask_in_script(RemoteConnection &connection, const std::vector<std::string> &tags, const Question &question) {
-    const RemoteConnection::Expectation expectation(connection, question.kind, question.most_bytes);
-    connection.send_script(question.statement);
-    for (const std::string &tag : tags) connection.receive_script_command(question.statement, tag);
-    return receive_answer(connection, question);
-}
-
 const std::string &Answer::text(std::size_t row, std::size_t column) const {
     const std::optional<std::string> &value = cell(row, column);
     if (!value) raise_wrong("NULL in column " + std::to_string(column + 1));

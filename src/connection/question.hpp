@@ -65,7 +65,5 @@ inline void send_question(RemoteConnection &connection, const Question &question
     connection.send(question.statement);
 }
 Answer receive_answer(RemoteConnection &connection, const Question &question);
-// Sends the question by the simple protocol, in one text after commands that return these tags.
-Answer ask_in_script(RemoteConnection &connection, const std::vector<std::string> &tags, const Question &question);
 
 } // namespace pgci

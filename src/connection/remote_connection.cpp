@@ -60,7 +60,9 @@ void RemoteConnection::send_again(const Statement &statement, bool has_sync) {
         has_sync);
 }
 
-bool RemoteConnection::enter_pipeline() { return PQenterPipelineMode(link_->connection) != 0; }
+void RemoteConnection::enter_pipeline() {
+    if (PQenterPipelineMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
+}
 
 void RemoteConnection::leave_pipeline() {
     if (PQexitPipelineMode(link_->connection) == 0) raise_protocol_violation("a result that was not asked for");
@@ -75,27 +77,15 @@ bool RemoteConnection::is_idle() {
            PQisBusy(connection) == 0 && !is_in_pipeline();
 }
 
-Result RemoteConnection::describe(const Statement &statement) {
-    const Expectation expectation(*this, "the description of the query", most_description_bytes);
-    const bool in_pipeline = is_in_pipeline();
+void RemoteConnection::send_describe(const Statement &statement) {
     send_checked(PQsendPrepare(link_->connection, "", statement.sql.c_str(), 0, nullptr));
-    if (!in_pipeline) receive_command(statement);
     send_checked(PQsendDescribePrepared(link_->connection, ""));
-    if (in_pipeline) receive_command(statement);
+}
+
+Result RemoteConnection::receive_description(const Statement &statement) {
+    const Expectation expectation(*this, "the description of the query", most_description_bytes);
+    receive_command(statement);
     return receive_command(statement);
-}
-
-void RemoteConnection::send_script(const Statement &script) {
-    send_checked(PQsendQuery(link_->connection, script.sql.c_str()));
-}
-
-void RemoteConnection::receive_script_command(const Statement &script, const std::string &tag) {
-    const Result result(next_result());
-    if (result == nullptr) raise_protocol_violation("no result");
-    const ExecStatusType status = PQresultStatus(result.get());
-    if (status == PGRES_FATAL_ERROR) raise_result_error(result.get(), script);
-    if (status != PGRES_COMMAND_OK) raise_protocol_violation(PQresStatus(status));
-    if (tag != PQcmdStatus(result.get())) raise_protocol_violation("another command than " + tag);
 }
 
 Result RemoteConnection::receive_command(const Statement &statement) {
@@ -107,6 +97,12 @@ Result RemoteConnection::receive_command(const Statement &statement) {
     if (status != PGRES_COMMAND_OK) raise_protocol_violation(PQresStatus(status));
     receive_end(statement);
     return result;
+}
+
+void RemoteConnection::receive_command(const Statement &statement, const char *tag) {
+    const Result result = receive_command(statement);
+    const std::string_view sent = PQcmdStatus(result.get());
+    if (sent != tag) raise_protocol_violation(std::string(sent) + " instead of " + tag);
 }
 
 // Receives the end of a statement: no further result, and in a pipeline the answer to its Sync.

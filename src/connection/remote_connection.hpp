@@ -37,16 +37,15 @@ class RemoteConnection {
     void send(const Statement &statement, bool has_sync = true);
     // Sends the last sent statement, which had no parameters, again. In a pipeline only.
     void send_again(const Statement &statement, bool has_sync);
-    // Parses a statement and returns a description of its parameters and result columns.
-    Result describe(const Statement &statement);
-    // Sends several statements by the simple protocol. Not for use in a pipeline.
-    void send_script(const Statement &script);
-    // Receives the next result of a script, which must have this command tag.
-    void receive_script_command(const Statement &script, const std::string &tag);
+    // Asks to parse a statement and to describe its parameters and result columns. In a pipeline only.
+    void send_describe(const Statement &statement);
+    Result receive_description(const Statement &statement);
 
     // Receives the result of the oldest pending statement, a command that returns no rows. Raises an error of the
     // source as described in remote_error.hpp, and 08P01 for any other answer. To receive rows, use a Question.
     Result receive_command(const Statement &statement);
+    // The same for a command that must have this tag.
+    void receive_command(const Statement &statement, const char *tag);
 
     // During its lifetime, errors about unexpected answers name the question. 08P01 ends an answer for which libpq
     // allocates much more memory than `most_bytes` need, even if it consists of many messages.
@@ -69,9 +68,9 @@ class RemoteConnection {
     };
 
     // Enables pipeline mode: many statements can be sent before the first result is received, and each ends with a
-    // Sync. Returns false if libpq has no pipeline mode.
-    bool enter_pipeline();
-    // Disables pipeline mode. All results must have been received.
+    // Sync. All results must have been received, here and below.
+    void enter_pipeline();
+    // Disables pipeline mode.
     void leave_pipeline();
     bool is_in_pipeline() const { return PQpipelineStatus(link_->connection) != PQ_PIPELINE_OFF; }
     // Whether the connection is not known to be lost.

@@ -33,37 +33,32 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 
 SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch,
                            std::int64_t bound, bool estimates)
-    : source_(source), map_(map), ahead_(batch, bound, source.connection().is_in_pipeline()) {
+    : source_(source), map_(map), ahead_(batch, bound) {
     const RemoteConnection::Statement declare = declare_statement(query, map);
     std::optional<RowEstimate> estimate;
     if (estimates) estimate.emplace(source, declare);
-    // Without a pipeline, nothing can be sent before the answer.
-    const bool in_pipeline = connection().is_in_pipeline();
-    if (estimate && !in_pipeline) estimated_rows_ = estimate->receive();
     connection().send(declare);
-    if (in_pipeline) send_fetches();
-    if (estimate && in_pipeline) estimated_rows_ = estimate->receive();
-    connection().receive_command(declare);
     send_fetches();
+    if (estimate) estimated_rows_ = estimate->receive();
+    connection().receive_command(declare);
     begin_fetch();
 }
 
-// Sends several FETCHes together, because each Sync costs both servers time.
 void SourceCursor::send_fetches() {
     if (asked_.size() > 1 && asked_rows_ > ahead_.ahead() * 3 / 4) return;
     bool is_last = false;
     while (!is_last && asked_.size() < ahead_.most_fetches()) {
-        FetchAhead::Fetch next = ahead_.next();
+        FetchAhead::Fetch next = ahead_.next(asked_rows_);
         asked_rows_ += next.rows;
         is_last =
             asked_.size() + 1 == ahead_.most_fetches() || (!asked_.empty() && asked_rows_ + next.rows > ahead_.ahead());
-        next.has_sync = is_last;
+        next.has_sync = is_last || !next.shares_sync;
         const std::string sql = "FETCH FORWARD " + std::to_string(next.rows) + " FROM copy_incremental";
-        if (connection().is_in_pipeline() && sql == fetch_.sql)
-            connection().send_again(fetch_, is_last);
+        if (sql == fetch_.sql)
+            connection().send_again(fetch_, next.has_sync);
         else {
             fetch_.sql = sql;
-            connection().send(fetch_, is_last);
+            connection().send(fetch_, next.has_sync);
         }
         asked_.push_back(next);
     }
@@ -74,7 +69,7 @@ void SourceCursor::begin_fetch() {
     bytes_ = widest_ = 0;
     is_checked_ = false;
     waits_before_ = connection().waits();
-    kept_ = ahead_.kept(asked_.front());
+    kept_ = ahead_.kept(asked_.front().rows);
     connection().begin_rows(kept_, ahead_.chunk());
 }
 

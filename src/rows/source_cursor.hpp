@@ -13,8 +13,8 @@ namespace pgci {
 // Decides the number of rows of a FETCH, how libpq keeps them, and how many are requested ahead of time.
 //
 // With one FETCH in flight, each round trip returns the rows of one FETCH at most. Therefore, as long as rows have to be
-// waited for, more are requested. The rows in flight stay within the limit in bytes, and within twice the number of rows
-// received so far, because the result may end soon.
+// waited for, more are requested. The rows in flight stay within the limit in bytes, and at first within about twice the number
+// of rows received so far, because the result may end soon.
 //
 // libpq is fastest if it keeps many rows in one result, whose size in bytes nobody knows before it has arrived. The first
 // rows are therefore received one by one. Then results get as many rows as are small together, judged by the widest rows
@@ -24,30 +24,29 @@ class FetchAhead {
     using Rows = RemoteConnection::Rows;
 
     // At most `batch` rows in a FETCH, and about `bound` bytes both in a FETCH and in flight.
-    FetchAhead(int batch, std::int64_t bound, bool in_pipeline)
-        : batch_(batch), bound_(bound), rows_(batch), ahead_(in_pipeline ? 2 * std::int64_t{batch} : 1),
-          in_pipeline_(in_pipeline) {}
+    FetchAhead(int batch, std::int64_t bound) : batch_(batch), bound_(bound), rows_(batch), ahead_(first_ahead()) {}
 
     struct Fetch {
         int rows;
-        Rows kept;
-        bool has_sync; // is the last of those that were sent together
+        bool shares_sync; // with later ones, because each Sync costs both servers time
+        bool has_sync = true;
     };
-    // The next FETCH to send.
-    Fetch next() const {
-        if (in_pipeline_ && chunk_ >= least_chunk && !RemoteConnection::can_receive_chunks())
-            return {std::min(chunk_, batch_), Rows::whole_result, true};
-        return {rows_, Rows::one_by_one, true};
+    // The next FETCH to send, with so many rows in flight.
+    Fetch next(std::int64_t in_flight) const {
+        if (arrived_ == 0 && in_flight == 0) return {std::min(first_rows, batch_), false};
+        const bool is_whole = keeps_together() && !RemoteConnection::can_receive_chunks();
+        return {is_whole ? std::min(chunk_, batch_) : rows_, is_whole};
     }
-    // How to receive a FETCH that was sent, and the most rows of a chunk.
-    Rows kept(const Fetch &fetch) const {
-        const bool can_chunk = chunk_ >= least_chunk && RemoteConnection::can_receive_chunks();
-        return can_chunk ? Rows::in_chunks : fetch.kept;
+    // How to receive a FETCH of so many rows that was sent.
+    Rows kept(int rows) const {
+        if (keeps_together() && RemoteConnection::can_receive_chunks()) return Rows::in_chunks;
+        return keeps_together() && rows <= chunk_ ? Rows::whole_result : Rows::one_by_one;
     }
+    // The most rows of a chunk.
     int chunk() const { return chunk_; }
     // The number of rows to have in flight.
     std::int64_t ahead() const { return ahead_; }
-    std::size_t most_fetches() const { return in_pipeline_ ? 512 : 1; }
+    static constexpr std::size_t most_fetches() { return 512; }
 
     // A FETCH has returned all its rows: of `bytes` bytes, the widest of `widest`. `had_to_wait`: the rows had not
     // arrived when they were needed.
@@ -58,22 +57,25 @@ class FetchAhead {
         chunk_ = static_cast<int>(std::min(most_chunk, chunk_bytes / widest_));
         const std::int64_t fitting = std::max<std::int64_t>(bound_ / std::max<std::int64_t>(bytes / rows, 1), 1);
         rows_ = static_cast<int>(std::min({fitting, std::int64_t{rows_} * 2, std::int64_t{batch_}}));
-        if (!in_pipeline_) return;
         if (had_to_wait) ahead_ *= 2;
-        const std::int64_t most_rows = static_cast<std::int64_t>(most_fetches()) * next().rows;
-        ahead_ = std::min({ahead_, fitting, 2 * (arrived_ + batch_), most_rows});
+        const std::int64_t most_rows = static_cast<std::int64_t>(most_fetches()) * next(1).rows;
+        ahead_ = std::min({ahead_, fitting, 2 * arrived_ + first_ahead(), most_rows});
     }
 
   private:
     static constexpr std::int64_t chunk_bytes = 65536;
     static constexpr std::int64_t most_chunk = 200;
     static constexpr int least_chunk = 8;
+    static constexpr int first_rows = 200;
+
+    // A FETCH that returns no row costs the source little.
+    std::int64_t first_ahead() const { return 8 * std::int64_t{batch_}; }
+    bool keeps_together() const { return chunk_ >= least_chunk; }
 
     int batch_;
     std::int64_t bound_;
-    int rows_;           // of a FETCH whose rows are received one by one or in chunks
-    std::int64_t ahead_; // rows in flight
-    bool in_pipeline_;
+    int rows_;                 // of a FETCH whose rows are received one by one or in chunks
+    std::int64_t ahead_;       // rows in flight
     int chunk_ = 0;            // rows of a result
     std::int64_t widest_ = 0;  // bytes of a row; narrow rows make it smaller again
     std::int64_t arrived_ = 0; // number of rows

@@ -59,9 +59,16 @@ void PreparedRun::resolve() {
     key_.query_hash = hash_query(request_.query_template, request_.window_column);
 }
 
-void PreparedRun::connect() { source_.emplace(*options_, zone_, keeper_); }
+void PreparedRun::connect(Opening opening) {
+    opening.query = &*written_query_;
+    source_.emplace(*options_, zone_, keeper_, opening);
+}
 
-void PreparedRun::find_source_tables() { key_.source_tables = source_->find_tables(*written_query_); }
+void PreparedRun::find_source_tables() {
+    if (!written_query_->relations().empty())
+        key_.source_tables =
+            SourceSession::read_tables(ask(source_->connection(), SourceSession::tables_question(*written_query_)));
+}
 
 void PreparedRun::find_target() {
     if (!target_) target_ = Target::find(*query_, columns_, *source_, use_, needed_on_target());
@@ -94,10 +101,14 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     resolve();
     if (target_) make_claim();
     const TimestampTz before_source = GetCurrentTimestamp();
-    connect();
-    find_source_tables();
-    // A query with an error should not wait for the window.
-    if (!target_ || request_.settle == Settle::wait) describe();
+    const bool reads_tables = !written_query_->relations().empty();
+    const bool settles = key_.window && request_.settle != Settle::off;
+    Opening opening;
+    if (reads_tables) opening.questions.push_back(SourceSession::tables_question(*written_query_));
+    if (settles) opening.questions.push_back(settled_question(*key_.window));
+    connect(opening);
+    if (reads_tables) key_.source_tables = SourceSession::read_tables(source_->opening_answers().front());
+    describe();
     bool is_stale = false;
     if (!target_) {
         find_target();
@@ -109,18 +120,16 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
         claim_->release();
         return false;
     }
-    if (key_.window) settle(ledger);
+    if (settles) settle(ledger, &source_->opening_answers().back());
     // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
-    is_stale = is_stale || is_settled_.has_value();
-    if (is_stale) source_->restart(zone_);
-    if (is_stale || !query_) describe();
+    if (is_stale || settles) describe_again();
     check_column_zone(request_, ledger, key_, column_zone_);
     return true;
 }
 
-void PreparedRun::settle(const RunHistory &history) {
-    const SettledState state =
-        settle_window(*source_, zone_, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
+void PreparedRun::settle(const RunHistory &history, const Answer *first) {
+    const SettledState state = settle_window(*source_, zone_, *key_.window, described_window(), request_.settle,
+                                             request_.refuses_unsettled, first);
     is_settled_ = state.is_settled;
     // Each run would say the same.
     if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
@@ -142,6 +151,19 @@ void PreparedRun::describe() {
     const std::vector<SourceColumn> again = source_->describe(*query_);
     if (!std::equal(columns_.begin(), columns_.end(), again.begin(), again.end(), is_same))
         source_->connection().raise_protocol_violation("other columns than the query has without its window");
+}
+
+// Begins a new transaction at the source, with the query as it is: in nearly all cases the source has not changed.
+void PreparedRun::describe_again() {
+    const std::vector<Oid> parameter_types = source_->parameter_types();
+    source_->restart(zone_, &*query_);
+    const std::vector<SourceColumn> columns = source_->describe(*query_);
+    const auto is_same = [](const SourceColumn &a, const SourceColumn &b) {
+        return a.name == b.name && a.type == b.type && a.typmod == b.typmod && a.table == b.table;
+    };
+    if (parameter_types != source_->parameter_types() ||
+        !std::equal(columns_.begin(), columns_.end(), columns.begin(), columns.end(), is_same))
+        describe();
 }
 
 void PreparedRun::bind() {

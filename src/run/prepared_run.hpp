@@ -78,11 +78,12 @@ class PreparedRun {
 
   private:
     void resolve();
-    void connect();
+    void connect(Opening opening = {});
     void find_target();
     void make_claim();
-    void settle(const RunHistory &history);
+    void settle(const RunHistory &history, const Answer *first);
     void describe();
+    void describe_again();
     void bind();
     std::string slice_of_mode() const;
     LoadPlan plan_of(const CopyRequest &request) const;

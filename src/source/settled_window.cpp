@@ -59,14 +59,7 @@ struct Unsettled {
     std::set<std::string> hidden{}; // transactions whose start is not visible
 };
 
-Unsettled inquire(SourceSession &source, const Window &window) {
-    const Answer answer =
-        ask(source.connection(),
-            {.kind = "the question about open transactions",
-             .statement = RemoteConnection::Statement{.sql = inquiry, .parameters = {window.text().end}},
-             .columns = 2,
-             .most_bytes = 4 << 20, // one value for each possible backend
-             .nullable = {0, 1}});
+Unsettled read_unsettled(const Answer &answer) {
     Unsettled state{.reason = sanitize(answer.optional_text(0, 0).value_or("").c_str(), 200)};
     std::istringstream hidden(answer.optional_text(0, 1).value_or(""));
     for (std::string id; hidden >> id;) {
@@ -75,6 +68,10 @@ Unsettled inquire(SourceSession &source, const Window &window) {
         state.hidden.insert(id);
     }
     return state;
+}
+
+Unsettled inquire(SourceSession &source, const Window &window) {
+    return read_unsettled(ask(source.connection(), settled_question(window)));
 }
 
 std::string message(const std::string &window) {
@@ -102,6 +99,14 @@ constexpr int most_looks_at_hidden = 12;
 
 } // namespace
 
+Question settled_question(const Window &window) {
+    return {.kind = "the question about open transactions",
+            .statement = RemoteConnection::Statement{.sql = inquiry, .parameters = {window.text().end}},
+            .columns = 2,
+            .most_bytes = 4 << 20, // one value for each possible backend
+            .nullable = {0, 1}};
+}
+
 std::string unsettled_warning(SourceSession &source, const Window &window) {
     const Unsettled state = inquire(source, window);
     return state.reason.empty() ? "" : message("window " + window.name()) + "; " + state.reason;
@@ -112,13 +117,15 @@ void warn_of_doubt(const std::string &window, const std::string &doubt) {
 }
 
 SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, const std::string &name,
-                           Settle settle, bool refuses_unsettled) {
+                           Settle settle, bool refuses_unsettled, const Answer *first) {
     if (settle == Settle::off) return {};
     const bool is_error = settle == Settle::error || (settle == Settle::warn && refuses_unsettled);
     // Of transactions whose start is hidden, those matter that are open when it is known that the window has ended.
     std::optional<std::set<std::string>> to_end;
     for (int looks = 1;; ++looks) {
-        const Unsettled state = inquire(source, window);
+        Unsettled state = looks == 1 && first != nullptr ? read_unsettled(*first) : inquire(source, window);
+        // Since the first answer, the run may have waited for another one.
+        if (looks == 1 && first != nullptr && !state.reason.empty()) state = inquire(source, window);
         if (state.reason.empty()) {
             if (!to_end) to_end = state.hidden;
             std::erase_if(*to_end, [&](const std::string &id) { return !state.hidden.contains(id); });

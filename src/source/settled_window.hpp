@@ -19,9 +19,13 @@ struct SettledState {
 // If the role may not see when transactions began, they are waited for, because they may have begun before the end of the
 // window: with settle => wait as long as they last, else two seconds. Then it is not known whether the window is settled, which
 // is an error except for warn, whose caller issues the warning.
+// `first` is an answer to settled_question() that the caller has already.
 // `name` is the window in messages. The caller must restart the transaction at the source, to see what was committed before the check.
 SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, const std::string &name,
-                           Settle settle, bool refuses_unsettled);
+                           Settle settle, bool refuses_unsettled, const Answer *first);
+
+// The question that settle_window() asks.
+Question settled_question(const Window &window);
 
 // Issues the warning for a window of which it is not known whether it is settled.
 void warn_of_doubt(const std::string &window, const std::string &doubt);

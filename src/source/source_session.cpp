@@ -4,7 +4,6 @@
 
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
-#include "connection/question.hpp"
 
 namespace pgci {
 
@@ -17,17 +16,17 @@ namespace {
 constexpr int default_lock_timeout = 30000; // milliseconds
 
 const RemoteConnection::Statement commit{.sql = "COMMIT"};
+const RemoteConnection::Statement begin_read_only{.sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"};
 
 std::string setting(const std::string &name, const std::string &value) {
     return "pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) + ", true)";
 }
 
 // The first query of the transaction is this one. After it, no statement can make the transaction read-write.
-Question begin_script(const TimeZone &zone, int server_version) {
+Question settings_question(const TimeZone &zone, int server_version) {
     Question question{.kind = "the settings of the session", .columns = 3};
     std::string &sql = question.statement.sql;
-    sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_catalog.pg_backend_pid(), "
-          "pg_catalog.current_database(), "
+    sql = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_database(), "
           "pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')";
     const auto set = [&](const char *name, const std::string &value) {
         sql += ", " + setting(name, value);
@@ -85,11 +84,12 @@ Oid only_table(const std::vector<SourceColumn> &columns) {
     return table;
 }
 
-SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper) {
+SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper,
+                             const Opening &opening) {
     connection_ = keeper.take(options);
     if (connection_ != nullptr) {
         try {
-            begin(zone);
+            begin(zone, opening);
             return;
         } catch (const Error &) {
             // The source may have closed it in this moment.
@@ -97,27 +97,44 @@ SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &z
         }
     }
     connection_ = keeper.connect(options);
-    begin(zone);
+    begin(zone, opening);
 }
 
-void SourceSession::restart(const TimeZone &zone) {
-    if (connection_->is_in_pipeline()) connection_->leave_pipeline();
-    begin(zone, true);
-}
-
-void SourceSession::begin(const TimeZone &zone, bool ends_transaction) {
-    Question question = begin_script(zone, connection_->server_version());
-    std::vector<std::string> tags{"BEGIN"};
-    if (ends_transaction) {
-        question.statement.sql.insert(0, "COMMIT; ");
-        tags.insert(tags.begin(), "COMMIT");
-        // From now on a pooler may assign the backend to another client, whose query a cancel would hit.
-        connection_->set_backend_pid(0);
-    }
-    const Answer settings = ask_in_script(*connection_, tags, question);
-    connection_->set_backend_pid(static_cast<int>(settings.integer(0, 0, 1, std::numeric_limits<int>::max())));
-    is_this_database_ = pgci::is_this_database(settings.name(0, 1), settings.text(0, 2));
+void SourceSession::begin(const TimeZone &zone, const Opening &opening) {
+    const Question settings = settings_question(zone, connection_->server_version());
     connection_->enter_pipeline();
+    send_begin(settings);
+    for (const Question &question : opening.questions) send_question(*connection_, question);
+    // Last, because it is the only one that can be an error of the user.
+    send_description(opening.query);
+    receive_begin(settings);
+    opening_answers_.clear();
+    for (const Question &question : opening.questions)
+        opening_answers_.push_back(receive_answer(*connection_, question));
+}
+
+void SourceSession::restart(const TimeZone &zone, const SourceQuery *query) {
+    const Question settings = settings_question(zone, connection_->server_version());
+    send_commit();
+    send_begin(settings);
+    send_description(query);
+    receive_commit();
+    receive_begin(settings);
+}
+
+void SourceSession::send_begin(const Question &settings) {
+    connection_->send(begin_read_only);
+    send_question(*connection_, settings);
+}
+
+void SourceSession::receive_begin(const Question &settings) {
+    {
+        const RemoteConnection::Expectation expectation(*connection_, "BEGIN", -1);
+        connection_->receive_command(begin_read_only, "BEGIN");
+    }
+    const Answer answer = receive_answer(*connection_, settings);
+    connection_->set_backend_pid(static_cast<int>(answer.integer(0, 0, 1, std::numeric_limits<int>::max())));
+    is_this_database_ = pgci::is_this_database(answer.name(0, 1), answer.text(0, 2));
 }
 
 // Names become part of SQL text, so they must be valid before they are quoted.
@@ -148,22 +165,33 @@ void explain_types(ErrorData *error) {
     pg_call([=] { error->hint = MemoryContextStrdup(CurTransactionContext, text); });
 }
 
-Result describe_typed(RemoteConnection &connection, const RemoteConnection::Statement &statement, bool has_parameters) {
+RemoteConnection::Statement described_statement(const SourceQuery &query) {
+    RemoteConnection::Statement statement{.sql = query.text(), .shown_query = query.text()};
+    if (query.has_literal_braces())
+        statement.hint = "The template has parameters, so its braces mean nothing: {} was not replaced by the day.";
+    return statement;
+}
+
+Result receive_typed_description(RemoteConnection &connection, const SourceQuery &query) {
     try {
-        return connection.describe(statement);
+        return connection.receive_description(described_statement(query));
     } catch (const PgError &error) {
-        if (has_parameters) explain_types(error.data());
+        if (!query.parameters().empty()) explain_types(error.data());
         throw;
     }
 }
 
 } // namespace
 
+void SourceSession::send_description(const SourceQuery *query) {
+    if (query != nullptr) connection_->send_describe(described_statement(*query));
+    sent_query_ = query;
+}
+
 std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
-    RemoteConnection::Statement statement{.sql = query.text(), .shown_query = query.text()};
-    if (query.has_literal_braces())
-        statement.hint = "The template has parameters, so its braces mean nothing: {} was not replaced by the day.";
-    const Result description = describe_typed(*connection_, statement, !query.parameters().empty());
+    if (sent_query_ != &query) send_description(&query);
+    sent_query_ = nullptr;
+    const Result description = receive_typed_description(*connection_, query);
     const PGresult *const result = description.get();
     if (PQnparams(result) != static_cast<int>(query.parameters().size()))
         connection_->raise_protocol_violation("another number of parameters than the query has");
@@ -198,29 +226,30 @@ SourceSession::TableName SourceSession::table_name(Oid table) {
     return {found.name(0, 0), found.name(0, 1)};
 }
 
-std::vector<std::string> SourceSession::find_tables(const SourceQuery &query) {
-    if (query.relations().empty()) return {};
+Question SourceSession::tables_question(const SourceQuery &query) {
     std::set<std::string> each;
     for (const WrittenName &name : query.relations())
         each.insert((name.schema.empty() ? "" : quote_identifier(name.schema) + ".") + quote_identifier(name.relation));
     const std::vector<std::string> names(each.begin(), each.end());
     const auto count = static_cast<std::int64_t>(names.size());
-    const Answer found = ask(
-        *connection_,
-        {.kind = "the question about the query's tables",
-         .statement =
-             RemoteConnection::Statement{
-                 .sql = "SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM "
+    return {.kind = "the question about the query's tables",
+            .statement =
+                RemoteConnection::Statement{
+                    .sql =
+                        "SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM "
                         "pg_catalog.unnest($1::pg_catalog.text[]) AS u(name) JOIN pg_catalog.pg_class AS c ON c.oid "
                         "OPERATOR(pg_catalog.=) coalesce(pg_catalog.pg_partition_root(pg_catalog.to_regclass(u.name)), "
                         "pg_catalog.to_regclass(u.name))::pg_catalog.oid JOIN pg_catalog.pg_namespace AS n ON n.oid "
                         "OPERATOR(pg_catalog.=) c.relnamespace ORDER BY 1",
-                 .parameters = {array_literal(names)}},
-         .least_rows = 0,
-         .most_rows = count,
-         .most_bytes = 2048 * count});
+                    .parameters = {array_literal(names)}},
+            .least_rows = 0,
+            .most_rows = count,
+            .most_bytes = 2048 * count};
+}
+
+std::vector<std::string> SourceSession::read_tables(const Answer &answer) {
     std::vector<std::string> tables;
-    for (std::size_t i = 0; i < found.rows(); ++i) tables.push_back(found.text(i, 0));
+    for (std::size_t i = 0; i < answer.rows(); ++i) tables.push_back(answer.text(i, 0));
     return tables;
 }
 
@@ -255,10 +284,6 @@ void SourceSession::send_commit() {
     connection_->send(commit);
 }
 
-void SourceSession::receive_commit() {
-    const Result result = connection_->receive_command(commit);
-    const std::string_view tag = PQcmdStatus(result.get());
-    if (tag != "COMMIT") connection_->raise_protocol_violation(std::string(tag) + " instead of COMMIT");
-}
+void SourceSession::receive_commit() { connection_->receive_command(commit, "COMMIT"); }
 
 } // namespace pgci

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "connection/connection_keeper.hpp"
+#include "connection/question.hpp"
 #include "template/source_query.hpp"
 #include "template/window.hpp"
 
@@ -28,20 +29,30 @@ struct SourceColumn {
 // Returns the table of the columns; 0 if none comes from a table, or if they come from several.
 Oid only_table(const std::vector<SourceColumn> &columns);
 
+// What is sent together with the begin of the transaction, because each round trip takes time.
+struct Opening {
+    std::vector<Question> questions{};
+    const SourceQuery *query = nullptr; // the one that describe() is called for first
+};
+
 class SourceSession {
   public:
     // Connects and begins a REPEATABLE READ READ ONLY transaction with `zone` as TimeZone. All settings are local to
     // the transaction, so a pooler in transaction mode is possible. Uses a connection of an earlier run if the keeper has
     // one.
-    SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper);
+    SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper,
+                  const Opening &opening = {});
 
     // Gives the connection to the keeper. Call it after the end of the transaction; the session is not usable afterwards.
     void give_back(ConnectionKeeper &keeper, const ConnectionOptions &options) {
         keeper.keep(std::move(connection_), options);
     }
 
-    // Begins a new transaction, which sees later commits.
-    void restart(const TimeZone &zone);
+    // Begins a new transaction, which sees later commits. `query`: describe() is called for it next.
+    void restart(const TimeZone &zone, const SourceQuery *query = nullptr);
+
+    // The answers to the questions of the opening.
+    const std::vector<Answer> &opening_answers() const { return opening_answers_; }
 
     // Prepares and describes the query as it is, before it becomes a part of another statement. Returns its result
     // columns. Raises 42804 for a statement without result columns, and the source's errors.
@@ -57,9 +68,10 @@ class SourceSession {
     };
     TableName table_name(Oid table);
 
-    // Returns the relations that a query names as schema.relation, quoted where needed, each once. A partition counts as the table
-    // that it is a part of.
-    std::vector<std::string> find_tables(const SourceQuery &query);
+    // Asks for the relations that a query names, which must be some: schema.relation, quoted where needed, each once. A
+    // partition counts as the table that it is a part of.
+    static Question tables_question(const SourceQuery &query);
+    static std::vector<std::string> read_tables(const Answer &answer);
 
     // Returns the type names of the columns at the source, with modifiers.
     std::vector<std::string> type_names(const std::vector<SourceColumn> &columns);
@@ -74,12 +86,16 @@ class SourceSession {
     RemoteConnection &connection() { return *connection_; }
 
   private:
-    // `ends_transaction`: commits the current transaction first, in the same round trip.
-    void begin(const TimeZone &zone, bool ends_transaction = false);
+    void begin(const TimeZone &zone, const Opening &opening);
+    void send_begin(const Question &settings);
+    void receive_begin(const Question &settings);
+    void send_description(const SourceQuery *query);
     void check_name(const char *name);
 
     std::unique_ptr<RemoteConnection> connection_;
     bool is_this_database_ = false;
+    std::vector<Answer> opening_answers_{};
+    const SourceQuery *sent_query_ = nullptr; // its description was asked for, and has not been received
     std::vector<Oid> parameter_types_{};
 };
 

@@ -15,7 +15,7 @@ our @EXPORT = qw(hostile_answers);
 sub parts
 {
 	my (@messages) = @_;
-	my ($first) = grep { $messages[$_] =~ /^[TnDHCdcEZ]/ && !is_of_begin($messages[$_]) } 0 .. $#messages;
+	my ($first) = grep { $messages[$_] =~ /^[TnDHCdcEZ]/ } 0 .. $#messages;
 	my %part = (head => [ @messages[ 0 .. $first - 1 ] ], tag => 'SELECT', end => [ grep { /^[SZ]/ } @messages[ $first .. $#messages ] ]);
 	for my $message (@messages[ $first .. $#messages ])
 	{
@@ -27,8 +27,6 @@ sub parts
 	$part{count} = @{ $part{rows} // [] } || 1;
 	return \%part;
 }
-
-sub is_of_begin { return $_[0] =~ /^C....BEGIN\0/s; }
 
 sub columns
 {

@@ -50,7 +50,8 @@ sub seen
 
 # The kind of a statement, by text that only this kind contains.
 my @kinds = (
-	[ qr/^(?:COMMIT; )?BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT [^;]+$/, 'begin' ],
+	[ qr/^BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY$/, 'begin' ],
+	[ qr/^SELECT pg_catalog\.pg_backend_pid\(\), [^;]+$/, 'settings' ],
 	[ qr/^DECLARE copy_incremental /, 'declare' ],
 	[ qr/^FETCH FORWARD \d+ FROM copy_incremental$/, 'fetch' ],
 	[ qr/^COPY \(.*\) TO STDOUT /s, 'copy' ],

@@ -132,8 +132,6 @@ sub take
 	if ($type eq 'Q')
 	{
 		my ($sql) = $body =~ /^([^\0]*)/;
-		push @$unit, complete($1) while $sql =~ s/^(COMMIT|BEGIN)[^;]*;\s*(?=\S)//;
-		$self->{point} = 'begin' if @$unit;
 		$self->execute($sql, 0, 1);
 		$self->end_unit($self->status);
 	}
@@ -198,8 +196,11 @@ sub shown
 	return [ 'QUERY PLAN', 114, $format ] if $self->{sql} =~ /^EXPLAIN/;
 	return ([ 'reason', 25, $format ], [ 'hidden', 25, $format ]) if $self->{sql} =~ /pg_prepared_xacts/;
 	return [ 'format', 25, $format ] if $self->{sql} =~ /to_regclass/;
+	return map { [ "column$_", 25, $format ] } 1 .. 3 + number_of_settings($self->{sql}) if $self->{sql} =~ /pg_backend_pid/;
 	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
 }
+
+sub number_of_settings { my ($sql) = @_; return scalar(() = $sql =~ /set_config\(/g); }
 
 sub row_values
 {
@@ -224,12 +225,8 @@ sub execute
 	}
 	elsif ($sql =~ /pg_backend_pid/)
 	{
-		# In the query of the settings, the name of one column matters.
-		my $more = () = $sql =~ /set_config\(/g;
-		$self->{in_transaction} = 1;
-		$self->{point} = 'begin';
-		push @$unit, description(map { [ "column$_", 25, 0 ] } 1 .. 3 + $more) if $describe;
-		push @$unit, row($self->{pid}, 'hostile', '0' x 16, ('x') x $more), complete('SELECT 1');
+		$self->{point} = 'settings';
+		push @$unit, row($self->{pid}, 'hostile', '0' x 16, ('x') x number_of_settings($sql)), complete('SELECT 1');
 	}
 	elsif ($sql =~ /^EXPLAIN/)
 	{

@@ -1,7 +1,7 @@
 # A server that implements PostgreSQL's protocol as far as a run needs it, and violates it as a scenario says. The
 # database of the connection names the scenario.
 #
-# A scenario is a hash. A key is a point of the session: startup, begin, describe, tables, lookup, settled, declare, fetch, copy, commit,
+# A scenario is a hash. A key is a point of the session: startup, begin, settings, describe, tables, lookup, settled, declare, fetch, copy, commit,
 # cancel, or select for a query of dblink; or "fetch 2" for the second time that a connection reaches it. The value is a
 # function that receives the messages of the right answer and returns the messages to send. An element that is a
 # function is called when it is reached. The key rows is the number of rows of the table (id int4, note text) on the

@@ -20,7 +20,7 @@ my $after_description = sub { my (@more) = @_; return sub { return ((grep { /^[1
 my @cases = (
 	[ 'F11', 'silent from the start', { startup => sub { return silence() } } ],
 	[ 'F11', 'silent after the authentication', { startup => sub { return ($_[0], silence()) } } ],
-	(map { [ 'F11', "silent in answer to $_", { $_ => sub { return silence() } } ] } qw(begin describe declare fetch commit)),
+	(map { [ 'F11', "silent in answer to $_", { $_ => sub { return silence() } } ] } qw(begin settings describe declare fetch commit)),
 	[ 'F11', 'silent after a row', { fetch => $after_description->($one_row, silence()) } ],
 	[ 'F11', 'silent in mid-row', { fetch => $after_description->(substr($one_row, 0, 9), silence()) } ],
 	[ 'F11', 'silent after the second batch', { 'fetch 3' => sub { return silence() } } ],

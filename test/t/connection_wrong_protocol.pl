@@ -34,7 +34,7 @@ my @cases = (
 	[ 'B70', 'a row of 4 GB', { fetch => replace_first('D', 'D' . pack('N', 2**32 - 1), silence()) }, '08006', $broken ],
 	[ 'B70', 'a message of length 2', { fetch => replace_first('D', 'D' . pack('N', 2), silence()) }, '08006', $broken ],
 	[ 'B70', 'a message of type %', { fetch => replace_first('D', message('%', 'x'), silence()) }, '08P01', $violation ],
-	[ 'B70', 'a message of type zero', { begin => insert_before('T', message("\0", 'x'), silence()) }, '08P01', $violation ],
+	[ 'B70', 'a message of type zero', { settings => insert_before('T', message("\0", 'x'), silence()) }, '08P01', $violation ],
 	[ 'B70', 'bytes of a web server', { begin => sub { return ("HTTP/1.1 400 Bad Request\r\n\r\n", silence()) } }, '08006', $broken ],
 	[ 'B71', 'a field of length -7', { fetch => replace_first('D', message('D', pack('n N a* l> a*', 2, 4, 'four', -7, 'sevenly'))) }, '08P01', $violation ],
 	[ 'B71', 'a row too many of length -7', { fetch => insert_before('D', message('D', pack('n l> N a*', 2, -7, 1, 'x'))) }, '08P01', $violation ],
@@ -98,7 +98,7 @@ my @cases = (
 		 [ 'B75', "client_encoding is nonsense from $point on", { $point => insert_before('Z', parameter('client_encoding', "\377")) }, '08P01', $violation ],
 		 [ 'B75', "standard_conforming_strings is off from $point on",
 			{ $point => insert_before('Z', parameter('standard_conforming_strings', 'off')) }, '08P01', $violation ])
-	  } 'begin', 'describe', 'declare', 'fetch', 'fetch 2'),
+	  } 'settings', 'describe', 'declare', 'fetch', 'fetch 2'),
 	[ 'B75', 'client_encoding changes in mid-rows', { fetch => insert_after('D', parameter('client_encoding', 'SJIS')) }, '08P01', $violation ],
 
 	# B76: before the session begins
@@ -122,7 +122,7 @@ my @cases = (
 	# F13: the end in the middle
 	(map { my $point = $_; ([ 'F13', "an end instead of the answer to $point", { $point => sub { return hang_up() } }, '08006', $lost ],
 			[ 'F13', "a reset instead of the answer to $point", { $point => sub { return reset_connection() } }, '08006', $lost ])
-	  } qw(begin describe declare fetch commit)),
+	  } qw(begin settings describe declare fetch commit)),
 	[ 'F13', 'an end in mid-row', { fetch => insert_after('D', substr($three_rows[0], 0, 9), hang_up()) }, '08006', $lost ],
 	[ 'F13', 'an end after rows', { fetch => replace_first('C', hang_up()) }, '08006', $lost ],
 	[ 'F13', 'an end after the second batch', { 'fetch 2' => replace_first('Z', hang_up()) }, '08006', $lost ],

@@ -237,36 +237,6 @@ SKIP:
 	}
 }
 
-# A libpq that has no pipeline mode: one FETCH at a time, asked for while the batch before it is written.
-SKIP:
-{
-	skip 'a sanitizer has to be loaded first', 1 if $ENV{ASAN_OPTIONS};
-	append_to_file("$folder/no_pipeline.c", "int PQenterPipelineMode(void *connection) { (void)connection; return 0; }\n");
-	skip 'needs a C compiler', 1 if system('cc', '-shared', '-fPIC', '-o', "$folder/no_pipeline.so", "$folder/no_pipeline.c") != 0;
-	$_->quit for $session, $at_destination;
-	{
-		local $ENV{LD_PRELOAD} = "$folder/no_pipeline.so";
-		$destination->restart;
-	}
-	($session, $pid) = open_session($destination);
-	($at_destination) = open_session($destination);
-	fetches_seen();
-	for my $batch (1, 2000, 1000000)
-	{
-		my $fault = $batch == 1 ? 'pass' : 'delay 20';
-		copies_all("no pipeline: batches of $batch", over_proxy($fault, 'TABLE rows', batch => $batch));
-	}
-	is(max(map { $_->[1] } fetches_seen()), 1, 'no pipeline: one FETCH in flight');
-	is_cancelled('no pipeline: one FETCH ahead of the batch that is written', 'slow',
-		over_proxy('pass', 'SELECT id FROM rows', batch => 100, target => "'slow'"), are_sent(2));
-	is(scalar(fetches_seen()), 2, 'no pipeline: one ahead and no more');
-	is_cancelled('no pipeline: a source that sleeps', 'rows', copy_sql($stalls, undef, batch => 300, target => "'rows'"),
-		source_is("wait_event = 'PgSleep'"));
-	is(outcome(copy_sql('SELECT 1 / (id - 5001) AS k FROM rows', undef, target => "'rows'")), '22012: division by zero',
-		'no pipeline: an error in row 5001');
-	copies_all('no pipeline: the next call is exact', copy_sql('TABLE rows', undef));
-}
-
 ok(poll_session($at_source, $no_session), 'no session is left at the source');
 $_->quit for $session, $at_source, $at_destination;
 done_testing();
