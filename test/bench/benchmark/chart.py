@@ -11,7 +11,7 @@ from .methods import METHODS
 
 NAMES, COLUMN, FIGURE = 230, 140, 46  # widths: the names, a column, the figure at its right end
 ROW, BAR, TOP = 21, 12, 48
-COLOURS = {"ours": "#2f81f7", "peer": "#8b949e", "limit": "#bf8700"}
+COLOURS = {"ours": "#2f81f7", "tls": "#2f81f7", "peer": "#8b949e", "limit": "#bf8700"}
 STYLE = """text { font: 12px sans-serif; fill: #768390 } .head { font-weight: bold }
 line { stroke: #768390; stroke-opacity: 0.5 } .spread { stroke: #e5534b; stroke-opacity: 1; stroke-width: 2 }
 .one { stroke-dasharray: 4 3; stroke-opacity: 1 }"""

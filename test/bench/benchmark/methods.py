@@ -19,11 +19,12 @@ class Copy:
 @dataclass(frozen=True)
 class Method:
     """`commands(servers, copy)` is the pipeline, a list of command lines. A limit has only one of the two servers;
-    `fills` says whether the destination's table is full afterwards."""
+    `fills` says whether the destination's table is full afterwards, `delays` whether it also runs over a round trip."""
     title: str
     kind: str  # ours, peer, limit
     commands: Callable
     fills: bool = True
+    delays: bool = True
 
 
 def call(server, template, batch, target, method, more=""):
@@ -32,9 +33,9 @@ def call(server, template, batch, target, method, more=""):
             f"method => '{method}'{more})")
 
 
-def ours(method):
+def ours(method, server=None):
     def commands(servers, copy):
-        sql = call(foreign_server(copy.delay), f"SELECT * FROM {copy.table}", copy.batch, copy.table, method)
+        sql = call(server or foreign_server(copy.delay), f"SELECT * FROM {copy.table}", copy.batch, copy.table, method)
         return [servers.psql(servers.loader(), "-c", sql)]
     return commands
 
@@ -44,9 +45,9 @@ def python_job(servers, copy):
              copy.table, str(copy.batch)]]
 
 
-def psql_pipe(form):
+def psql_pipe(form, sslmode="disable"):
     def commands(servers, copy):
-        return [servers.psql(servers.reader(copy.delay), "-c", f"COPY {copy.table} TO STDOUT (FORMAT {form})"),
+        return [servers.psql(servers.reader(copy.delay, sslmode), "-c", f"COPY {copy.table} TO STDOUT (FORMAT {form})"),
                 servers.psql(servers.loader(), "-c", f"COPY {copy.table} FROM STDIN (FORMAT {form})")]
     return commands
 
@@ -76,12 +77,15 @@ METHODS = {
     "cursor": Method("copy_incremental, cursor", "ours", ours("cursor")),
     "copy": Method("copy_incremental, copy", "ours", ours("copy")),
     "binary_pipe": Method("psql pipe, binary COPY", "peer", psql_pipe("binary")),
+    "cursor_tls": Method("copy_incremental, cursor, TLS", "tls", ours("cursor", "src_tls"), delays=False),
+    "binary_pipe_tls": Method("psql pipe, binary COPY, TLS", "peer", psql_pipe("binary", "require"), delays=False),
     "text_pipe": Method("psql pipe, text COPY", "peer", psql_pipe("text")),
     "postgres_fdw": Method("postgres_fdw, INSERT..SELECT", "peer", postgres_fdw),
     "dblink": Method("dblink, INSERT..SELECT", "peer", dblink),
     "python_job": Method("Python job (psycopg2)", "peer", python_job),
-    "destination_limit": Method("limit: COPY FROM a file", "limit", destination_limit),
-    "source_limit": Method("limit: COPY TO /dev/null", "limit", source_limit, fills=False),
+    "destination_limit": Method("limit: COPY FROM a file", "limit", destination_limit,
+                                delays=False),
+    "source_limit": Method("limit: COPY TO /dev/null", "limit", source_limit, fills=False, delays=False),
 }
 OURS = [name for name, method in METHODS.items() if method.kind == "ours"]
 YARDSTICK = "binary_pipe"

@@ -60,7 +60,7 @@ def conditions_text(options, where):
 
 
 def speed_text(measured):
-    """Sections: speed, seconds, ratios to two peers, CPU, memory."""
+    """Sections: speed, seconds, ratios to two peers, CPU, memory, WAL."""
     methods = measured.measured_methods()
     missing = [METHODS[method].title for method in measured.methods if method not in methods]
     sections = [
@@ -82,6 +82,9 @@ def speed_text(measured):
         "sampled every 20 ms; median of the rounds.\n\n"
         + by_method(measured, lambda case, method: memory(measured.spread(case, method, "peak_bytes")),
                     [method for method in methods if METHODS[method].fills]))
+    sections.append("## WAL of the destination, MB\n\nMedians.\n\n" + by_method(
+        measured, lambda case, method: memory(measured.spread(case, method, "wal_bytes")),
+        [method for method in methods if METHODS[method].fills]))
     return sections
 
 

@@ -11,12 +11,14 @@ from .processes import SAMPLE_SECONDS, BackendWatch
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took: seconds, CPU seconds, and the peak of the destination backend's private memory in bytes."""
+    """What one run took: seconds, CPU seconds, the peak of the destination backend's private memory in bytes, and the
+    WAL of the destination in bytes."""
     seconds: float
     source_cpu: float
     destination_cpu: float
     client_cpu: float
     peak_bytes: int
+    wal_bytes: int
 
 
 class RunFailed(Exception):
@@ -59,14 +61,16 @@ class Runner:
         """Empty the table, time the pipeline `commands`, compare count and checksum with `expected` (None: nothing
         arrives, nothing to compare). Raises RunFailed."""
         self.servers.reset(table)
+        wal_before = self.servers.wal_bytes()
         with BackendWatch(self.source) as source, BackendWatch(self.destination, sample_seconds) as destination:
             cpu_before = client_cpu()
             start = time.perf_counter()
             run_pipeline(commands)
             seconds = time.perf_counter() - start
             cpu = client_cpu() - cpu_before
+        wal = self.servers.wal_bytes() - wal_before
         if expected is not None:
             arrived = self.servers.checksum(self.servers.destination, table)
             if arrived != expected:
                 raise RunFailed(f"{table}: count and checksum are {arrived} instead of {expected}")
-        return Run(seconds, source.cpu_seconds, destination.cpu_seconds, cpu, destination.peak_bytes)
+        return Run(seconds, source.cpu_seconds, destination.cpu_seconds, cpu, destination.peak_bytes, wal)

@@ -42,20 +42,20 @@ class Servers:
         execute(self.destination, f"CREATE ROLE {LOADER} LOGIN PASSWORD '{self.password}'",
                 f"GRANT pg_read_server_files TO {LOADER}", "CREATE EXTENSION postgres_fdw", "CREATE EXTENSION dblink",
                 "CREATE EXTENSION pg_copy_incremental", f"GRANT EXECUTE ON FUNCTION copy_incremental TO {LOADER}")
-        self._create_foreign_server(0)
+        self._create_foreign_server("src", 0, "disable")
+        self._create_foreign_server("src_tls", 0, "require")
 
     def add_delay(self, delay):
         """A foreign server whose way to the source takes a round trip of `delay` ms, through a proxy of its own."""
         if delay not in self.ports:
             proxy, self.ports[delay] = start_proxy(self.source_port, delay)
             self.proxies.append(proxy)
-            self._create_foreign_server(delay)
+            self._create_foreign_server(foreign_server(delay), delay, "disable")
 
-    def _create_foreign_server(self, delay):
-        name = foreign_server(delay)
+    def _create_foreign_server(self, name, delay, sslmode):
         execute(self.destination,
                 f"CREATE SERVER {name} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', "
-                f"port '{self.ports[delay]}', dbname 'postgres', fetch_size '{self.batch}')",
+                f"port '{self.ports[delay]}', dbname 'postgres', fetch_size '{self.batch}', sslmode '{sslmode}')",
                 f"CREATE USER MAPPING FOR {LOADER} SERVER {name} OPTIONS (user '{READER}', password '{self.password}')",
                 f"GRANT USAGE ON FOREIGN SERVER {name} TO {LOADER}", f"CREATE SCHEMA {name} AUTHORIZATION {LOADER}")
 
@@ -88,15 +88,20 @@ class Servers:
         execute(self.destination, f"TRUNCATE {table}", f"SELECT copy_incremental_forget('{table}', NULL, NULL)",
                 "CHECKPOINT")
 
+    def wal_bytes(self):
+        """How much WAL the destination has written since it was made."""
+        return int(query(self.destination, "SELECT pg_current_wal_insert_lsn() - '0/0'")[0])
+
     def checksum(self, connection, relation):
         """Rows and an order-independent sum of a hash of each row's text."""
         return query(connection, CHECKSUM.format(relation))
 
     # ------------------------------------------------------------- who connects
 
-    def reader(self, delay=0):
+    def reader(self, delay=0, sslmode="disable"):
         """Connection string to the source, as a client at the destination's place would use it."""
-        return f"host=127.0.0.1 port={self.ports[delay]} user={READER} dbname=postgres password={self.password}"
+        return (f"host=127.0.0.1 port={self.ports[delay]} user={READER} dbname=postgres password={self.password} "
+                f"sslmode={sslmode}")
 
     def loader(self):
         """Connection string to the destination."""
@@ -126,7 +131,7 @@ class Servers:
 
 
 def foreign_server(delay):
-    """Name of the foreign server, and of the schema of its foreign tables, for a round trip of `delay` ms."""
+    """Name of the foreign server without TLS, and of the schema of its foreign tables, for a round trip of `delay` ms."""
     return "src" if delay == 0 else f"src_{delay:g}ms".replace(".", "_")
 
 

@@ -65,7 +65,7 @@ def measure(servers, runner, options):
                 print(f"{case}: method {method}: not supported: {message}", flush=True)
                 results.not_supported.add((case, method))
         contenders[case] = [method for method in options.methods if (case, method) not in results.not_supported
-                            and not (case.delay and METHODS[method].kind == "limit")]
+                            and (METHODS[method].delays or not case.delay)]
 
     shuffle = random.Random(options.seed).shuffle
     for number in range(1, options.rounds + 1):
