@@ -1,7 +1,8 @@
-# Rows that are inserted many at once: into partitions in turn, and into partitions on another server.
+# Rows that are inserted many at once: into partitions in turn, and as seen by what watches statements.
 use strict;
 use warnings;
 
+use PostgreSQL::Test::Utils;
 use TwoServers;
 use Test::More;
 
@@ -23,5 +24,18 @@ for my $order ('id', 'id DESC', 'id % 1000, id', '(id / 1000) % 2, id', 'md5(id:
 		is($destination->safe_psql('postgres', "SET enable_seqscan = off; SET enable_bitmapscan = off; SELECT count(v) FROM event WHERE id >= 0"), 6000, 'by the index');
 	}
 }
+
+# What watches statements sees those of the run, with their rows, and the statistics have each row once.
+$destination->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements, auto_explain'\npg_stat_statements.track = all\n"
+	  . "auto_explain.log_min_duration = 0\nauto_explain.log_nested_statements = on\nauto_explain.log_analyze = on\n");
+$destination->restart;
+my $log = -s $destination->logfile;
+$destination->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements; CREATE TABLE plain (LIKE event); SELECT pg_stat_statements_reset(); '
+	  . copy_sql('SELECT * FROM event', undef, target => "'plain'"));
+is($destination->safe_psql('postgres', q(SELECT calls, rows, wal_records < 1000 FROM pg_stat_statements WHERE query LIKE 'INSERT INTO public.plain %')), '3|6000|t',
+	'pg_stat_statements: three batches, each row once, and WAL of many rows at once');
+like(slurp_file($destination->logfile, $log), qr/INSERT INTO public\.plain .*?Custom Scan \(copy_incremental insert\).*?Rows Stored: many at once/s,
+	'auto_explain names the node');
+ok($destination->poll_query_until('postgres', q(SELECT n_tup_ins = 6000 AND n_live_tup = 6000 FROM pg_stat_user_tables WHERE relname = 'plain')), 'the statistics count each row once');
 no_session_left($source, 'no session is left at the source');
 done_testing();
