@@ -39,6 +39,13 @@ void check_rules(const CopyRequest &request) {
                "The rows that the transform should have written are not known.");
     if (request.key_columns && request.mode != Mode::skip && request.mode != Mode::upsert)
         refuse("key_columns has no meaning in mode " + mode, "Use it with mode => 'skip' or 'upsert'.");
+    if (request.update_columns && request.mode != Mode::upsert)
+        refuse("update_columns has no meaning in mode " + mode, "Use it with mode => 'upsert'.");
+    if (request.update_where && request.mode != Mode::upsert)
+        refuse("update_where has no meaning in mode " + mode, "Use it with mode => 'upsert'.");
+    if (request.update_where && request.verify)
+        refuse("verify cannot be used with update_where",
+               "Rows that update_where keeps differ from those of the source.");
     if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
         refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
     // These options need the INSERT of method cursor.

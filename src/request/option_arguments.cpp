@@ -17,7 +17,7 @@ std::optional<std::vector<std::string>> read_names(const NamedValues &arguments,
     if (count > MaxHeapAttributeNumber)
         raise(sqlstate::too_many_columns,
               std::string(name) + " has " + std::to_string(count) + " columns, more than a table can have",
-              "Pass a shorter key.");
+              "Pass fewer columns.");
     std::vector<std::string> names;
     for (int i = 0; i < count; ++i) {
         if (nulls[i])
@@ -26,7 +26,8 @@ std::optional<std::vector<std::string>> read_names(const NamedValues &arguments,
         names.emplace_back(pg_call([=] { return TextDatumGetCString(element); }));
     }
     if (names.empty())
-        raise(sqlstate::invalid_parameter, std::string(name) + " must not be empty", "Pass NULL for the primary key.");
+        raise(sqlstate::invalid_parameter, std::string(name) + " must not be empty",
+              "Pass column names, or leave it out.");
     return names;
 }
 

@@ -49,8 +49,8 @@ void BatchInHand::return_rows(FunctionCallInfo fcinfo) {
     result->returnMode = SFRM_Materialize;
     result->setDesc = CreateTupleDescCopy(batch.description());
     result->setResult = tuplestore_begin_heap(false, false, work_mem);
-    for (std::size_t i = hand.begin(); i < hand.end(); ++i) {
-        const Batch::Row row = batch.row(i);
+    for (std::size_t i = 0; i < hand.count(); ++i) {
+        const Batch::Row row = hand.row(i);
         tuplestore_putvalues(result->setResult, batch.description(), row.values, row.nulls);
     }
     MemoryContextSwitchTo(previous);

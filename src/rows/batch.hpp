@@ -3,6 +3,7 @@
 
 #include "server/pg.hpp"
 #include "target/load_mode.hpp"
+#include "rows/row_order.hpp"
 #include "rows/value_arena.hpp"
 
 namespace pgci {
@@ -62,8 +63,9 @@ class BatchInHand {
         bool has_null_key = false;
     };
 
-    BatchInHand(const Batch &batch, std::size_t begin, std::size_t end, const LoadStatements &statements) noexcept
-        : batch_(batch), begin_(begin), end_(end), statements_(statements), previous_(current_) {
+    BatchInHand(const Batch &batch, std::size_t begin, std::size_t end, const LoadStatements &statements)
+        : batch_(batch), begin_(begin), end_(end), statements_(statements),
+          order_(order_rows(batch, begin, end, statements.order)), previous_(current_) {
         current_ = this;
     }
     ~BatchInHand() { current_ = previous_; }
@@ -76,10 +78,18 @@ class BatchInHand {
     static BatchInHand &get();
 
     const Batch &batch() const noexcept { return batch_; }
-    std::size_t begin() const noexcept { return begin_; }
-    std::size_t end() const noexcept { return end_; }
+    std::size_t count() const noexcept { return order_.rows.empty() ? end_ - begin_ : order_.rows.size(); }
+    Batch::Row row(std::size_t place) const noexcept {
+        return batch_.row(order_.rows.empty() ? begin_ + place : order_.rows[place]);
+    }
+    bool has_null_key() const noexcept { return order_.has_null_key; }
     const LoadStatements &statements() const noexcept { return statements_; }
     const Refused &refused() const noexcept { return refused_; }
+
+    // Whether a row is left out, instead of an error, if another session has inserted its key. Such rows are counted.
+    bool leaves_out_conflicts = false;
+    std::int64_t left_out = 0;
+    std::int64_t dropped = 0; // rows for which a trigger has returned NULL
 
     // Counts a row for which RETURNING says that a check refuses it. PostgreSQL code.
     void check(bool is_outside, Datum stored, bool has_null_key);
@@ -93,6 +103,7 @@ class BatchInHand {
     const std::size_t begin_;
     const std::size_t end_;
     const LoadStatements &statements_;
+    const RowOrder order_;
     Refused refused_{};
     BatchInHand *const previous_;
 };

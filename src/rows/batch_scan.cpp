@@ -19,8 +19,8 @@ TupleTableSlot *next_row(ScanState *node) {
     const BatchInHand &hand = BatchInHand::get();
     TupleTableSlot *const slot = node->ss_ScanTupleSlot;
     ExecClearTuple(slot);
-    if (state->next >= hand.end()) return slot;
-    const Batch::Row row = hand.batch().row(state->next++);
+    if (state->next >= hand.count()) return slot;
+    const Batch::Row row = hand.row(state->next++);
     slot->tts_values = row.values;
     slot->tts_isnull = row.nulls;
     return ExecStoreVirtualTuple(slot);
@@ -31,7 +31,7 @@ bool recheck_row(ScanState *, TupleTableSlot *) { return true; }
 TupleTableSlot *execute(CustomScanState *node) { return ExecScan(&node->ss, next_row, recheck_row); }
 
 void rescan(CustomScanState *node) {
-    state_of(&node->ss)->next = BatchInHand::get().begin();
+    state_of(&node->ss)->next = 0;
     ExecScanReScan(&node->ss);
 }
 
@@ -45,7 +45,7 @@ void begin(CustomScanState *node, EState *, int) {
     if (!fits)
         ereport(ERROR,
                 (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("columns of the batch are declared with other types")));
-    state_of(&node->ss)->next = hand.begin();
+    state_of(&node->ss)->next = 0;
 }
 
 void end(CustomScanState *) {}
@@ -80,6 +80,8 @@ const RangeTblFunction *find_function(const FunctionScan *scan, Oid function) {
 struct Columns {
     Index relation;
     bool are_plain; // no row as a whole and no system column
+    bool leaves_out_copies;
+    bool has_left_out;
 };
 
 // Makes columns of the relation refer to the scan tuple of the node.
@@ -89,6 +91,10 @@ Node *refer_to_scan(Node *node, void *context) {
     if (!IsA(node, Var)) return compat::mutate_expression(node, refer_to_scan, context);
     auto *const column = static_cast<Var *>(copyObjectImpl(node));
     if (static_cast<Index>(column->varno) != columns->relation) return reinterpret_cast<Node *>(column);
+    if (column->varattno == 0 && columns->leaves_out_copies) {
+        columns->has_left_out = true;
+        return reinterpret_cast<Node *>(makeNullConst(column->vartype, column->vartypmod, column->varcollid));
+    }
     if (column->varattno <= 0) columns->are_plain = false;
     column->varno = INDEX_VAR;
     return reinterpret_cast<Node *>(column);
@@ -108,13 +114,16 @@ List *scan_columns(const RangeTblFunction *function, Index relation) {
 
 } // namespace
 
-Plan *make_batch_scan(const FunctionScan *scan, Oid batch_function) {
-    const RangeTblFunction *const function = find_function(scan, batch_function);
+Plan *make_batch_scan(const FunctionScan *scan, BatchScans *scans) {
+    const RangeTblFunction *const function = find_function(scan, scans->function);
     if (function == nullptr) return nullptr;
     CustomScan *const node = makeNode(CustomScan);
     node->scan.plan = scan->scan.plan;
     node->scan.plan.type = T_CustomScan;
-    Columns columns{.relation = scan->scan.scanrelid, .are_plain = true};
+    Columns columns{.relation = scan->scan.scanrelid,
+                    .are_plain = true,
+                    .leaves_out_copies = scans->leaves_out_copies,
+                    .has_left_out = false};
     node->scan.plan.targetlist =
         reinterpret_cast<List *>(refer_to_scan(reinterpret_cast<Node *>(scan->scan.plan.targetlist), &columns));
     node->scan.plan.qual =
@@ -124,6 +133,8 @@ Plan *make_batch_scan(const FunctionScan *scan, Oid batch_function) {
     node->custom_scan_tlist = scan_columns(function, scan->scan.scanrelid);
     node->custom_relids = bms_make_singleton(static_cast<int>(scan->scan.scanrelid));
     node->methods = &scan_methods;
+    if (columns.has_left_out)
+        scans->without_copies = bms_add_member(scans->without_copies, static_cast<int>(scan->scan.scanrelid));
     return &node->scan.plan;
 }
 

@@ -5,8 +5,16 @@
 
 namespace pgci {
 
-// Returns the node that replaces this scan of copy_incremental_batch_rows(), which is `batch_function`; null if it scans
-// another function, or uses what the node cannot return, such as the row as a whole. PostgreSQL code.
-Plan *make_batch_scan(const FunctionScan *scan, Oid batch_function);
+// The scans of a statement that are replaced.
+struct BatchScans {
+    Oid function; // copy_incremental_batch_rows()
+    // The row as a whole is only a copy for rows that are updated concurrently. The node returns NULL for it.
+    bool leaves_out_copies;
+    Bitmapset *without_copies; // the relations of the replaced scans that should have returned copies
+};
+
+// Returns the node that replaces this scan; null if it scans another function, or uses what the node cannot return, such as the
+// row as a whole. PostgreSQL code.
+Plan *make_batch_scan(const FunctionScan *scan, BatchScans *scans);
 
 } // namespace pgci

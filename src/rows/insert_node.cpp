@@ -12,6 +12,7 @@ struct InsertNodeState {
     CustomScanState node; // must be the first member
     ModifyTableState *insert;
     bool inserts_many;
+    bool counts_dropped;
     MultiInsert rows;
 };
 
@@ -51,6 +52,27 @@ void insert_many(InsertNodeState *state) {
     insert->mt_done = true;
 }
 
+// Counts what the executor has done with the rows since `processed` of them had been written.
+void count(const InsertNodeState *state, uint64 processed) {
+    const ModifyTableState *const write = state->insert;
+    const Instrumentation *const done = write->ps.instrument;
+    if (done == nullptr) return;
+    BatchInHand &hand = BatchInHand::get();
+    const double written = static_cast<double>(write->ps.state->es_processed - processed);
+    const auto action = reinterpret_cast<const ModifyTable *>(write->ps.plan)->onConflictAction;
+    const double left_out = action == ONCONFLICT_NOTHING ? done->ntuples2 : 0;
+    double dropped = 0;
+    if (write->operation == CMD_MERGE) {
+        hand.left_out += static_cast<std::int64_t>(left_out);
+        dropped = write->mt_merge_inserted - (written - write->mt_merge_updated) - left_out;
+    } else if (state->counts_dropped) {
+        const Instrumentation *const rows = outerPlanState(write)->instrument;
+        const double unchanged = action == ONCONFLICT_UPDATE ? done->nfiltered1 : left_out;
+        dropped = rows->ntuples + rows->tuplecount - written - unchanged;
+    }
+    hand.dropped += static_cast<std::int64_t>(Max(dropped, 0));
+}
+
 // Returns no row. Executed once.
 TupleTableSlot *execute(CustomScanState *node) {
     InsertNodeState *const state = state_of(node);
@@ -58,9 +80,56 @@ TupleTableSlot *execute(CustomScanState *node) {
         if (!state->insert->mt_done) insert_many(state);
         return nullptr;
     }
+    const uint64 processed = node->ss.ps.state->es_processed;
     TupleTableSlot *row = ExecProcNode(&state->insert->ps);
     for (; !TupIsNull(row); row = ExecProcNode(&state->insert->ps)) check(row);
+    count(state, processed);
     return nullptr;
+}
+
+// The unique indexes of a table or partition that are arbiters, or partitions of them.
+List *arbiters_of(Relation relation) {
+    const std::vector<Oid> &arbiters = BatchInHand::get().statements().arbiters;
+    const auto is_arbiter = [&](Oid index) {
+        return std::find(arbiters.begin(), arbiters.end(), index) != arbiters.end();
+    };
+    List *found = NIL;
+    const List *const indexes = RelationGetIndexList(relation);
+    for (int i = 0; i < list_length(indexes); ++i) {
+        const Oid index = list_nth_oid(indexes, i);
+        const List *const ancestors = get_rel_relispartition(index) ? get_partition_ancestors(index) : NIL;
+        bool is_one = is_arbiter(index);
+        for (int j = 0; j < list_length(ancestors); ++j) is_one = is_one || is_arbiter(list_nth_oid(ancestors, j));
+        if (is_one) found = lappend_oid(found, index);
+    }
+    return found;
+}
+
+// Makes the inserts of a MERGE do what INSERT ... ON CONFLICT DO NOTHING does.
+void leave_out_conflicts(ModifyTableState *merge) {
+    auto *const plan = static_cast<ModifyTable *>(palloc(sizeof(ModifyTable)));
+    *plan = *reinterpret_cast<const ModifyTable *>(merge->ps.plan); // the planned one is kept
+    plan->onConflictAction = ONCONFLICT_NOTHING;
+    merge->ps.plan = &plan->plan;
+    const int count = list_length(plan->resultRelations);
+    for (int i = 0; i < count; ++i) {
+        ResultRelInfo *const result = &merge->resultRelInfo[i];
+        result->ri_onConflictArbiterIndexes = arbiters_of(result->ri_RelationDesc);
+        if (result->ri_IndexRelationDescs == nullptr) ExecOpenIndices(result, true);
+    }
+}
+
+// Only triggers of the target, or of a partition, drop rows.
+bool may_drop(const ModifyTableState *write) {
+    const ResultRelInfo *const target = write->rootResultRelInfo;
+    const TriggerDesc *const triggers = target->ri_TrigDesc;
+    return target->ri_RelationDesc->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+           (triggers != nullptr && (triggers->trig_insert_before_row || triggers->trig_insert_instead_row));
+}
+
+// Makes the executor count rows as for EXPLAIN ANALYZE.
+void count_rows(PlanState *node) {
+    if (node->instrument == nullptr) node->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
 }
 
 void begin(CustomScanState *node, EState *executor, int flags) {
@@ -71,7 +140,13 @@ void begin(CustomScanState *node, EState *executor, int flags) {
     state->insert = reinterpret_cast<ModifyTableState *>(insert);
     if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
     state->inserts_many = intVal(linitial(plan->custom_private)) != 0 && MultiInsert::is_possible(state->insert);
-    if (state->inserts_many) state->rows.begin(state->insert);
+    if (state->inserts_many) return state->rows.begin(state->insert);
+    state->counts_dropped = may_drop(state->insert);
+    const bool is_merge = state->insert->operation == CMD_MERGE;
+    if (is_merge && BatchInHand::get().leaves_out_conflicts) leave_out_conflicts(state->insert);
+    if (!is_merge && !state->counts_dropped) return;
+    count_rows(&state->insert->ps);
+    count_rows(outerPlanState(state->insert));
 }
 
 void end(CustomScanState *node) {
@@ -144,9 +219,9 @@ void add_insert_node(PlannedStmt *statement, bool can_delay) {
     if (!IsA(statement->planTree, ModifyTable)) return;
     auto *const insert = reinterpret_cast<ModifyTable *>(statement->planTree);
     if (insert->returningLists != NIL && !has_checks(insert->plan.targetlist)) return;
-    const bool can_insert_many = can_delay && insert->onConflictAction == ONCONFLICT_NONE &&
-                                 list_length(insert->resultRelations) == 1 &&
-                                 !has_junk(outerPlan(&insert->plan)->targetlist);
+    const bool can_insert_many =
+        can_delay && insert->operation == CMD_INSERT && insert->onConflictAction == ONCONFLICT_NONE &&
+        list_length(insert->resultRelations) == 1 && !has_junk(outerPlan(&insert->plan)->targetlist);
     CustomScan *const node = makeNode(CustomScan);
     node->scan.plan.startup_cost = insert->plan.startup_cost;
     node->scan.plan.total_cost = insert->plan.total_cost;

@@ -10,59 +10,121 @@ namespace pgci {
 namespace {
 
 planner_hook_type previous_hook = nullptr;
+get_relation_info_hook_type previous_relation_hook = nullptr;
 
-void replace_scans(Plan *&plan, Oid function);
+// The MERGE of a run that is being planned, or null.
+const Query *planned_merge = nullptr;
 
-void replace_scans(List *plans, Oid function) {
+void replace_scans(Plan *&plan, BatchScans *scans);
+
+void replace_scans(List *plans, BatchScans *scans) {
     for (int i = 0; i < list_length(plans); ++i) {
         auto *plan = static_cast<Plan *>(list_nth(plans, i));
-        replace_scans(plan, function);
+        replace_scans(plan, scans);
         lfirst(list_nth_cell(plans, i)) = plan;
     }
 }
 
 // Replaces the scans of the function in the plan and below.
-void replace_scans(Plan *&plan, Oid function) { // NOLINT(misc-no-recursion): as deep as the plan
+void replace_scans(Plan *&plan, BatchScans *scans) { // NOLINT(misc-no-recursion): as deep as the plan
     if (plan == nullptr) return;
     check_stack_depth();
     switch (nodeTag(plan)) {
     case T_FunctionScan:
-        if (Plan *const scan = make_batch_scan(reinterpret_cast<const FunctionScan *>(plan), function); scan != nullptr)
+        if (Plan *const scan = make_batch_scan(reinterpret_cast<const FunctionScan *>(plan), scans); scan != nullptr)
             plan = scan;
         break;
     case T_SubqueryScan:
-        replace_scans(reinterpret_cast<SubqueryScan *>(plan)->subplan, function);
+        replace_scans(reinterpret_cast<SubqueryScan *>(plan)->subplan, scans);
         break;
     case T_Append:
-        replace_scans(reinterpret_cast<Append *>(plan)->appendplans, function);
+        replace_scans(reinterpret_cast<Append *>(plan)->appendplans, scans);
         break;
     case T_MergeAppend:
-        replace_scans(reinterpret_cast<MergeAppend *>(plan)->mergeplans, function);
+        replace_scans(reinterpret_cast<MergeAppend *>(plan)->mergeplans, scans);
+        break;
+    case T_LockRows:
+        // It needs the copies.
+        scans->leaves_out_copies = false;
         break;
     default:
         break;
     }
-    replace_scans(plan->lefttree, function);
-    replace_scans(plan->righttree, function);
+    replace_scans(plan->lefttree, scans);
+    replace_scans(plan->righttree, scans);
 }
 
 // Rules of the target turn the statement into several queries of the same text.
-bool is_insert_of_run(const Query *query, const char *text, const BatchInHand *hand) {
-    return hand != nullptr && query->commandType == CMD_INSERT && text != nullptr && hand->statements().insert == text;
+bool is_of_run(const Query *query, const char *text, const BatchInHand *hand) {
+    if (hand == nullptr || text == nullptr) return false;
+    const LoadStatements &statements = hand->statements();
+    return (query->commandType == CMD_INSERT && statements.insert == text) ||
+           (query->commandType == CMD_MERGE && statements.merge == text);
+}
+
+// The rows of a batch are joined by their columns, which the node of the scan reads again if a row was updated concurrently.
+void leave_out_row_marks(PlannedStmt *statement, const Bitmapset *relations) {
+    if (!IsA(statement->planTree, ModifyTable)) return;
+    auto *const write = reinterpret_cast<ModifyTable *>(statement->planTree);
+    List *kept = NIL;
+    for (int i = 0; i < list_length(write->rowMarks); ++i) {
+        auto *const mark = static_cast<PlanRowMark *>(list_nth(write->rowMarks, i));
+        if (!bms_is_member(static_cast<int>(mark->rti), relations)) kept = lappend(kept, mark);
+    }
+    write->rowMarks = kept;
+}
+
+PlannedStmt *call_planner(Query *query, const char *text, int options, ParamListInfo parameters) {
+    const auto plan = previous_hook != nullptr ? previous_hook : standard_planner;
+    const Query *const outer = planned_merge;
+    PlannedStmt *statement = nullptr;
+    PG_TRY();
+    {
+        planned_merge = query->commandType == CMD_MERGE ? query : nullptr;
+        statement = plan(query, text, options, parameters);
+    }
+    PG_FINALLY();
+    { planned_merge = outer; }
+    PG_END_TRY();
+    return statement;
 }
 
 PlannedStmt *plan_statement(Query *query, const char *text, int options, ParamListInfo parameters) {
     const BatchInHand *const hand = BatchInHand::current();
-    const auto plan = previous_hook != nullptr ? previous_hook : standard_planner;
-    if (!is_insert_of_run(query, text, hand)) return plan(query, text, options, parameters);
-    const Oid function = hand->statements().batch_function;
+    if (!is_of_run(query, text, hand)) {
+        const auto plan = previous_hook != nullptr ? previous_hook : standard_planner;
+        return plan(query, text, options, parameters);
+    }
+    BatchScans scans{.function = hand->statements().batch_function,
+                     .leaves_out_copies = query->commandType == CMD_MERGE,
+                     .without_copies = nullptr};
     // Before the planner changes the query.
-    const bool can_delay = can_delay_inserts(query, function);
-    PlannedStmt *const statement = plan(query, text, options, parameters);
-    replace_scans(statement->planTree, function);
-    replace_scans(statement->subplans, function);
+    const bool can_delay = can_delay_inserts(query, scans.function);
+    PlannedStmt *const statement = call_planner(query, text, options, parameters);
+    replace_scans(statement->planTree, &scans);
+    replace_scans(statement->subplans, &scans);
+    leave_out_row_marks(statement, scans.without_copies);
     add_insert_node(statement, can_delay);
     return statement;
+}
+
+// The plan of the MERGE is kept while the target grows. It must look up each key in the index, also if the target is still
+// empty, or was never analyzed. Therefore the target, with its partitions, is planned as the largest table that can be.
+void enlarge_target(PlannerInfo *root, Oid oid, bool is_parent, RelOptInfo *relation) {
+    if (previous_relation_hook != nullptr) previous_relation_hook(root, oid, is_parent, relation);
+    if (planned_merge == nullptr || root->parse != planned_merge) return;
+    Index top = relation->relid;
+    while (root->append_rel_array != nullptr && root->append_rel_array[top] != nullptr)
+        top = root->append_rel_array[top]->parent_relid;
+    if (static_cast<int>(top) != root->parse->resultRelation) return;
+    constexpr double rows_of_page = 1000;
+    relation->pages = MaxBlockNumber;
+    relation->tuples = rows_of_page * MaxBlockNumber;
+    for (int i = 0; i < list_length(relation->indexlist); ++i) {
+        auto *const index = static_cast<IndexOptInfo *>(list_nth(relation->indexlist, i));
+        index->pages = relation->pages;
+        index->tuples = relation->tuples;
+    }
 }
 
 } // namespace
@@ -70,6 +132,8 @@ PlannedStmt *plan_statement(Query *query, const char *text, int options, ParamLi
 void install_insert_planner() {
     previous_hook = planner_hook;
     planner_hook = plan_statement;
+    previous_relation_hook = get_relation_info_hook;
+    get_relation_info_hook = enlarge_target;
 }
 
 } // namespace pgci

@@ -3,7 +3,7 @@
 
 namespace pgci {
 
-// Installs the planner hook. Statements that are planned while no batch is in hand are planned as before.
+// Installs the hooks of the planner. Statements that are planned while no batch is in hand are planned as before.
 void install_insert_planner();
 
 } // namespace pgci

@@ -36,6 +36,7 @@ std::int64_t RejectingWriter::write_range(std::size_t begin, std::size_t end, bo
 // Returns nothing if the rows fail. A single row is then recorded as a reject.
 std::optional<std::int64_t> RejectingWriter::try_range(std::size_t begin, std::size_t end) {
     std::int64_t written = 0;
+    std::int64_t dropped = 0;
     std::optional<RunFailure> failure = in_subtransaction(
         [&] {
             // Memory of a released subtransaction is freed only at the end of the transaction.
@@ -43,9 +44,13 @@ std::optional<std::int64_t> RejectingWriter::try_range(std::size_t begin, std::s
             SpiWriter writer(whole_);
             written = writer.write(begin, end);
             writer.finish();
+            dropped = writer.dropped();
         },
         is_row_error);
-    if (!failure) return written;
+    if (!failure) {
+        dropped_ += dropped;
+        return written;
+    }
     if (end - begin == 1) {
         ++rejected_;
         const TemporaryMemory memory;

@@ -25,11 +25,13 @@ class RejectingWriter final : public RowWriter {
     std::int64_t remove() override { return whole_.remove(); }
     std::int64_t write() override;
     void finish() override { whole_.finish(); }
+    std::int64_t dropped() const override { return dropped_; }
 
   private:
     std::int64_t write_range(std::size_t begin, std::size_t end, bool is_known_to_fail);
     std::optional<std::int64_t> try_range(std::size_t begin, std::size_t end);
 
+    std::int64_t dropped_ = 0;
     const Batch &batch_;
     Reject reject_;
     std::int64_t rejected_ = 0;

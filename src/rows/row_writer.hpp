@@ -22,6 +22,9 @@ class RowWriter {
 
     // Fires the queued triggers. Call it once, after the last batch.
     virtual void finish() = 0;
+
+    // The number of rows for which a trigger of the target has returned NULL, as far as the executor tells.
+    virtual std::int64_t dropped() const { return 0; }
 };
 
 // All writes of a run in a transaction, as one statement for triggers and constraints. Between begin() and end(), AFTER

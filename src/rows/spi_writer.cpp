@@ -2,7 +2,9 @@
 
 #include "server/extension.hpp"
 #include "server/guard.hpp"
+#include "server/memory.hpp"
 #include "server/spi.hpp"
+#include "server/subtransaction.hpp"
 #include "target/conflict_key.hpp"
 #include "target/target_slice.hpp"
 
@@ -15,16 +17,19 @@ SpiWriter::SpiWriter(const LoadStatements &statements, const Target &target, con
 
 SpiWriter::SpiWriter(const SpiWriter &outer)
     : statements_(outer.statements_), target_(outer.target_), zone_(outer.zone_), batch_(outer.batch_) {
-    begin(outer.insert_);
+    begin(&outer);
 }
 
-void SpiWriter::begin(SPIPlanPtr prepared) {
+void SpiWriter::begin(const SpiWriter *outer) {
     const char *const insert = statements_.insert.c_str();
+    const char *const merge = statements_.merge.empty() ? nullptr : statements_.merge.c_str();
     const char *const zone_name = zone_.name();
     pg_call([&] {
         statement_.begin(zone_name);
         spi_connect();
-        insert_ = prepared != nullptr ? prepared : spi_prepare(insert, target_.used_for(ACL_INSERT));
+        insert_ = outer != nullptr ? outer->insert_ : spi_prepare(insert, target_.used_for(ACL_INSERT));
+        if (merge != nullptr)
+            merge_ = outer != nullptr ? outer->merge_ : spi_prepare(merge, target_.used_for(ACL_INSERT));
     });
 }
 
@@ -34,13 +39,48 @@ std::int64_t SpiWriter::write(std::size_t begin, std::size_t end) {
     // The statement reads from a function of the extension.
     check_extension();
     BatchInHand in_hand(batch_, begin, end, statements_);
-    return pg_call([&, this] {
+    std::int64_t written = 0;
+    // Only the INSERT checks keys with NULL.
+    if (merge_ == nullptr || in_hand.has_null_key() || !merge(in_hand, written)) {
+        written += execute(insert_);
+        if (statements_.returns_checks()) pg_call([&] { raise_refused(in_hand); });
+    }
+    dropped_ += in_hand.dropped;
+    return written;
+}
+
+std::int64_t SpiWriter::execute(SPIPlanPtr statement) {
+    return pg_call([=, this] {
         // Triggers that fire after the statement are queued for finish().
-        spi_execute(insert_, target_.used_for(ACL_INSERT));
-        const auto written = static_cast<std::int64_t>(SPI_processed);
-        if (statements_.returns_checks()) raise_refused(in_hand);
-        return written;
+        spi_execute(statement, target_.used_for(ACL_INSERT));
+        return static_cast<std::int64_t>(SPI_processed);
     });
+}
+
+// Returns false if rows are left whose keys other sessions have inserted since the statement began. The fastest way is to insert
+// the new rows, and to roll that back if it fails; but a subtransaction cannot take back triggers that were queued. The
+// second way leaves such rows out, and updates them as soon as it sees them.
+bool SpiWriter::merge(BatchInHand &in_hand, std::int64_t &written) {
+    const auto is_conflict = [](int code) { return code == ERRCODE_UNIQUE_VIOLATION; };
+    in_hand.leaves_out_conflicts = false;
+    if (!statements_.queues_triggers) {
+        const std::optional<RunFailure> failure = in_subtransaction(
+            [&] {
+                // Memory of a released subtransaction is freed only at the end of the transaction.
+                const TemporaryMemory memory(CurTransactionContext);
+                written = execute(merge_);
+            },
+            is_conflict);
+        if (!failure) return true;
+        in_hand.dropped = 0;
+    }
+    in_hand.leaves_out_conflicts = true;
+    for (int i = 0; i < 2; ++i) {
+        in_hand.left_out = 0;
+        written += execute(merge_);
+        if (in_hand.left_out == 0) return true;
+    }
+    return false;
 }
 
 // Raises an error if a check has refused a row.

@@ -22,9 +22,12 @@ class SpiWriter final : public RowWriter {
     // Writes only these rows of the batch.
     std::int64_t write(std::size_t begin, std::size_t end);
     void finish() override;
+    std::int64_t dropped() const override { return dropped_; }
 
   private:
-    void begin(SPIPlanPtr prepared);
+    void begin(const SpiWriter *outer);
+    bool merge(BatchInHand &in_hand, std::int64_t &written);
+    std::int64_t execute(SPIPlanPtr statement);
     void raise_refused(BatchInHand &in_hand) const;
     char *find_came(const char *stored) const;
 
@@ -34,6 +37,8 @@ class SpiWriter final : public RowWriter {
     const TimeZone &zone_;
     const Batch &batch_;
     SPIPlanPtr insert_ = nullptr;
+    SPIPlanPtr merge_ = nullptr; // null if there is none
+    std::int64_t dropped_ = 0;
 };
 
 } // namespace pgci

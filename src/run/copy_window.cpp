@@ -110,7 +110,8 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
             load_by_cursor(load);
     } catch (const PgError &error) {
         add_hint(error.data(), request.method);
-        for (const std::string &statement : {plan.statements.insert, plan.statements.remove, plan.statements.left})
+        for (const std::string &statement :
+             {plan.statements.insert, plan.statements.merge, plan.statements.remove, plan.statements.left})
             hide_statement(error.data(), statement);
         throw;
     }

@@ -52,6 +52,8 @@ void PreparedRun::resolve() {
     if (request_.replace_where) replace_where_ = slice_condition(*request_.replace_where, window_text());
     if (const std::optional<SliceTexts> texts = slice_texts(request_); texts && key_.window)
         check_slice_fits(*texts, *key_.window, zone_);
+    if (request_.update_where)
+        check_condition(*request_.update_where, "update_where", "excluded.updated_at > users.updated_at");
     if (request_.transform) check_transform(*request_.transform);
     if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_, needed_on_target());
     options_ = resolve_source(request_.src_conninfo);

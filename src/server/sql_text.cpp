@@ -16,6 +16,15 @@ static std::string quote(std::string_view text, char mark) {
 
 std::string quote_identifier(std::string_view name) { return quote(name, '"'); }
 
+std::string list_names(const std::vector<std::string> &names, const std::string &before) {
+    std::string list;
+    for (const std::string &name : names) {
+        if (!list.empty()) list += ", ";
+        list += before + quote_identifier(name);
+    }
+    return list;
+}
+
 std::string quote_literal(std::string_view text) {
     if (text.find('\\') == std::string_view::npos) return quote(text, '\'');
     std::string doubled;

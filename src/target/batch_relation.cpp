@@ -45,8 +45,9 @@ std::string batch_function(const ColumnMap &map, Oid schema) {
     return quote_identifier(schema_name) + ".copy_incremental_batch_rows() AS batch(" + declared + ")";
 }
 
-void add_column(BatchRelation &relation, const Target &target, const std::string &name) {
+void add_column(BatchRelation &relation, const Target &target, const std::string &name, BatchRelation::ValueType type) {
     relation.columns.push_back(name);
+    relation.types.push_back(type);
     // The columns of the tables behind a view are unknown here. The clause has no effect without an identity column.
     if (target.find_column(name)->is_identity_always || target.is_view()) relation.overrides_identity = true;
 }
@@ -104,10 +105,20 @@ std::string BatchRelation::select_list() const {
     return list;
 }
 
-BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema) {
+// Values that arrive as text are read with the modifier of the target.
+static BatchRelation::ValueType value_type(const MappedColumn &column, const std::vector<SourceColumn> &source) {
+    if (column.as_text) return {column.batch_type, column.batch_typmod};
+    const auto from =
+        std::find_if(source.begin(), source.end(), [&](const SourceColumn &one) { return one.name == column.name; });
+    return {column.batch_type, from == source.end() ? -1 : from->typmod};
+}
+
+BatchRelation plain_batch(const ColumnMap &map, const std::vector<SourceColumn> &source, const Target &target,
+                          Oid schema) {
     BatchRelation relation{
         .from = batch_function(map, schema), .alias = "batch", .function = find_batch_function(schema)};
-    for (const MappedColumn &column : map.columns) add_column(relation, target, column.name);
+    for (const MappedColumn &column : map.columns)
+        add_column(relation, target, column.name, value_type(column, source));
     relation.ordinal = unused_name(relation.columns);
     return relation;
 }
@@ -136,7 +147,7 @@ BatchRelation transformed_batch(const std::string &transform, const ColumnMap &b
         .with = batch_of_transform(batch_columns, schema), .alias = "result", .function = find_batch_function(schema)};
     const std::vector<SourceColumn> result = describe_transform(transform, batch_columns, schema);
     for (const SourceColumn &column : map_by_name(result, target, "transform"))
-        add_column(relation, target, column.name);
+        add_column(relation, target, column.name, {column.type, column.typmod});
     relation.from = "(" + without_semicolon(transform) + "\n) AS result";
     relation.ordinal = unused_name(relation.columns);
     return relation;

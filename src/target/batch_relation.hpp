@@ -11,7 +11,14 @@ namespace pgci {
 
 // Parts of SQL statements.
 struct BatchRelation {
+    // The type of a column's values. `typmod` is the modifier that they are known to have.
+    struct ValueType {
+        Oid type = InvalidOid;
+        int typmod = -1;
+    };
+
     std::vector<std::string> columns{}; // the columns to insert into the target
+    std::vector<ValueType> types{};     // of these columns
     std::string with{};                 // "batch AS (...)", or empty
     std::string from{};                 // the FROM item with its alias
     std::string alias{};
@@ -26,8 +33,9 @@ struct BatchRelation {
     std::string with_list() const { return with.empty() ? "" : "WITH " + with + " "; }
 };
 
-// Returns the batch as it comes from the source. `schema` is the schema of the extension.
-BatchRelation plain_batch(const ColumnMap &map, const Target &target, Oid schema);
+// Returns the batch as it comes from the source, whose columns are `source`. `schema` is the schema of the extension.
+BatchRelation plain_batch(const ColumnMap &map, const std::vector<SourceColumn> &source, const Target &target,
+                          Oid schema);
 
 // Raises 42601 unless the transform is one SELECT.
 void check_transform(const std::string &transform);

@@ -9,18 +9,21 @@ namespace {
 
 // A unique index that ON CONFLICT can use: its columns in index order.
 struct UniqueIndex {
+    Oid oid = InvalidOid;
     bool usable = false;
     bool is_primary = false;
     bool nulls_conflict = false;
     int count = 0;
     AttrNumber columns[INDEX_MAX_KEYS] = {};
     Oid collations[INDEX_MAX_KEYS] = {};
+    Oid classes[INDEX_MAX_KEYS] = {};
 };
 
 UniqueIndex describe_index(Oid oid) {
     UniqueIndex result;
     const HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
     if (!HeapTupleIsValid(tuple)) return result;
+    result.oid = oid;
     const auto *const index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
     result.usable = index->indisunique && index->indimmediate && index->indisvalid &&
                     heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) &&
@@ -29,11 +32,16 @@ UniqueIndex describe_index(Oid oid) {
     result.nulls_conflict = index->indnullsnotdistinct;
     result.count = index->indnkeyatts;
     bool is_null = false;
-    const Datum vector = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indcollation, &is_null);
-    const auto *const collations = reinterpret_cast<const oidvector *>(DatumGetPointer(vector));
+    const auto vector_of = [&](AttrNumber column) {
+        return reinterpret_cast<const oidvector *>(
+            DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple, column, &is_null)));
+    };
+    const oidvector *const collations = vector_of(Anum_pg_index_indcollation);
+    const oidvector *const classes = vector_of(Anum_pg_index_indclass);
     for (int i = 0; i < result.count; ++i) {
         result.columns[i] = index->indkey.values[i];
         result.collations[i] = collations->values[i];
+        result.classes[i] = classes->values[i];
     }
     ReleaseSysCache(tuple);
     return result;
@@ -82,13 +90,43 @@ std::string conversion_to(const TargetColumn &column, Oid collation) {
     return text;
 }
 
-// `collations` are those of the index, or null.
-ConflictKey make_key(const Target &target, std::vector<std::string> names, bool nulls_conflict,
-                     const Oid *collations = nullptr) {
-    ConflictKey key{.columns = std::move(names), .nulls_conflict = nulls_conflict};
+// Returns the operators of a class, and the collation, by which an index compares a column.
+ConflictKey::Order order_of(Oid operator_class, Oid collation) {
+    struct Found {
+        const char *schema = nullptr;
+        const char *equal = nullptr;
+        Oid less = InvalidOid;
+        const char *collation = nullptr;
+    };
+    const Found found = pg_call([=] {
+        Found result;
+        const Oid family = get_opclass_family(operator_class);
+        const Oid type = get_opclass_input_type(operator_class);
+        const Oid equal = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
+        const HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equal));
+        if (!HeapTupleIsValid(tuple)) return result;
+        const auto *const form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+        result.schema = quote_identifier(get_namespace_name(form->oprnamespace));
+        result.equal = pstrdup(NameStr(form->oprname));
+        result.less = get_opfamily_member(family, type, type, BTLessStrategyNumber);
+        if (OidIsValid(collation)) result.collation = generate_collation_name(collation);
+        ReleaseSysCache(tuple);
+        return result;
+    });
+    if (found.equal == nullptr) return {};
+    return {.equal = std::string("OPERATOR(") + found.schema + "." + found.equal + ")",
+            .less = found.less,
+            .collate = found.collation == nullptr ? "" : std::string(" COLLATE ") + found.collation,
+            .collation = collation};
+}
+
+// `index` is null if it is unknown here.
+ConflictKey make_key(const Target &target, std::vector<std::string> names, const UniqueIndex *index = nullptr) {
+    ConflictKey key{.columns = std::move(names), .nulls_conflict = index != nullptr && index->nulls_conflict};
     for (std::size_t i = 0; i < key.columns.size(); ++i) {
         const TargetColumn &column = *target.find_column(key.columns[i]);
-        key.conversions.push_back(conversion_to(column, collations != nullptr ? collations[i] : column.collation));
+        key.conversions.push_back(conversion_to(column, index != nullptr ? index->collations[i] : column.collation));
+        if (index != nullptr) key.order.push_back(order_of(index->classes[i], index->collations[i]));
     }
     key.has_nullable_columns = std::any_of(key.columns.begin(), key.columns.end(), [&](const std::string &name) {
         return !target.find_column(name)->is_not_null;
@@ -112,17 +150,34 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
         std::vector<std::string> names = names_of(index, table);
         std::vector<std::string> sorted = names;
         std::sort(sorted.begin(), sorted.end());
-        if (key_columns ? sorted == wanted : index.is_primary)
-            return make_key(target, std::move(names), index.nulls_conflict, index.collations);
+        if (key_columns ? sorted == wanted : index.is_primary) {
+            ConflictKey key = make_key(target, std::move(names), &index);
+            for (int j = 0; j < list_length(indexes); ++j) {
+                const auto &other = *static_cast<const UniqueIndex *>(list_nth(indexes, j));
+                std::vector<std::string> others = names_of(other, table);
+                std::sort(others.begin(), others.end());
+                if (others == sorted) key.indexes.push_back(other.oid);
+            }
+            return key;
+        }
     }
     // The indexes of the table behind a view, or at another server, are unknown here.
-    if (key_columns && !target.has_indexes()) return make_key(target, *key_columns, false);
+    if (key_columns && !target.has_indexes()) return make_key(target, *key_columns);
     if (!key_columns)
         raise(sqlstate::no_such_key, "target " + target.name() + " has no primary key",
               "Add one, or pass key_columns => ARRAY['...'] with the columns of a unique index.");
     raise(sqlstate::no_such_key,
           "target " + target.name() + " has no unique index on (" + shorten_list(*key_columns) + ")",
           "Create one on exactly these columns, not partial and not deferrable, or pass other key_columns.");
+}
+
+std::vector<std::string> find_primary_key(Oid table) {
+    const List *const indexes = pg_call([=] { return usable_indexes(table); });
+    for (int i = 0; i < list_length(indexes); ++i) {
+        const auto &index = *static_cast<const UniqueIndex *>(list_nth(indexes, i));
+        if (index.is_primary) return names_of(index, table);
+    }
+    return {};
 }
 
 void raise_null_key(const Target &target, const char *key) {

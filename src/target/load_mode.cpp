@@ -1,9 +1,5 @@
 #include "target/load_mode.hpp"
 
-#include <algorithm>
-#include <array>
-#include <utility>
-
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
 #include "target/conversion.hpp"
@@ -11,50 +7,6 @@
 namespace pgci {
 
 namespace {
-
-// Returns "name, name, ..." with a prefix before each name.
-std::string list_names(const std::vector<std::string> &names, const std::string &before = {}) {
-    std::string list;
-    for (const std::string &name : names) {
-        if (!list.empty()) list += ", ";
-        list += before + quote_identifier(name);
-    }
-    return list;
-}
-
-bool contains(const std::vector<std::string> &names, const std::string &name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// Selects the last row of each key, because INSERT ... ON CONFLICT must not affect a row twice. Keys are compared as in
-// the target's index; a key that contains NULL is refused, unless the index is NULLS NOT DISTINCT.
-std::string last_of_each_key(const BatchRelation &batch, const ConflictKey &key) {
-    const std::string ordinal = "ordered." + quote_identifier(batch.ordinal);
-    std::string distinct;
-    for (std::size_t i = 0; i < key.columns.size(); ++i)
-        distinct += (i == 0 ? "" : ", ") + ("ordered." + quote_identifier(key.columns[i])) + key.conversions[i];
-    return "SELECT DISTINCT ON (" + distinct + ") " + list_names(batch.columns, "ordered.") + " FROM (SELECT " +
-           batch.select_list() + ", pg_catalog.row_number() OVER () AS " + quote_identifier(batch.ordinal) + " FROM " +
-           batch.from + ") AS ordered ORDER BY " + distinct + ", " + ordinal + " DESC";
-}
-
-// Compares the stored form of rows: 1.0 and 1.00 differ, and no type needs an equality operator. Calls a function,
-// because a distributing planner that deparses the statement turns an operator between rows into operators between
-// columns.
-std::string on_conflict_update(const BatchRelation &batch, const ConflictKey &key) {
-    std::string set;
-    std::vector<std::string> updated;
-    for (const std::string &name : batch.columns) {
-        if (contains(key.columns, name)) continue;
-        updated.push_back(name);
-        const std::string quoted = quote_identifier(name);
-        set.append(set.empty() ? "" : ", ").append(quoted).append(" = excluded.").append(quoted);
-    }
-    const std::string on = " ON CONFLICT (" + list_names(key.columns) + ") DO ";
-    if (updated.empty()) return on + "NOTHING";
-    return on + "UPDATE SET " + set + " WHERE pg_catalog.record_image_ne(ROW(" + list_names(updated, "present.") +
-           "), ROW(" + list_names(updated, "excluded.") + "))";
-}
 
 // Returns the columns of the batch that the user may read in the target; a message may show these.
 std::vector<std::string> readable_columns(const Target &target, const BatchRelation &batch) {
@@ -95,16 +47,19 @@ std::string find_came(const Target &target, const BatchRelation &batch, const st
 } // namespace
 
 LoadStatements build_statements(Mode mode, const Target &target, const BatchRelation &batch,
-                                const std::optional<ConflictKey> &key, const std::string &slice) {
-    const bool dedupes = mode == Mode::upsert;
+                                const std::optional<ConflictKey> &key, const std::string &slice, const Upsert *upsert) {
     const std::string rows =
-        dedupes ? last_of_each_key(batch, *key) : "SELECT " + batch.select_list() + " FROM " + batch.from;
-    std::string insert = "INSERT INTO " + target.name() + (dedupes ? " AS present (" : " (") +
-                         list_names(batch.columns) + ")" +
-                         (batch.overrides_identity ? " OVERRIDING SYSTEM VALUE " : " ") + rows;
+        upsert != nullptr ? upsert->rows() : "SELECT " + batch.select_list() + " FROM " + batch.from;
+    std::string insert =
+        "INSERT INTO " + target.name() + (upsert != nullptr ? " AS " + upsert->target_alias() + " (" : " (") +
+        list_names(batch.columns) + ")" + (batch.overrides_identity ? " OVERRIDING SYSTEM VALUE " : " ") + rows;
     LoadStatements statements;
     if (mode == Mode::skip) insert += " ON CONFLICT (" + list_names(key->columns) + ") DO NOTHING";
-    if (mode == Mode::upsert) insert += on_conflict_update(batch, *key);
+    if (upsert != nullptr) {
+        insert += upsert->on_conflict();
+        statements.order = upsert->order();
+        statements.arbiters = key->indexes;
+    }
     if (mode == Mode::replace) {
         const std::string where = slice.empty() ? "" : " WHERE (" + slice + "\n)";
         statements.remove = "DELETE FROM " + target.name() + where;

@@ -9,14 +9,22 @@
 #include "target/batch_relation.hpp"
 #include "target/conflict_key.hpp"
 #include "target/target.hpp"
+#include "target/upsert.hpp"
 
 namespace pgci {
 
-// The statements of a run. `insert` is executed once for each batch.
+// The statements of a run. For each batch, `merge` is executed, or `insert`.
 struct LoadStatements {
     std::string remove; // DELETE of the slice; empty if the mode does not delete
     std::string left;   // counts the rows of the slice after the DELETE
     std::string insert;
+    // Mode upsert: does the same as `insert`, except for rows whose key another session inserts concurrently. Empty if the
+    // target cannot be merged into.
+    std::string merge{};
+    std::vector<OrderColumn>
+        order{};                 // mode upsert: how to order the rows of a batch in memory; empty: `insert` orders them
+    std::vector<Oid> arbiters{}; // mode upsert: the unique indexes of the key
+    bool queues_triggers = true; // `merge` may queue triggers, or note that triggers of the statement have fired
     // Returns the row of the batch that is stored as the row whose text is $1, as text; empty if rows are stored
     // unchanged or the batch is not the rows of the source.
     std::string came;
@@ -30,8 +38,9 @@ struct LoadStatements {
 };
 
 // Builds the statements. `key` is for skip and upsert, `slice` is the condition of the rows that may be written; in mode
-// replace empty means the whole target, in other modes no condition.
+// replace empty means the whole target, in other modes no condition. `upsert` is for mode upsert. Does not build `merge`.
 LoadStatements build_statements(Mode mode, const Target &target, const BatchRelation &batch,
-                                const std::optional<ConflictKey> &key, const std::string &slice);
+                                const std::optional<ConflictKey> &key, const std::string &slice,
+                                const Upsert *upsert = nullptr);
 
 } // namespace pgci

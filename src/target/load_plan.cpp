@@ -2,6 +2,8 @@
 
 #include "server/guard.hpp"
 #include "server/spi.hpp"
+#include "server/user_text.hpp"
+#include "target/merge_target.hpp"
 #include "target/precision.hpp"
 
 namespace pgci {
@@ -26,6 +28,45 @@ void check_covers_key(const BatchRelation &batch, const ConflictKey &key, const 
                   "Add it to the query, or pass other key_columns.");
 }
 
+// Returns whether the server's own planner plans the INSERT, and not that of an extension.
+bool is_planned_here(const Target &target, const std::string &insert) {
+    const char *const statement = insert.c_str();
+    const UsedRelation used = target.used_for(ACL_INSERT);
+    return pg_call([=] {
+        spi_connect();
+        CachedPlan *const plan = SPI_plan_get_cached_plan(spi_prepare(statement, used));
+        const bool writes = IsA(static_cast<const PlannedStmt *>(linitial(plan->stmt_list))->planTree, ModifyTable);
+        ReleaseCachedPlan(plan, nullptr);
+        spi_finish();
+        return writes;
+    });
+}
+
+// Raises the errors of an update_where, before anything is written.
+void check_analyzes(const std::string &insert, const Target &target) {
+    try {
+        pg_call([sql = insert.c_str(), used = target.used_for(ACL_INSERT)] {
+            spi_connect();
+            (void)spi_prepare(sql, used);
+            spi_finish();
+        });
+    } catch (const PgError &error) {
+        hide_statement(error.data(), insert);
+        throw;
+    }
+}
+
+// Uses MERGE where it does what INSERT ... ON CONFLICT does. A key with NULL is only found in memory.
+void add_merge(LoadStatements &statements, const Upsert &upsert, const Target &target, const BatchRelation &batch) {
+    if (statements.checks_slice || (statements.checks_key && statements.order.empty())) return;
+    const MergeTarget merged = look_at_merge_target(target, batch.columns);
+    if (!merged.is_possible || !is_planned_here(target, statements.insert)) return;
+    const std::string merge = upsert.merge();
+    if (merge.empty()) return;
+    statements.merge = batch.with_list() + merge;
+    statements.queues_triggers = merged.queues_triggers;
+}
+
 } // namespace
 
 LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
@@ -33,7 +74,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
     LoadPlan plan;
     plan.map = request.transform ? carry_to_transform(columns) : carry_to_target(columns, target);
     BatchRelation batch = request.transform ? transformed_batch(*request.transform, plan.map, target, request.schema)
-                                            : plain_batch(plan.map, target, request.schema);
+                                            : plain_batch(plan.map, columns, target, request.schema);
     if (!request.transform)
         batch.changes_values = std::any_of(columns.begin(), columns.end(), [&](const SourceColumn &column) {
             return !find_lost_precision(column, *target.find_column(column.name)).empty();
@@ -46,7 +87,11 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
         check_covers_key(batch, *key, target);
     }
     if (request.mode == Mode::replace) check_sees_all_rows(target);
-    plan.statements = build_statements(request.mode, target, batch, key, slice);
+    std::optional<Upsert> upsert;
+    if (request.mode == Mode::upsert) upsert.emplace(request, target, batch, *key);
+    plan.statements = build_statements(request.mode, target, batch, key, slice, upsert ? &*upsert : nullptr);
+    if (upsert) add_merge(plan.statements, *upsert, target, batch);
+    if (request.update_where) check_analyzes(plan.statements.insert, target);
     if (request.method != Method::cursor)
         plan.insert = build_statements(Mode::append, target, batch, std::nullopt, "").insert;
     plan.slice = slice;
@@ -66,17 +111,7 @@ void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<Source
 }
 
 void check_inserts_are_local(const Target &target, const std::string &insert, Method method) {
-    const char *const statement = insert.c_str();
-    const UsedRelation used = target.used_for(ACL_INSERT);
-    const bool is_local = pg_call([=] {
-        spi_connect();
-        CachedPlan *const plan = SPI_plan_get_cached_plan(spi_prepare(statement, used));
-        const bool writes = IsA(static_cast<const PlannedStmt *>(linitial(plan->stmt_list))->planTree, ModifyTable);
-        ReleaseCachedPlan(plan, nullptr);
-        spi_finish();
-        return writes;
-    });
-    if (!is_local)
+    if (!is_planned_here(target, insert))
         raise(
             sqlstate::feature_not_supported,
             "method " + std::string(word_of(method)) + " cannot write to " + target.name(), "Use method => 'cursor'.",

@@ -54,6 +54,7 @@ class Target {
     // Returns the column of this name, or null.
     const TargetColumn *find_column(const std::string &name) const;
     bool is_view() const { return kind_ == RELKIND_VIEW; }
+    bool is_partitioned() const { return kind_ == RELKIND_PARTITIONED_TABLE; }
     // Views and foreign tables have no indexes on this server.
     bool has_indexes() const { return kind_ == RELKIND_RELATION || kind_ == RELKIND_PARTITIONED_TABLE; }
 

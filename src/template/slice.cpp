@@ -8,10 +8,7 @@
 
 namespace pgci {
 
-namespace {
-
-// Raises 42601 unless the text is one expression that does not close the parenthesis around it.
-void check_expression(const std::string &text) {
+void check_condition(const std::string &text, const char *option, const char *example) {
     const char *const sql = text.c_str();
     auto check = [=] {
         const List *const parsed = parse_expression(sql);
@@ -21,13 +18,11 @@ void check_expression(const std::string &text) {
             select->windowClause != NIL || select->sortClause != NIL || select->limitCount != nullptr ||
             select->limitOffset != nullptr || select->lockingClause != NIL || select->distinctClause != NIL ||
             select->op != SETOP_NONE || static_cast<const ResTarget *>(linitial(select->targetList))->name != nullptr)
-            ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("replace_where must be a single condition"),
-                            errhint("Write it as after WHERE, such as created_at >= $1 AND created_at < $2.")));
+            ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("%s must be a single condition", option),
+                            errhint("Write it as after WHERE, such as %s.", example)));
     };
     with_errors_in(text, [&] { pg_call(check); });
 }
-
-} // namespace
 
 std::string put_in_values(const std::string &text, const std::vector<std::string> &values) {
     std::vector<std::string> constants;
@@ -53,7 +48,7 @@ std::string slice_condition(const std::string &replace_where, const WindowText *
     if (window != nullptr && !has_window)
         raise(sqlstate::invalid_parameter, "replace_where has no placeholder for the day",
               "Every day would delete the same rows. Write $1 and $2 or {} where the day belongs.");
-    check_expression(condition);
+    check_condition(condition, "replace_where", "created_at >= $1 AND created_at < $2");
     if (window != nullptr) check_bounds(replace_where, BoundedText::condition, *window);
     return condition;
 }
