@@ -152,6 +152,7 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
             statement = explain_copy(explanation, run, plan);
             return;
         }
+        if (!plan.statements.merge.empty()) explanation.add("merge", plan.statements.merge);
         explanation.add("insert", plan.statements.insert);
         const RemoteConnection::Statement declare = declare_statement(run.query(), plan.map);
         statement = {declare.sql, declare};
