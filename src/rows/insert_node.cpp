@@ -58,7 +58,7 @@ void count(const InsertNodeState *state, uint64 processed) {
     const Instrumentation *const done = write->ps.instrument;
     if (done == nullptr) return;
     BatchInHand &hand = BatchInHand::get();
-    const double written = static_cast<double>(write->ps.state->es_processed - processed);
+    const auto written = static_cast<double>(write->ps.state->es_processed - processed);
     const auto action = reinterpret_cast<const ModifyTable *>(write->ps.plan)->onConflictAction;
     const double left_out = action == ONCONFLICT_NOTHING ? done->ntuples2 : 0;
     double dropped = 0;

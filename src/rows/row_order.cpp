@@ -18,7 +18,6 @@ class KeyOrder {
         : batch_(batch), columns_(columns), count_(count) {
         for (int i = 0; i < count; ++i) {
             SortSupportData &support = support_[i];
-            support = {};
             support.ssup_cxt = CurrentMemoryContext;
             support.ssup_collation = columns[i].collation;
             PrepareSortSupportFromOrderingOp(columns[i].less, &support);
@@ -45,7 +44,7 @@ class KeyOrder {
     const Batch &batch_;
     const OrderColumn *columns_;
     int count_;
-    SortSupportData support_[INDEX_MAX_KEYS];
+    SortSupportData support_[INDEX_MAX_KEYS]{};
 };
 
 bool are_ordered(KeyOrder &order, std::uint32_t begin, std::uint32_t end) {
