@@ -1,7 +1,7 @@
 #include "rows/insert_node.hpp"
 
 #include "server/compat.hpp"
-#include "rows/batch.hpp"
+#include "rows/batch_in_hand.hpp"
 #include "rows/multi_insert.hpp"
 
 namespace pgci {

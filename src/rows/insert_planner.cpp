@@ -1,7 +1,7 @@
 #include "rows/insert_planner.hpp"
 
 #include "server/compat.hpp"
-#include "rows/batch.hpp"
+#include "rows/batch_in_hand.hpp"
 #include "rows/batch_scan.hpp"
 #include "rows/insert_node.hpp"
 

@@ -5,7 +5,6 @@
 
 #include "server/guard.hpp"
 #include "server/memory.hpp"
-#include "rows/batch.hpp"
 
 namespace pgci {
 

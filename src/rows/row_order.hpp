@@ -6,10 +6,9 @@
 
 #include "server/pg.hpp"
 #include "target/upsert.hpp"
+#include "rows/batch.hpp"
 
 namespace pgci {
-
-class Batch;
 
 // The rows of a part of a batch, ordered by the key, so that runs that write the same keys cannot wait for each other in a
 // circle. Of rows with the same key, only the last.

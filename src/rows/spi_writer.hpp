@@ -3,7 +3,7 @@
 
 #include "template/window.hpp"
 #include "target/load_mode.hpp"
-#include "rows/batch.hpp"
+#include "rows/batch_in_hand.hpp"
 #include "rows/row_writer.hpp"
 
 namespace pgci {

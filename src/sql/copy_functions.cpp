@@ -2,7 +2,7 @@
 // statements.
 #include "server/guard.hpp"
 #include "request/copy_arguments.hpp"
-#include "rows/batch.hpp"
+#include "rows/batch_in_hand.hpp"
 #include "run/copy_window.hpp"
 #include "sql/control_arguments.hpp"
 
