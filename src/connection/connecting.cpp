@@ -33,9 +33,9 @@ bool wait_for(const ConnectionAttempt &attempt, const Deadline &deadline) {
 
 [[noreturn]] void raise_failed(const ConnectionAttempt &attempt, const ConnectionOptions &options) {
     if (!attempt.refusal().empty()) raise_connection_failed(options, attempt.refusal());
-    const std::string reason = PQerrorMessage(attempt.connection());
-    if (reason.empty()) raise_connection_failed(options, "The source does not read what is sent to it.");
-    raise_connection_failed_redacted(options, reason);
+    const ConnectionAttempt::Reason reason = attempt.reason();
+    if (reason.text.empty()) raise_connection_failed(options, "The source does not read what is sent to it.");
+    raise_connection_failed_redacted(options, reason.text, reason.sqlstate);
 }
 
 } // namespace

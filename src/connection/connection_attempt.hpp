@@ -33,6 +33,12 @@ class ConnectionAttempt {
 
     // The reason if this class ended the attempt; empty if libpq has the reason.
     const std::string &refusal() const { return watch_.reason(); }
+    // The reason of libpq, and the SQLSTATE if the source sent one.
+    struct Reason {
+        std::string text;
+        std::string sqlstate{};
+    };
+    Reason reason() const;
 
   private:
     void poll();

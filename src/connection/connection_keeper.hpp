@@ -20,6 +20,9 @@ class ConnectionKeeper {
     // Keeps a connection with these options, if no transaction is open in it.
     void keep(std::unique_ptr<RemoteConnection> connection, const ConnectionOptions &options);
 
+    // Closes the connection that is kept.
+    void close() { kept_.reset(); }
+
   private:
     MemoryContext memory_;
     std::unique_ptr<RemoteConnection> kept_{};

@@ -99,6 +99,18 @@ class WorkerTransactions : public TransactionChain {
         }
     }
 
+    void rest() const override {
+        const MemoryContext caller = CurrentMemoryContext;
+        pg_call(
+            [this] {
+                end();
+                StartTransactionCommand();
+                take_identity(identity_);
+            },
+            memory_);
+        MemoryContextSwitchTo(caller);
+    }
+
     // Ends the last transaction.
     void finish() const {
         pg_call([this] { end(); }, memory_);
@@ -114,7 +126,7 @@ class WorkerTransactions : public TransactionChain {
         MemoryContextSwitchTo(memory_);
     }
     void end() const {
-        PopActiveSnapshot();
+        if (ActiveSnapshotSet()) PopActiveSnapshot();
         CommitTransactionCommand();
         pgstat_report_stat(true);
         MemoryContextSwitchTo(memory_);
@@ -162,6 +174,7 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
     send_to_leader({.kind = MessageKind::ready});
     transactions.commit();
     ConnectionKeeper keeper(connection_memory());
+    Retries retries;
     while (const std::optional<std::uint32_t> place = view.windows.take()) {
         const TemporaryMemory memory;
         const WindowTask &task = view.windows.tasks[*place];
@@ -170,7 +183,7 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
         message.kind = MessageKind::ended;
-        message.result = run_window(schema, task, transactions, Runner::worker, keeper);
+        message.result = run_window(schema, task, transactions, Runner::worker, keeper, retries);
         if (message.result.stops_job) view.windows.stop(task.job);
         send_to_leader(message);
         // If the window failed, its transaction is still open, and its rollback may have released the lock of the slot.
@@ -236,11 +249,24 @@ void copy_run(const WorkerView &view, const WorkerTransactions &transactions) {
     send_to_leader({.kind = MessageKind::ready});
     whereToSendOutput = DestNone;
 
-    if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-    failure = copy_whole_run(request);
-    if (!failure) failure = transactions.try_commit();
-    if (StatementTimeout > 0) disable_timeout(STATEMENT_TIMEOUT, false);
-    if (!failure) return;
+    Retries retries;
+    for (int attempts = 1;; ++attempts) {
+        const TimestampTz attempted_at = GetCurrentTimestamp();
+        if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+        failure = copy_whole_run(request);
+        if (!failure) failure = transactions.try_commit();
+        if (StatementTimeout > 0) disable_timeout(STATEMENT_TIMEOUT, false);
+        if (!failure) return;
+        const std::optional<long> pause = retries.pause_after(*failure, job, attempts);
+        if (!pause) break;
+        // The entry of the run stays "running".
+        std::optional<RunFailure> cancel = pause_before_retry(
+            header.schema, {job, task.span, attempted_at, attempts, *failure}, *pause, transactions, Runner::worker);
+        if (cancel) {
+            failure = std::move(cancel);
+            break;
+        }
+    }
     Ledger(header.schema).fail(run_id, *failure);
     transactions.commit();
 }

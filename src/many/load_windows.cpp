@@ -37,6 +37,7 @@ class Loader {
     Oid schema_;
     const ProcedureScope &procedure_;
     ConnectionKeeper keeper_;
+    Retries retries_{};
     std::vector<JobWindows> jobs_;
     std::vector<WindowTask> tasks_{};
     WindowReport report_;
@@ -95,7 +96,7 @@ void Loader::record(const WindowTask &task, const WindowResult &result) {
 void Loader::run_here(const WindowTask &task) {
     if (report_.has_stopped(task.job)) return;
     procedure_.commit();
-    const WindowResult result = run_window(schema_, task, procedure_, Runner::session, keeper_);
+    const WindowResult result = run_window(schema_, task, procedure_, Runner::session, keeper_, retries_);
     procedure_.rest();
     record(task, result);
 }

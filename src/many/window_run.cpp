@@ -2,6 +2,7 @@
 
 #include "server/subtransaction.hpp"
 #include "connection/conninfo.hpp"
+#include "connection/interruptible_wait.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
 #include "ledger/rejected_rows.hpp"
@@ -13,10 +14,13 @@ namespace pgci {
 
 namespace {
 
-void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result) {
+// `known_job` becomes the definition of the job, as soon as it is known.
+void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result,
+          std::optional<Job> &known_job) {
     result.stops_job = true; // for errors before the window is loaded
     const Jobs jobs(schema);
-    const Job job = jobs.find(task.job_id);
+    known_job = jobs.find(task.job_id);
+    const Job &job = *known_job;
     CopyRequest request = jobs.request_of(job);
     request.data_interval = task.span;
     if (!task.looks_back) request.lookback = 0;
@@ -37,9 +41,9 @@ void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowRe
 
 // Loads the window. An exception is the result of the window: it is returned after the work was rolled back.
 std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, ConnectionKeeper &keeper,
-                                      WindowResult &result) {
+                                      WindowResult &result, std::optional<Job> &job) {
     try {
-        return in_subtransaction([&] { load(schema, task, keeper, result); });
+        return in_subtransaction([&] { load(schema, task, keeper, result, job); });
     } catch (const PgError &error) {
         if (runner == Runner::session) throw;
         return describe_error(error.data());
@@ -56,28 +60,80 @@ SourceIdentity find_source(const Jobs &jobs, const Job &job) {
     return failure ? SourceIdentity{.name = "unknown"} : source;
 }
 
-} // namespace
+void say_retry(const FailedAttempt &attempt, long milliseconds) {
+    const std::string window = Window::of_span(attempt.span, attempt.job.zone()).name();
+    const double seconds = static_cast<double>(milliseconds) / 1000;
+    pg_call([&] {
+        ereport(NOTICE,
+                (errmsg("job \"%s\": window %s failed, retry %d of %d follows in %.1f s", attempt.job.name.c_str(),
+                        window.c_str(), attempt.number, attempt.job.request.retries, seconds),
+                 errdetail_internal("%s: %s", attempt.failure.sqlstate().c_str(), attempt.failure.message.c_str())));
+    });
+}
 
-WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
-                        ConnectionKeeper &keeper) {
+void wait_for(long milliseconds) {
+    const Deadline deadline{std::chrono::milliseconds(milliseconds)};
+    while (!deadline.has_passed()) wait_milliseconds(deadline.left(longest_wait));
+}
+
+WindowResult try_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
+                        ConnectionKeeper &keeper, std::optional<Job> &job) {
     // Free all memory of the window at its end, because a call may load thousands of windows.
     const MemoryContext memory = pg_call(
         [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental window", ALLOCSET_DEFAULT_SIZES); });
     const MemoryContext caller = MemoryContextSwitchTo(memory);
     WindowResult result;
     result.started_at = GetCurrentTimestamp();
-    result.failure = try_to_load(schema, task, runner, keeper, result);
+    result.failure = try_to_load(schema, task, runner, keeper, result, job);
     // The commit checks deferred constraints.
     if (!result.failure) result.failure = transactions.try_commit();
     if (result.failure) {
         result.end = WindowEnd::failed;
         result.rows_written = 0;
-        if (result.failure->code == sqlstate::connection_failed.packed()) result.stops_job = true;
+        if (result.failure->code == sqlstate::connection_failed.packed() ||
+            result.failure->code == sqlstate::connection_refused.packed())
+            result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
     MemoryContextSwitchTo(caller);
     pg_call([=] { MemoryContextDelete(memory); });
     return result;
+}
+
+} // namespace
+
+std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &attempt, long milliseconds,
+                                             const TransactionChain &transactions, Runner runner) {
+    transactions.commit();
+    record_failure(schema, attempt.job, attempt.span, attempt.started_at, attempt.failure);
+    transactions.rest();
+    say_retry(attempt, milliseconds);
+    std::optional<RunFailure> cancel;
+    try {
+        (void)in_subtransaction([=] { wait_for(milliseconds); });
+    } catch (...) {
+        if (runner == Runner::session) throw;
+        cancel = describe_failure();
+    }
+    transactions.commit();
+    return cancel;
+}
+
+WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
+                        ConnectionKeeper &keeper, Retries &retries) {
+    for (int attempts = 1;; ++attempts) {
+        std::optional<Job> job;
+        WindowResult result = try_window(schema, task, transactions, runner, keeper, job);
+        if (!result.failure || !job) return result;
+        const std::optional<long> pause = retries.pause_after(*result.failure, *job, attempts);
+        if (!pause) return result;
+        keeper.close();
+        std::optional<RunFailure> cancel = pause_before_retry(
+            schema, {*job, task.span, result.started_at, attempts, *result.failure}, *pause, transactions, runner);
+        if (!cancel) continue;
+        result.failure = std::move(cancel);
+        return result;
+    }
 }
 
 void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, TimestampTz started_at,

@@ -6,6 +6,7 @@
 #include "server/run_failure.hpp"
 #include "connection/connection_keeper.hpp"
 #include "ledger/jobs.hpp"
+#include "many/retries.hpp"
 #include "run/run_scope.hpp"
 
 namespace pgci {
@@ -43,9 +44,24 @@ enum class Runner : bool { session, worker };
 // Reads the definition of the job, copies the window and commits. If there is an error, nothing of the window is written.
 // Does not wait for a session that is loading the same window. In mode append, a window that is known not to be settled
 // fails, unless the job has settle => 'off' or 'wait', because it could never be loaded again.
-// `keeper` as for copy_window().
+// `keeper` as for copy_window(). After a transient error, it tries again after a pause, as the option `retries` of the job says, and
+// records each failed attempt but the last in the ledger.
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
-                        ConnectionKeeper &keeper);
+                        ConnectionKeeper &keeper, Retries &retries);
+
+// An attempt to load a window that has failed.
+struct FailedAttempt {
+    const Job &job;
+    TimeSpan span{};
+    TimestampTz started_at = 0;
+    int number = 0; // from 1 on
+    const RunFailure &failure;
+};
+
+// Records the attempt, tells the user and waits. During the pause, no lock, snapshot or transaction id is held. In a worker, a cancel
+// ends the pause and is returned.
+std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &attempt, long milliseconds,
+                                             const TransactionChain &transactions, Runner runner);
 
 // Records a failed run whose own entry, if it had one, was rolled back. The run may have failed before its source and target
 // were known. `span` is empty if no window was known.

@@ -44,6 +44,8 @@ class TransactionChain {
     virtual void commit() const = 0;
     // The same, but returns an error of the commit after a new transaction was started. In a worker, it returns a cancel too.
     virtual std::optional<RunFailure> try_commit() const = 0;
+    // Commits, and holds no snapshot until commit(), because a snapshot would prevent VACUUM from removing rows.
+    virtual void rest() const = 0;
 };
 
 // The transactions of a run: the transaction of the caller, or the transactions of a procedure. A procedure may commit only
@@ -59,8 +61,7 @@ class ProcedureScope : public TransactionChain {
     // In a procedure, commits and starts a new transaction. Does nothing in a function.
     void commit() const override;
     std::optional<RunFailure> try_commit() const override;
-    // Commits, and holds no snapshot until commit(), because a snapshot would prevent VACUUM from removing rows.
-    void rest() const;
+    void rest() const override;
     // Call it at the end of the run. After an error, the abort of the transaction does the same.
     void finish() const;
 

@@ -34,6 +34,7 @@ class SqlState {
 
 namespace sqlstate {
 inline constexpr SqlState connection_failed{"08001"};
+inline constexpr SqlState connection_refused{"08004"};
 inline constexpr SqlState connection_lost{"08006"};
 inline constexpr SqlState protocol_violation{"08P01"};
 inline constexpr SqlState feature_not_supported{"0A000"};
@@ -65,6 +66,7 @@ inline constexpr SqlState not_in_prerequisite_state{"55000"};
 inline constexpr SqlState rows_do_not_match{"22000"};
 inline constexpr SqlState out_of_descriptors{"53000"};
 inline constexpr SqlState out_of_memory{"53200"};
+inline constexpr SqlState too_many_connections{"53300"};
 inline constexpr SqlState object_in_use{"55006"};
 inline constexpr SqlState crashed{"57P02"};
 // Of this extension: PostgreSQL has no class PI.

@@ -62,6 +62,7 @@ extern "C" {
 #include "common/jsonapi.h"
 #include "common/hashfn.h"
 #include "common/keywords.h"
+#include "common/pg_prng.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
 #include "executor/execPartition.h"

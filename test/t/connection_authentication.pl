@@ -50,10 +50,10 @@ for my $tls ('sslmode=disable', 'sslmode=require', 'sslmode=require ssl_max_prot
 		fails_with($destination, "SET statement_timeout = '100s'; " . call("user=$role password=x $tls"), '08001',
 			qr/could not connect to source server.*DETAIL:  The source asks for more than 1000000 SCRAM iterations/s, "$tls: $role");
 	}
-	fails_with($destination, call("user=allowed password=x $tls"), '08001',
+	fails_with($destination, call("user=allowed password=x $tls"), '08004',
 		qr/could not connect.*DETAIL:.*password authentication failed for user "allowed"/s, "$tls: 10000 iterations are computed");
-	fails_with($destination, call("user=nobody password=x $tls"), '08001', qr/DETAIL:.*authentication failed/s, "$tls: an unknown user");
-	fails_with($destination, call("$good dbname=nowhere"), '08001', qr/DETAIL:.*database "nowhere" does not exist/s,
+	fails_with($destination, call("user=nobody password=x $tls"), '08004', qr/DETAIL:.*authentication failed/s, "$tls: an unknown user");
+	fails_with($destination, call("$good dbname=nowhere"), '08004', qr/DETAIL:.*database "nowhere" does not exist/s,
 		"$tls: an error after the authentication");
 }
 # The messages arrive in pieces.

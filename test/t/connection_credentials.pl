@@ -116,7 +116,7 @@ allowed('caller', 'unchecked', 'the sslmode of the mapping');
 $destination->safe_psql('postgres', qq[ALTER SERVER unchecked OPTIONS (ADD password '$marker'); ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (SET password '')]);
 allowed('caller', 'unchecked', 'an empty password in the mapping says nothing');
 $destination->safe_psql('postgres', q[ALTER USER MAPPING FOR caller SERVER unchecked OPTIONS (SET password 'wrong')]);
-refused('caller', 'unchecked', '08001', qr/password authentication failed/, 'the password of the mapping, not that of the server');
+refused('caller', 'unchecked', '08004', qr/password authentication failed/, 'the password of the mapping, not that of the server');
 
 # Whoever has no user mapping is told of roles to become that have one.
 $destination->safe_psql('postgres', <<~SQL);
@@ -169,7 +169,7 @@ for my $option ('service=x', 'passfile=/etc/passwd', 'sslkey=/etc/key', 'sslcert
 	refused('caller', "$good $option", '42501', qr/permission denied to set connection option "$keyword".*HINT:/s, $option);
 }
 # dbname is a name and nothing more; the server's own environment and files lend no password.
-refused('caller', "$good dbname='host=evil.example port=1 user=x'", '08001', qr/could not connect to source server/,
+refused('caller', "$good dbname='host=evil.example port=1 user=x'", '08004', qr/could not connect to source server/,
 	'a connection string in dbname');
 like(slurp_file($source->logfile), qr/FATAL:  database "host=evil.example port=1 user=x" does not exist/, 'it was the name of a database');
 
@@ -185,25 +185,25 @@ for my $option ('replication=database', 'client_encoding=LATIN1', 'client_encodi
 	refused('postgres', "$good $option", '42501', qr/permission denied to set connection option "$keyword"/, $option);
 }
 
-# Connections that fail: 08001, with the reason where it holds no secret.
+# Connections that fail: 08001, or 08004 if the source refuses, with the reason where it holds no secret.
 my $could_not = qr/could not connect to source server/;
 for my $case (
-	[ "$base password=wrong-$marker", qr/DETAIL:.*password authentication failed for user "etl_reader"/, 'a wrong password' ],
+	[ "$base password=wrong-$marker", qr/DETAIL:.*password authentication failed for user "etl_reader"/, 'a wrong password', '08004' ],
 	[ "$good port=1", qr/DETAIL:.*Connection refused/, 'a port where nobody listens' ],
 	[ "$good host=no-such-host.invalid", qr/DETAIL:.*could not translate host name/, 'a host that does not exist' ],
-	[ "$good dbname=no_such_database", qr/DETAIL:.*database "no_such_database" does not exist/, 'a database that does not exist' ],
+	[ "$good dbname=no_such_database", qr/DETAIL:.*database "no_such_database" does not exist/, 'a database that does not exist', '08004' ],
 	[ "$good port=abc", qr/DETAIL:  The reason is not shown/, 'a port that is no number' ],
 	[ "$good port=99999", qr/DETAIL:.*invalid port number/, 'a port that is too large' ],
 	[ "postgresql://etl_reader:p\@$marker\@127.0.0.1:$port/postgres", qr/The reason is not shown/, 'an "@" in a URI' ])
 {
-	my ($text, $detail, $name) = @$case;
-	refused($_, $text, '08001', qr/$could_not.*$detail.*HINT:/s, $name) for qw(caller postgres);
+	my ($text, $detail, $name, $state) = @$case;
+	refused($_, $text, $state // '08001', qr/$could_not.*$detail.*HINT:/s, $name) for qw(caller postgres);
 }
 $destination->safe_psql('postgres', <<~SQL);
 	CREATE SERVER "wrong db" FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$port', dbname 'not there');
 	CREATE USER MAPPING FOR PUBLIC SERVER "wrong db" OPTIONS (user 'etl_reader', password '$marker');
 	SQL
-refused('postgres', 'wrong db', '08001', qr/DETAIL:.*database "not there" does not exist/, "a server's options hold no piece of a password");
+refused('postgres', 'wrong db', '08004', qr/DETAIL:.*database "not there" does not exist/, "a server's options hold no piece of a password");
 refused('postgres', "$good connect_timeout=soon", '22023', qr/"connect_timeout" must be a whole number/, 'a timeout that is no number');
 
 unlike($messages, qr/\Q$marker\E/, 'no message showed the password');

@@ -24,7 +24,7 @@ my @jobs = map { sprintf 'job%02d', $_ } 1 .. 50;
 my %size = map { $jobs[$_] => $_ % 10 < 2 ? 1 : $_ % 10 < 6 ? 5 : 20 } 0 .. $#jobs;
 my $windows = 0;
 $windows += $days / $size{$_} for @jobs;
-results(map { ("CREATE TABLE $_ (id int, at timestamptz)", define_job($_, $query, target => "'$_'", first_day => "(now() AT TIME ZONE 'UTC')::date - $days",
+results(map { ("CREATE TABLE $_ (id int, at timestamptz)", define_job($_, $query, retries => 0, target => "'$_'", first_day => "(now() AT TIME ZONE 'UTC')::date - $days",
 		time_zone => "'UTC'", window_size => "'$size{$_} days'", src_conninfo => /[02468]$/ ? "'second'" : "'src'")) } @jobs);
 is(results('SELECT count(*) FROM pgci_jobs'), 50, 'fifty jobs');
 

@@ -66,7 +66,7 @@ is(results(q[SELECT message FROM copy_incremental_runs WHERE job = 'bad target']
 like(results('ALTER TABLE rows DROP CONSTRAINT c', q[SELECT copy_incremental_drop_job('bad target')], 'CALL copy_incremental_catch_up()'), qr/NOTICE:  job "bad window": 1 window, 24 rows NOTICE:  job "good": 1 window, 0 rows|NOTICE:  job "good": 1 window, 24 rows.*/, 'failures: the next call heals');
 
 # A connection that is refused.
-results(fresh(), define_job('j', $query, first_day => "'2018-07-01'", until_moment('2018-07-05 12:00+00')));
+results(fresh(), define_job('j', $query, retries => 0, first_day => "'2018-07-01'", until_moment('2018-07-05 12:00+00')));
 results("ALTER SERVER src OPTIONS (SET port '1')");
 like(results(q[CALL copy_incremental_catch_up('j', 4)]), qr/ERROR:  1 of 4 windows of job "j" failed .*; 3 windows not tried/, 'refused in workers: one failure');
 is(results(q[SELECT concat_ws(' ', status, sqlstate, source, target, lower(data_interval)::date, attempt) FROM copy_incremental_runs]) =~ s/2018-07-0\d/day/r, 'failed 08001 src rows day 1', 'refused: the entry');

@@ -101,12 +101,12 @@ nothing_then_exact('lock_timeout');
 
 # All connections of the source that are not reserved are taken.
 my @taken = map { (open_session($source))[0] } 1 .. 9;
-$said = fails_with($destination, $copy, '08001', qr/could not connect to source server/, 'no connection is free');
+$said = fails_with($destination, $copy, '53300', qr/could not connect to source server/, 'no connection is free');
 like($said, qr/DETAIL:.*remaining connection slots are reserved/, 'no connection is free: detail');
 $_->quit for @taken;
 wait_until($source, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'");
 $source->safe_psql('postgres', 'ALTER ROLE etl_reader CONNECTION LIMIT 0');
-fails_with($destination, $copy, '08001', qr/too many connections for role/, 'the role may not connect');
+fails_with($destination, $copy, '53300', qr/too many connections for role/, 'the role may not connect');
 $source->safe_psql('postgres', 'ALTER ROLE etl_reader CONNECTION LIMIT -1');
 nothing_then_exact('no connection free');
 

@@ -39,7 +39,7 @@ my $all = 'SELECT id, note FROM rows';
 my @paths = (
 	[ 'template error', '42601', copy_sql('SELECT FROM WHERE', undef, src_conninfo => $fast) ],
 	[ 'connection refused', '08001', copy_sql($all, undef, src_conninfo => $refused) ],
-	[ 'wrong password', '08001', copy_sql($all, undef, src_conninfo => $wrong) ],
+	[ 'wrong password', '08004', copy_sql($all, undef, src_conninfo => $wrong) ],
 	[ 'column mismatch', '42804', copy_sql('SELECT id AS other FROM rows', undef, src_conninfo => $fast) ],
 	map {
 		my %by = (src_conninfo => $fast, batch => 100, method => "'$_'");
