@@ -61,11 +61,17 @@ make_release() {
     mv "$folder.new" "$folder"
 }
 
-# in_release PG_MAJOR COMMAND...: run a command as root in the release, with a copy of the clone in /tmp/clone. All
-# that it started ends with it, and nothing of it stays.
+# in_release PG_MAJOR COMMAND...: run a command as root in the release, as in_debian does.
 in_release() {
-    local folder tmp status=0
+    local folder
     folder=$CACHE/$(release_of "$1")
+    in_debian "$folder" "${@:2}"
+}
+
+# in_debian FOLDER COMMAND...: run a command as root in the Debian in the folder, with a copy of the clone in /tmp/clone.
+# All that it started ends with it, and nothing of it stays in /tmp.
+in_debian() {
+    local folder=$1 tmp status=0
     tmp=$(mktemp -d "$TEMPORARY/tmp.XXXXXX")
     shift
     chmod 1777 "$tmp"

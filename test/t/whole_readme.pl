@@ -1,4 +1,5 @@
-# The SQL of the README, run as it stands there, but for the address and password of the source and for the first day of jobs.
+# The SQL of the README, pasted into psql, whose source is another database of the same server. The outputs are those that the
+# README shows, and so are the guarantees.
 use strict;
 use warnings;
 
@@ -8,83 +9,46 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TwoServers;
 
-my ($source, $destination) = start_servers(destination => cron_config() . "timezone = 'UTC'\nmax_worker_processes = 20\n");
-my $port = $source->port;
+my (undef, $server) = start_servers(destination => cron_config() . "timezone = 'UTC'\n");
+my ($readme, $guarantees) = map { slurp_file("$FindBin::RealBin/../../$_") } 'README.md', 'doc/guarantees.md';
 
-# 24 rows on each of five days: two of 2018, and the three before today
-my %day_column = (users => 'created_at', payments => 'paid_at', visits => 'began_at', orders => 'placed_at');
-while (my ($table, $column) = each %day_column)
+my ($promise) = $readme =~ /^## Guarantees\n\n(.*?)\n\nWhat the extension cannot know/ms;
+like($guarantees, qr/^# Guarantees\n\n\Q$promise\E\n\n/, 'README and doc/guarantees.md promise the same');
+
+my (@sql, @shown);
+while ($readme =~ /^```(sql|text)\n(.*?)^```$/msg)
 {
-	my $more = $table eq 'orders' ? ', customer_id int, cents int, is_test boolean' : '';
-	$source->safe_psql('postgres', <<~SQL);
-		CREATE TABLE $table AS
-		SELECT row_number() OVER () AS id, (day + g * interval '1 hour') AT TIME ZONE 'UTC' AS $column,
-		       g % 3 AS customer_id, g * 100 AS cents, g % 4 = 0 AS is_test
-		  FROM (SELECT unnest(ARRAY['2018-07-29', '2018-07-30', today - 3, today - 2, today - 1]::date[])::timestamp AS day
-		          FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t) AS days, generate_series(0, 23) AS g
-		SQL
-	next if $table eq 'orders';
-	$source->safe_psql('postgres', "ALTER TABLE $table DROP customer_id, DROP cents, DROP is_test");
-	$destination->safe_psql('postgres', "CREATE TABLE $table (id int PRIMARY KEY, $column timestamptz)");
+	if ($1 eq 'sql') { push @sql, $2; push @shown, ''; }
+	else { $shown[-1] = $2; }
 }
-$destination->safe_psql('postgres', <<~'SQL');
-	CREATE TABLE orders (id int, placed_at timestamptz, region text, amount numeric);
-	CREATE TABLE customers (id int PRIMARY KEY, region text);
-	INSERT INTO customers VALUES (0, 'north'), (1, 'south'), (2, 'west');
-	SQL
+is(scalar @sql, 4, 'the blocks of SQL');
+my $shop = sprintf 'host=%s port=%d user=postgres dbname=shop', $server->host, $server->port;
+is(scalar(grep { s/'dbname=shop'/'$shop'/ } @sql), 2, 'the source of the README');
+for my $number (0 .. $#sql)
+{
+	# The output of each block begins at a line of its own.
+	$sql[$number] = "\\echo block $number\n$sql[$number]";
+}
+my $said = '';
+my @psql = ('psql', '-X', '--no-psqlrc', '-d', $server->connstr('postgres'));
+IPC::Run::run([@psql], '<', \join("\n", @sql), '>&', \$said) or die $said;
+my @outputs = split /^block \d+\n/m, $said;
+shift @outputs;
+for my $number (grep { $shown[$_] } 0 .. $#sql)
+{
+	is($outputs[$number] =~ s/\n+\z/\n/r =~ s/^psql:<stdin>:\d+: //mgr, $shown[$number], "the output of block $number");
+}
+is($server->safe_psql('dwh', 'SELECT count(*), count(DISTINCT id) FROM users'), '4320|4320', 'all rows, once');
+unlike($said, qr/ERROR|WARNING/, 'no error, no warning');
 
-# The guarantees are those of doc/guarantees.md.
-my ($promise) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^## Guarantees\n\n(.*?)\n\nWhat the extension cannot know/ms;
-my ($guarantees) = slurp_file("$FindBin::RealBin/../../doc/guarantees.md") =~ /^# Guarantees\n\n(.*?)\n\nThe tests/ms;
-is($promise, $guarantees, 'README and doc/guarantees.md promise the same');
-
-my @blocks = slurp_file("$FindBin::RealBin/../../README.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 12, 'the blocks of SQL that this test knows');
-my ($call, $job, $nightly, $look, $at_source, $set_up, $python, $many, $again, $past, $products, $transform) = @blocks;
-
-$destination->safe_psql('postgres', 'DROP SERVER src CASCADE');
-is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
-$source->safe_psql('postgres', 'DROP OWNED BY etl_reader; DROP ROLE etl_reader');
-$source->safe_psql('postgres', "$at_source; GRANT SELECT ON orders, payments, visits TO etl_reader");
-$destination->safe_psql('postgres', $set_up);
-$destination->safe_psql('postgres', <<~'SQL');
-	GRANT INSERT ON orders TO etl;
-	GRANT SELECT ON customers TO etl;
-	SQL
-pass('getting started: the set-up');
-
-sub etl { return $destination->safe_psql('postgres', $_[0], extra_params => [ '-U', 'etl' ]) }
-my $rows = 'SELECT count(*), count(DISTINCT id) FROM';
-# 2018 has more days than a test has time.
-my $recent = $destination->safe_psql('postgres', q[SELECT (now() AT TIME ZONE 'UTC')::date - 3]);
-my $from_recent = sub { my ($sql) = @_; return $sql =~ s/first_day => '2018-07-01'/first_day => '$recent'/r };
-
-is(etl($call), 24, 'the first screen: a call');
-etl($from_recent->($job));
-is(etl("$rows users"), '96|96', 'the second: a job loads all days that have ended');
-like(etl($look), qr/^users\|etl\|/, 'and is shown');
-is(etl($python), 24, 'the template of the Python task');
 SKIP:
 {
 	skip 'pg_cron is not installed (on Debian: postgresql-15-cron)', 1 unless cron_minor();
-	create_cron($destination);
-	etl($nightly);
-	is(etl('SELECT jobname, username FROM cron.job'), 'catch up|etl', 'pg_cron knows it');
+	$server->safe_psql('postgres', 'CREATE ROLE etl');
+	create_cron($server);
+	my ($nightly) = $readme =~ /^`(SELECT cron\.schedule.*)`\.$/m or die 'no line for pg_cron';
+	$server->safe_psql('postgres', $nightly);
+	is($server->safe_psql('postgres', 'SELECT jobname, command FROM cron.job'), 'catch up|CALL copy_incremental_catch_up()', 'pg_cron knows it');
 }
-
-$destination->safe_psql('postgres', 'GRANT SELECT, INSERT, DELETE ON payments, visits TO etl');
-etl($from_recent->($many)) for 1, 2;
-is(etl("$rows payments") . ' ' . etl("$rows visits") . ' ' . etl("$rows users"), '72|72 72|72 120|120', 'many jobs, defined twice');
-# As the page says.
-etl($job =~ s/CALL.*//sr =~ s/\);/, or_replace => true);/r);
-is(etl($again), 24, 'a day again');
-on_both('CREATE TABLE products (id int PRIMARY KEY, name text)', $source, $destination);
-$source->safe_psql('postgres', "GRANT SELECT ON products TO etl_reader; INSERT INTO products SELECT g FROM generate_series(1, 5) AS g");
-$destination->safe_psql('postgres', 'GRANT SELECT, INSERT, UPDATE, DELETE ON products TO etl');
-like(etl($products), qr/^\|\|5\|0\|0\|5$/m, 'a copy of a table');
-etl($past);
-is(etl("$rows users"), '120|120', 'the past, whose days were loaded before without the job');
-is(etl($transform), 18, 'a transform');
-is($destination->safe_psql('postgres', 'SELECT count(*) FROM orders WHERE region IS NOT NULL'), 18, 'and its join');
 
 done_testing();
