@@ -8,7 +8,7 @@
 
 namespace pgci {
 
-// copy_incremental_start(), _wait(run_id, timeout) and _cancel(run_id); see run_control. The timeout is an interval. NULL is no
+// copy_incremental_start(), _start_range(), _wait(run_id, timeout) and _cancel(run_id); see run_control. The timeout is an interval. NULL is no
 // limit, and a negative one raises 22023.
 std::int64_t start_run(FunctionCallInfo fcinfo);
 bool wait_for_run(FunctionCallInfo fcinfo);

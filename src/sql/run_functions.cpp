@@ -10,6 +10,7 @@ PG_FUNCTION_INFO_V1(copy_incremental_backfill);
 PG_FUNCTION_INFO_V1(copy_incremental_repair);
 PG_FUNCTION_INFO_V1(copy_incremental_retry_rejects);
 PG_FUNCTION_INFO_V1(copy_incremental_start);
+PG_FUNCTION_INFO_V1(copy_incremental_start_range);
 PG_FUNCTION_INFO_V1(copy_incremental_wait);
 PG_FUNCTION_INFO_V1(copy_incremental_cancel);
 PG_FUNCTION_INFO_V1(copy_incremental_missing);
@@ -43,6 +44,10 @@ Datum copy_incremental_retry_rejects(PG_FUNCTION_ARGS) {
 }
 
 Datum copy_incremental_start(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::start_run(fcinfo)); });
+}
+
+Datum copy_incremental_start_range(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::start_run(fcinfo)); });
 }
 

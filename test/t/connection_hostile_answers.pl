@@ -64,6 +64,8 @@ my %calls = (
 	'copy_incremental_catch_up' => stored_job('caught_up', $rows[0], first_day => 'current_date - 1', @into) . "; CALL copy_incremental_catch_up('caught_up')",
 	'copy_incremental_start' => look_sql('start', @rows, @into) .
 	  " AS run \\gset\n\\if :{?run}\nSELECT copy_incremental_wait(:run);\n\\unset run\n\\endif\n",
+	'copy_incremental_start_range' => look_sql('start_range', @rows, @into) =~ s/'2018-07-29'\)$/'[2018-07-29 00:00+00,2018-07-30 00:00+00)')/r .
+	  " AS run \\gset\n\\if :{?run}\nSELECT copy_incremental_wait(:run);\n\\unset run\n\\endif\n",
 	'copy_incremental_describe' => look_sql('describe', @rows, @into),
 	'copy_incremental_explain' => look_sql('explain', @large, @into),
 	'copy_incremental_explain copy' => look_sql('explain', @rows, @into, method => "'copy'"),

@@ -30,6 +30,14 @@ like($run, qr/^\d+$/, 'start returns a number');
 is(results("SELECT copy_incremental_wait($run)", $row->($run), 'SELECT count(*) FROM job'), 't succeeded 1000 t 1000', 'wait, and what the ledger says');
 is(results("SELECT copy_incremental_wait($run, '0')", "SELECT copy_incremental_cancel($run)"), 't f', 'after its end');
 
+# A window that is not a day.
+my @days = ('SELECT * FROM job WHERE day >= $1 AND day < $2', '2018-07-01', mode => "'upsert'");
+my $range = sub { return start(@days) =~ s/copy_incremental_start\((.*?), '2018-07-01'\)/copy_incremental_start_range($1, '$_[0]')/r };
+$run = results($range->('[2018-06-29,2018-07-02)'));
+is(results("SELECT copy_incremental_wait($run)", "SELECT status, rows_read, data_interval FROM copy_incremental_runs WHERE run_id = $run"),
+	't succeeded|1000|["2018-06-29 00:00:00+00","2018-07-02 00:00:00+00")', 'start_range: the window of the entry');
+fails_with($destination, $range->('[2018-07-01,)'), '22023', qr/data_interval must have a start and an end/, 'start_range: an unbounded range');
+
 # lookback: the entry is of the larger window, as the run is.
 $run = results(start('SELECT * FROM job WHERE day >= $1 AND day < $2', '2018-07-01', mode => "'upsert'", lookback => 3));
 is(results("SELECT copy_incremental_wait($run)", "SELECT status, rows_read, data_interval FROM copy_incremental_runs WHERE run_id = $run"),
