@@ -138,4 +138,6 @@ Plan *make_batch_scan(const FunctionScan *scan, BatchScans *scans) {
     return &node->scan.plan;
 }
 
+bool is_batch_scan(const CustomScan *node) noexcept { return node->methods == &scan_methods; }
+
 } // namespace pgci

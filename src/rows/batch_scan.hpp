@@ -17,4 +17,7 @@ struct BatchScans {
 // row as a whole. PostgreSQL code.
 Plan *make_batch_scan(const FunctionScan *scan, BatchScans *scans);
 
+// Whether the node is one of make_batch_scan().
+bool is_batch_scan(const CustomScan *node) noexcept;
+
 } // namespace pgci

@@ -236,4 +236,6 @@ void add_insert_node(PlannedStmt *statement, bool can_delay) {
     statement->hasReturning = false;
 }
 
+bool is_insert_node(const CustomScan *node) noexcept { return node->methods == &insert_methods; }
+
 } // namespace pgci

@@ -15,4 +15,7 @@ bool can_delay_inserts(Query *query, Oid batch_function);
 // by row. Does nothing if the plan is no INSERT, or returns something else.
 void add_insert_node(PlannedStmt *statement, bool can_delay);
 
+// Whether the node is one of add_insert_node().
+bool is_insert_node(const CustomScan *node) noexcept;
+
 } // namespace pgci

@@ -7,6 +7,7 @@
 #include "server/subtransaction.hpp"
 #include "target/conflict_key.hpp"
 #include "target/target_slice.hpp"
+#include "rows/kept_plan.hpp"
 
 namespace pgci {
 
@@ -50,9 +51,13 @@ std::int64_t SpiWriter::write(std::size_t begin, std::size_t end) {
 }
 
 std::int64_t SpiWriter::execute(SPIPlanPtr statement) {
+    const char *const sql = statement == merge_ ? statements_.merge.c_str() : statements_.insert.c_str();
     return pg_call([=, this] {
+        const UsedRelation target = target_.used_for(ACL_INSERT);
+        const SPIPlanPtr planned_anew = is_planned_elsewhere(statement) ? spi_prepare(sql, target) : nullptr;
         // Triggers that fire after the statement are queued for finish().
-        spi_execute(statement, target_.used_for(ACL_INSERT));
+        spi_execute(planned_anew != nullptr ? planned_anew : statement, target);
+        if (planned_anew != nullptr) SPI_freeplan(planned_anew);
         return static_cast<std::int64_t>(SPI_processed);
     });
 }

@@ -1,4 +1,4 @@
-// Writes batches to the target with one prepared statement, through SPI.
+// Writes batches to the target through SPI, with a statement that is prepared once.
 #pragma once
 
 #include "template/window.hpp"

@@ -1,0 +1,39 @@
+# A planner of another extension, such as that of Citus, may make plans that can be executed only once: such a statement is
+# planned anew for each batch.
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TwoServers;
+
+my $library = PostgreSQL::Test::Utils::tempdir() . '/plan_once.so';
+my ($source, $destination) = start_servers();
+my $headers = $ENV{SERVER_HEADERS} // '';
+plan skip_all => 'needs g++ and the headers of the server'
+  if system("g++ -std=c++20 -O1 -shared -fPIC -isystem '$headers' -o '$library' '$FindBin::RealBin/../lib/plan_once.cpp'") != 0;
+
+$source->safe_psql('postgres', 'CREATE TABLE event AS SELECT i AS id, i % 7 AS v FROM generate_series(1, 500) AS i');
+$destination->safe_psql('postgres', 'CREATE TABLE event (id int PRIMARY KEY, v int CHECK (v < 6))');
+$destination->append_conf('postgresql.conf', "session_preload_libraries = '$library'\n");
+$destination->restart;
+
+my $expected = "429\n" . $source->safe_psql('postgres', 'SELECT count(*), sum(v) FROM event WHERE v < 6');
+my @some = ('SELECT * FROM event WHERE v < 6', undef, target => "'event'", batch => 100);
+my %modes = (append => [ on_rerun => "'run'" ], skip => [], upsert => [], replace => [ replace_where => "'true'" ]);
+for my $mode (sort keys %modes)
+{
+	for my $reject ('stop', 'reject')
+	{
+		my $call = copy_sql(@some, mode => "'$mode'", on_error => "'$reject'", @{ $modes{$mode} });
+		is($destination->safe_psql('postgres', "TRUNCATE event; $call; SELECT count(*), sum(v) FROM event"), $expected,
+			"mode $mode, on_error $reject: each of five batches is planned");
+	}
+}
+is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql('SELECT * FROM event', undef, target => "'event'", batch => 100, on_rerun => "'run'", on_error => "'reject'")
+	  . '; SELECT count(*), sum(v) FROM event'), $expected, 'rejected rows: each part of a batch is planned');
+is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql('SELECT * FROM event', undef, target => "'event'", batch => 100, on_rerun => "'run'",
+		transform => "'SELECT id, v FROM batch WHERE v < 6'") . '; SELECT count(*), sum(v) FROM event'), $expected, 'transform');
+no_session_left($source, 'no session is left at the source');
+done_testing();
