@@ -20,6 +20,7 @@
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/prepared_run.hpp"
+#include "look/upsert_warnings.hpp"
 
 namespace pgci {
 
@@ -247,6 +248,9 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
         explain_privileges(explanation, plan->statements.remove, missing);
         explain_privileges(explanation, plan->statements.insert, missing);
         if (statement) explain_source(explanation, run, *statement);
+        explain_step(explanation, [&] {
+            for (const std::string &warning : find_upsert_warnings(run)) explanation.add("warning", warning);
+        });
     }
     explain_earlier_runs(explanation, run);
     return explanation.take();

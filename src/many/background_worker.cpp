@@ -169,13 +169,18 @@ MemoryContext connection_memory() {
     });
 }
 
+std::optional<std::uint32_t> next_window(const SharedWindows &windows, std::uint32_t place) {
+    const std::optional<std::uint32_t> following = windows.next_after(place);
+    return following ? following : windows.take();
+}
+
 void load_windows(const WorkerView &view, const WorkerTransactions &transactions, WorkerSlot &slot) {
     const Oid schema = view.header->schema;
     send_to_leader({.kind = MessageKind::ready});
     transactions.commit();
     ConnectionKeeper keeper(connection_memory());
     Retries retries;
-    while (const std::optional<std::uint32_t> place = view.windows.take()) {
+    for (std::optional<std::uint32_t> place = view.windows.take(); place; place = next_window(view.windows, *place)) {
         const TemporaryMemory memory;
         const WindowTask &task = view.windows.tasks[*place];
         show_activity(describe_task(schema, task));

@@ -5,7 +5,8 @@
 //                      \--> busy      another session is loading it
 //
 // If `workers` is above 1, background workers take the windows one by one. This session records their results. It loads the
-// windows that the workers leave, or all windows if no worker can be started. A cancel stops everything: windows that are
+// windows that the workers leave, or all windows if no worker can be started. If windows of a job may have rows with the same key,
+// one worker at a time loads them in order, so that the last window wins. A cancel stops everything: windows that are
 // being loaded are rolled back, windows that are loaded stay loaded. Only the ledger and the coverage store the state of such
 // a call, so the same call continues one that was killed.
 #include "many/load_windows.hpp"
@@ -13,6 +14,7 @@
 #include <algorithm>
 
 #include "server/memory.hpp"
+#include "target/shared_keys.hpp"
 #include "run/bound_warnings.hpp"
 #include "many/window_report.hpp"
 #include "many/worker_pool.hpp"
@@ -33,6 +35,9 @@ class Loader {
   private:
     void record(const WindowTask &task, const WindowResult &result);
     void run_here(const WindowTask &task);
+    bool must_be_in_order(const JobWindows &job) const;
+    void say_in_order() const;
+    std::size_t find_followers();
 
     Oid schema_;
     const ProcedureScope &procedure_;
@@ -101,6 +106,34 @@ void Loader::run_here(const WindowTask &task) {
     record(task, result);
 }
 
+bool Loader::must_be_in_order(const JobWindows &job) const {
+    return !job.repairs && job.windows.size() > 1 && windows_may_share_keys(job.job.request, job.job.target);
+}
+
+void Loader::say_in_order() const {
+    for (const JobWindows &job : jobs_)
+        if (must_be_in_order(job))
+            pg_call([name = job.job.name.c_str()] {
+                ereport(
+                    NOTICE,
+                    (errmsg("windows of job \"%s\" are loaded one after the other", name),
+                     errdetail("They may have rows with the same key, of which the last must remain."),
+                     errhint(
+                         "To load them at the same time, say with update_where which row is newer, or use a key that "
+                         "contains the column of the window.")));
+            });
+}
+
+// Finds the windows that must wait for the one before. Returns the number of the others.
+std::size_t Loader::find_followers() {
+    std::size_t others = tasks_.size();
+    for (std::size_t i = 1; i < tasks_.size(); ++i) {
+        tasks_[i].follows = tasks_[i].job == tasks_[i - 1].job && must_be_in_order(jobs_[tasks_[i].job]);
+        if (tasks_[i].follows) --others;
+    }
+    return others;
+}
+
 void Loader::load_here() {
     for (const WindowTask &task : tasks_) run_here(task);
 }
@@ -112,13 +145,16 @@ void warn_unused(const RunFailure &reason) {
 }
 
 void Loader::load_in_workers(int workers) {
-    const auto rest =
-        std::stable_partition(tasks_.begin(), tasks_.end(), [](const WindowTask &task) { return task.looks_back; });
+    say_in_order();
+    const auto rest = std::stable_partition(tasks_.begin(), tasks_.end(), [this](const WindowTask &task) {
+        return task.looks_back && !must_be_in_order(jobs_[task.job]);
+    });
     std::for_each(tasks_.begin(), rest, [this](const WindowTask &task) { run_here(task); });
     tasks_.erase(tasks_.begin(), rest);
     std::erase_if(tasks_, [this](const WindowTask &task) { return report_.has_stopped(task.job); });
-    if (tasks_.size() < 2) return load_here();
-    const int wanted = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(workers), tasks_.size()));
+    const std::size_t at_once = std::min(find_followers(), static_cast<std::size_t>(workers));
+    if (at_once < 2) return load_here();
+    const int wanted = static_cast<int>(at_once);
     WorkerPool pool({.work = WorkerTask::windows,
                      .schema = schema_,
                      .windows = tasks_,
@@ -135,11 +171,16 @@ void Loader::load_in_workers(int workers) {
                          : errdetail("This session loads the windows one after the other."),
                      errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer workers.")));
         });
-    while (const std::optional<WorkerMessage> message = pool.next())
-        if (message->kind == MessageKind::ended) record(tasks_[message->window], message->result);
+    std::vector<bool> has_ended(tasks_.size());
+    while (const std::optional<WorkerMessage> message = pool.next()) {
+        if (message->kind != MessageKind::ended) continue;
+        has_ended[message->window] = true;
+        record(tasks_[message->window], message->result);
+    }
     if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(*reason);
     // Load the windows that workers left because they ended early.
-    while (const std::optional<std::uint32_t> place = pool.take_window()) run_here(tasks_[*place]);
+    for (std::size_t i = 0; i < tasks_.size(); ++i)
+        if (!has_ended[i]) run_here(tasks_[i]);
 }
 
 } // namespace

@@ -19,6 +19,7 @@ struct WindowTask {
     bool looks_back = false; // apply the option lookback
     bool is_again = false;   // load it even if it is already loaded
     bool repairs = false;    // write only the rows that differ
+    bool follows = false;    // whoever has loaded the window before loads this one, too
 };
 
 enum class WindowEnd : char {

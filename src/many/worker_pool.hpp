@@ -36,9 +36,6 @@ class WorkerPool {
     // and sends notices to the client. If a worker ends while it loads a window, that window has failed.
     std::optional<WorkerMessage> next();
 
-    // Takes the next window, which this session loads itself.
-    std::optional<std::uint32_t> take_window() { return windows_.take(); }
-
     // Returns the error of the last worker that ended without loading a window, if it sent one. The next call returns nothing.
     std::optional<RunFailure> take_last_words() { return std::exchange(last_words_, std::nullopt); }
 

@@ -36,8 +36,15 @@ std::optional<std::uint32_t> SharedWindows::take() const {
     for (;;) {
         const std::uint32_t place = pg_atomic_fetch_add_u32(&header->next, 1);
         if (place >= header->windows) return std::nullopt;
-        if (pg_atomic_read_u32(&stopped[tasks[place].job]) == 0) return place;
+        if (!tasks[place].follows && pg_atomic_read_u32(&stopped[tasks[place].job]) == 0) return place;
     }
+}
+
+std::optional<std::uint32_t> SharedWindows::next_after(std::uint32_t place) const {
+    const std::uint32_t next = place + 1;
+    if (next >= header->windows || !tasks[next].follows || pg_atomic_read_u32(&stopped[tasks[next].job]) != 0)
+        return std::nullopt;
+    return next;
 }
 
 void send_to_leader(const WorkerMessage &message) {

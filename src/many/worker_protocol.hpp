@@ -38,8 +38,10 @@ struct SharedWindows {
     const WindowTask *tasks;
     pg_atomic_uint32 *stopped; // for each job of the call: 1 if its remaining windows are skipped
 
-    // Takes the next window and returns its position; nothing if none is left.
+    // Takes the next window that does not follow another, and returns its position; nothing if none is left.
     std::optional<std::uint32_t> take() const;
+    // Returns the position of the window that follows this one, if there is one.
+    std::optional<std::uint32_t> next_after(std::uint32_t place) const;
     // Makes all processes skip the remaining windows of a job.
     void stop(std::uint32_t job) const { pg_atomic_write_u32(&stopped[job], 1); }
 };

@@ -1,6 +1,7 @@
 #include "rows/multi_insert.hpp"
 
 #include "server/compat.hpp"
+#include "rows/batch_in_hand.hpp"
 
 namespace pgci {
 
@@ -57,8 +58,10 @@ void MultiInsert::add_alone(Destination *destination, TupleTableSlot *row, Tuple
     TupleTableSlot *slot = next_slot(destination);
     ExecCopySlot(slot, row);
     const TriggerDesc *const triggers = relation->ri_TrigDesc;
-    if (triggers != nullptr && triggers->trig_insert_before_row && !ExecBRInsertTriggers(state_, relation, slot))
+    if (triggers != nullptr && triggers->trig_insert_before_row && !ExecBRInsertTriggers(state_, relation, slot)) {
+        ++BatchInHand::get().dropped;
         return;
+    }
     if (relation->ri_FdwRoutine == nullptr) {
         check(destination, slot);
         rows_[count_++] = {destination, slot};
@@ -68,7 +71,10 @@ void MultiInsert::add_alone(Destination *destination, TupleTableSlot *row, Tuple
     }
     check(destination, slot);
     slot = relation->ri_FdwRoutine->ExecForeignInsert(state_, relation, slot, plan_row);
-    if (slot == nullptr) return;
+    if (slot == nullptr) {
+        ++BatchInHand::get().dropped;
+        return;
+    }
     slot->tts_tableOid = RelationGetRelid(relation->ri_RelationDesc);
     rows_[count_++] = {destination, slot};
     finish(rows_[stored_++]);

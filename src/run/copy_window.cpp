@@ -66,6 +66,17 @@ void add_hint(ErrorData *error, Method method) {
     error->hint = pg_call([=] { return MemoryContextStrdup(CurTransactionContext, hint); });
 }
 
+// Adds a hint to the error for rows that exist by another unique key than the one that identifies them.
+void add_hint_of_other_key(ErrorData *error, Mode mode, const LoadStatements &statements) {
+    if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || error->hint != nullptr || error->constraint_name == nullptr ||
+        (mode != Mode::skip && mode != Mode::upsert))
+        return;
+    const std::string hint = "Mode " + std::string(word_of(mode)) + " finds existing rows by (" + statements.key +
+                             ") only. If rows exchange their values of another unique key, use mode replace, or make "
+                             "that constraint DEFERRABLE INITIALLY DEFERRED.";
+    error->hint = pg_call([text = hint.c_str()] { return MemoryContextStrdup(CurTransactionContext, text); });
+}
+
 RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure, ConnectionKeeper *keeper) {
     PreparedRun run(request, TargetUse::write, procedure.memory(), keeper);
     CopyContext context{.run = run};
@@ -110,6 +121,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
             load_by_cursor(load);
     } catch (const PgError &error) {
         add_hint(error.data(), request.method);
+        add_hint_of_other_key(error.data(), request.mode, plan.statements);
         for (const std::string &statement :
              {plan.statements.insert, plan.statements.merge, plan.statements.remove, plan.statements.left})
             hide_statement(error.data(), statement);

@@ -24,6 +24,7 @@ struct LoadRun {
     std::optional<std::int64_t> announced_rows{}; // the number of these rows that the source has counted
     StatementScope *statement = nullptr;          // has begun, and ends after the last row
     RunStatistics statistics{};
+    std::int64_t dropped_rows = 0; // for which the executor says that a trigger has returned NULL
 
     const CopyRequest &request() const { return prepared.request(); }
     const Target &target() const { return prepared.target(); }

@@ -10,8 +10,10 @@
 #include "ledger/rerun.hpp"
 #include "ledger/run_lock.hpp"
 #include "target/batch_relation.hpp"
+#include "target/conflict_key.hpp"
 #include "target/missing_privileges.hpp"
 #include "target/precision.hpp"
+#include "target/shared_keys.hpp"
 #include "target/same_relation.hpp"
 #include "target/typed_slice.hpp"
 #include "target/window_slice.hpp"
@@ -96,7 +98,11 @@ void PreparedRun::make_claim() {
         if (key_.window)
             (void)mark_windows(request_.job_id, request_.grid->windows(key_.window->span(), most_marked_windows + 1));
     }
-    claim_.emplace(request_.schema, key_, request_.mode == Mode::append && !request_.repair, request_.commit_batches);
+    // Runs that may write the same keys wait for each other as if their windows overlapped.
+    RunKey claimed = key_;
+    if (request_.job_id != 0 && windows_may_share_keys(request_, target_->oid())) claimed.window.reset();
+    claim_.emplace(request_.schema, claimed, request_.mode == Mode::append && !request_.repair,
+                   request_.commit_batches);
 }
 
 bool PreparedRun::open_in_turn(const Ledger &ledger) {
@@ -225,8 +231,19 @@ LoadPlan PreparedRun::plan_of_repair(const std::vector<std::string> &key) const 
     return plan_of(request);
 }
 
+// Other columns than update_columns need not be equal.
+std::vector<SourceColumn> PreparedRun::compared_columns() const {
+    if (!request_.update_columns) return columns_;
+    std::vector<std::string> names = request_.key_columns ? *request_.key_columns : find_primary_key(target_->oid());
+    names.insert(names.end(), request_.update_columns->begin(), request_.update_columns->end());
+    std::vector<SourceColumn> compared;
+    for (const SourceColumn &column : columns_)
+        if (std::find(names.begin(), names.end(), column.name) != names.end()) compared.push_back(column);
+    return compared;
+}
+
 Comparison PreparedRun::comparison(const std::vector<std::string> &key) {
-    return make_comparison(*source_, *query_, columns_, *target_, slice(), window_text(), key, zone_);
+    return make_comparison(*source_, *query_, compared_columns(), *target_, slice(), window_text(), key, zone_);
 }
 
 void PreparedRun::plan_again(LoadPlan &plan) {

@@ -86,6 +86,7 @@ class PreparedRun {
     void describe_again();
     void bind();
     std::string slice_of_mode() const;
+    std::vector<SourceColumn> compared_columns() const;
     LoadPlan plan_of(const CopyRequest &request) const;
 
     const CopyRequest &request_;

@@ -173,6 +173,10 @@ CopyRequest repair_of(const CopyRequest &request, Deletes deletes) {
         raise(sqlstate::feature_not_supported, "a job of mode skip cannot be repaired",
               "Use mode upsert or replace if the rows of the target should be those of the source.",
               "Mode skip keeps rows of the target that differ.");
+    if (request.update_where)
+        raise(sqlstate::feature_not_supported, "a job with update_where cannot be repaired",
+              "Load its windows again, or define the job without update_where.",
+              "Rows that update_where keeps differ from those of the source.");
     CopyRequest repair(request);
     repair.repair = deletes;
     repair.lookback = 0;

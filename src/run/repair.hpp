@@ -9,7 +9,7 @@
 namespace pgci {
 
 // Returns the request for the repair of the same window. Raises 0A000 for a transform, whose rows are not known, and for mode
-// skip, which keeps rows that differ.
+// skip and update_where, which keep rows that differ.
 CopyRequest repair_of(const CopyRequest &request, Deletes deletes);
 
 // Compares both sides, deletes the rows that the source does not have, and writes those that differ; ends the transaction at the

@@ -172,6 +172,12 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
 }
 
 std::vector<std::string> find_primary_key(Oid table) {
+    const bool exists = OidIsValid(table) && pg_call([=] {
+                            const Relation relation = try_relation_open(table, AccessShareLock);
+                            if (relation != nullptr) relation_close(relation, NoLock);
+                            return relation != nullptr;
+                        });
+    if (!exists) return {};
     const List *const indexes = pg_call([=] { return usable_indexes(table); });
     for (int i = 0; i < list_length(indexes); ++i) {
         const auto &index = *static_cast<const UniqueIndex *>(list_nth(indexes, i));

@@ -46,8 +46,11 @@ bool is_fitted(const StoredType &stored, const BatchRelation::ValueType &value) 
 }
 
 // Two values to compare: that of the target, and that of the batch as it would be stored.
-std::pair<std::string, std::string> compared_values(const std::string &ours, const std::string &theirs,
-                                                    const StoredType &stored, const BatchRelation::ValueType &value) {
+std::pair<std::string, std::string> compared_values(std::string ours, const std::string &theirs,
+                                                    const TargetColumn &column, const BatchRelation::ValueType &value) {
+    const StoredType stored = stored_type(column);
+    // Both must have the same type.
+    if (stored.type != column.type) ours += "::" + qualified_type_name(stored.type);
     if (!is_fitted(stored, value)) return {ours, theirs};
     if (stored.element == BPCHAROID) {
         // Without the spaces that the column appends.
@@ -133,7 +136,7 @@ std::string Upsert::differs(bool is_merge) const {
         const std::string column = "." + quote_identifier(name);
         std::pair<std::string, std::string> values{alias_ + column, "excluded" + column};
         if (is_merge)
-            values = compared_values(values.first, values.second, stored_type(*target_.find_column(name)),
+            values = compared_values(values.first, values.second, *target_.find_column(name),
                                      batch_.types[place_of(batch_, name)]);
         present.append(present.empty() ? "" : ", ").append(values.first);
         excluded.append(excluded.empty() ? "" : ", ").append(values.second);

@@ -131,4 +131,61 @@ for my $extra ('', '; CREATE TRIGGER late AFTER INSERT OR UPDATE ON raced FOR EA
 	is(results("SELECT string_agg(a::text, ' ' ORDER BY a) FROM log"), $extra ? '1 2 2 3 4 5 5 6 7 7 8 9 10' : '', "each row fires its trigger once$what");
 }
 
+# U7: another unique key than that of the upsert.
+$destination->safe_psql('postgres', 'CREATE TABLE swapped (id int PRIMARY KEY, other int, CONSTRAINT other UNIQUE (other)); INSERT INTO swapped VALUES (1, 1), (2, 2)');
+my $swap = 'SELECT g AS id, 3 - g AS other FROM generate_series(1, 2) AS g';
+like(fails_with($destination, upsert_sql($swap, target => "'swapped'"), '23505', qr/"other"/, 'U7: values of another key are exchanged'),
+	qr/HINT:  Mode upsert finds existing rows by \("id"\) only\. .* use mode replace, or make that constraint DEFERRABLE INITIALLY DEFERRED\./, 'U7: the hint says what helps');
+like(fails_with($destination, copy_sql('SELECT 3 AS id, 1 AS other', undef, mode => "'skip'", target => "'swapped'"), '23505', qr/"other"/, 'U7: mode skip'),
+	qr/HINT:  Mode skip finds/, 'U7: its hint');
+is(results('ALTER TABLE swapped DROP CONSTRAINT other, ADD CONSTRAINT other UNIQUE (other) DEFERRABLE INITIALLY DEFERRED', upsert_sql($swap, target => "'swapped'"),
+		"SELECT string_agg(swapped::text, '' ORDER BY id) FROM swapped"), '2 (1,2)(2,1)', 'U7: with a deferrable constraint it works');
+
+# U8 and U4: what explain says.
+sub warnings_of
+{
+	my ($table, @arguments) = @_;
+	$destination->safe_psql('postgres', "DROP TABLE IF EXISTS shape; CREATE TABLE shape $table");
+	my $said = $destination->safe_psql('postgres', look_sql('explain', 'SELECT * FROM keys', undef, target => "'shape'", mode => "'upsert'", @arguments));
+	return join ' ', grep { /the key contains|triggers of/ } $said =~ /^warning\|(.*)/mg;
+}
+my $columns = '(a int, b text, day date, v int, PRIMARY KEY (%s)) PARTITION BY RANGE (day)';
+like(warnings_of(sprintf $columns, 'a, day'), qr/the key contains \(day\), by which public\.shape is partitioned: if it changes at the source, the row is inserted again, and its old version remains/,
+	'U8: the partition key is a part of the key');
+is(warnings_of(sprintf $columns, 'day'), '', 'U8: it is all of the key');
+my $stamp = '(a int PRIMARY KEY, b text, day date, v int); CREATE TRIGGER stamp BEFORE UPDATE ON shape FOR EACH ROW EXECUTE FUNCTION stamp()';
+like(warnings_of($stamp), qr/triggers of public\.shape may change rows before they are stored \(stamp\)/, 'U4: explain names the trigger');
+is(warnings_of($stamp, update_columns => "'{v}'"), '', 'U4: not with update_columns');
+
+# U10: rows for which a trigger returns NULL.
+$destination->safe_psql('postgres', "CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN NEW.a % 5 <> 0 THEN NEW END; END'");
+for my $case (
+	[ 'append' ], [ 'append', method => "'copy'" ], [ 'append', transform => "'SELECT * FROM batch'" ], [ 'append', on_error => "'reject'" ], [ 'replace' ], [ 'skip' ], [ 'upsert' ],
+	[ 'upsert', key_columns => "'{a,b}'" ])
+{
+	my ($mode, %argument) = @$case;
+	for my $partitions ('', 'a partition: ')
+	{
+		my $table = $partitions ? '(a int, b text, day date, v int, PRIMARY KEY (a), UNIQUE (a, b)) PARTITION BY RANGE (a); CREATE TABLE shape_all PARTITION OF shape DEFAULT'
+		  : '(a int PRIMARY KEY, b text, day date, v int, UNIQUE (a, b))';
+		my $on = $partitions ? 'shape_all' : 'shape';
+		my ($status, $out, $err) = $destination->psql('postgres', "DROP TABLE IF EXISTS shape; CREATE TABLE shape $table;
+			CREATE TRIGGER swallow BEFORE INSERT ON $on FOR EACH ROW EXECUTE FUNCTION drop_row(); INSERT INTO shape VALUES (3, 'k3', '2024-01-01', 3); "
+			  . ($mode =~ /append|replace/ ? 'TRUNCATE shape; ' : '') . copy_sql('SELECT * FROM keys', undef, batch => 4, target => "'shape'", mode => "'$mode'", %argument));
+		my $written = $mode eq 'skip' || $mode eq 'upsert' && $partitions eq '' ? 7 : 8;
+		like("$out $err", qr/WARNING:  2 rows were not written to public\.shape\nDETAIL:  Triggers that may have dropped them or written them elsewhere: swallow\./,
+			"U10: ${partitions}mode $mode " . join ' ', %argument);
+	}
+}
+
+# Repair and verify compare what an upsert writes.
+$destination->safe_psql('postgres', "DROP TABLE shape; CREATE TABLE shape (a int PRIMARY KEY, b text, day date, v int); INSERT INTO shape VALUES (1, 'mine', '2024-01-02', 0), (2, 'mine', '2024-01-03', 2);
+	" . define_job('kept', 'SELECT * FROM keys', window_column => "'day'", target => "'shape'", mode => "'upsert'", update_columns => "'{v}'", first_day => "'2024-01-01'"));
+is(results("SELECT count(*), sum(inserted), sum(updated), sum(deleted) FROM copy_incremental_repair('kept', '2024-01-01', '2024-01-03')",
+		"SELECT string_agg(concat(a, b, v), ' ' ORDER BY a) FROM shape", "SELECT matches FROM copy_incremental_verify('kept', '2024-01-02')"),
+	'3|8|1|0 1mine1 2mine2 3k33 4k44 5k55 6k66 7k77 8k88 9k99 10k1010 t', 'a repair updates and compares update_columns');
+is(results(copy_sql('SELECT * FROM keys', '2024-01-02', window_column => "'day'", target => "'shape'", mode => "'upsert'", update_columns => "'{v}'", verify => 'true')), '0', 'verify => true');
+fails_with($destination, define_job('kept', 'SELECT * FROM keys', window_column => "'day'", target => "'shape'", mode => "'upsert'", update_where => "'excluded.v > shape.v'", first_day => "'2024-01-01'")
+	  . "; SELECT * FROM copy_incremental_repair('kept', '2024-01-01', '2024-01-03')", '0A000', qr/a job with update_where cannot be repaired/, 'a repair with update_where');
+
 done_testing();

@@ -1,0 +1,13 @@
+// Whether the order in which windows are written decides which rows remain.
+#pragma once
+
+#include "request/copy_request.hpp"
+
+namespace pgci {
+
+// Returns whether a row of one window may have the key of a row of another, so that an upsert of the second window overwrites the
+// first. False if the key contains the column that decides on the window, or if update_where says which row is newer. `target`
+// may not exist yet.
+bool windows_may_share_keys(const CopyRequest &request, Oid target);
+
+} // namespace pgci
