@@ -42,11 +42,11 @@ is(results(q[CALL copy_incremental_catch_up()], q[SELECT string_agg(job || extra
 	'b1 b2 b3 b4 c2 c3 c4 a3 a4', 'what waits longest is first');
 
 # lookback: the first of adjacent windows has the days before, also where workers load the others at once.
-# A window that lies in those days is not loaded twice.
-for my $case ([ 1, '29-2 2-3 3-4 3-6 6-7 7-8 8-9' ], [ 3, '29-2 2-3 3-6 6-7 7-8 8-9' ])
+# A window that lies in those days is not loaded twice. Without update_where, the windows of an upsert are loaded in order.
+for my $case ([ 1, '29-2 2-3 3-4 3-6 6-7 7-8 8-9' ], [ 3, '29-2 2-3 3-4 3-6 6-7 7-8 8-9' ], [ 3, '29-2 2-3 3-6 6-7 7-8 8-9', update_where => "'true'" ])
 {
-	my ($workers, $runs) = @$case;
-	results(fresh(), define_job('j', $query, first_day => "'2018-07-01'", mode => "'upsert'", lookback => 2, until_moment('2018-07-09 12:00+00')),
+	my ($workers, $runs, @options) = @$case;
+	results(fresh(), define_job('j', $query, first_day => "'2018-07-01'", mode => "'upsert'", lookback => 2, @options, until_moment('2018-07-09 12:00+00')),
 		q{INSERT INTO pgci_coverage SELECT job_id, tstzmultirange(tstzrange('2018-07-04', '2018-07-05')) FROM pgci_jobs}, "CALL copy_incremental_catch_up('j', $workers)");
 	is(results(q[SELECT string_agg(concat(extract(day FROM lower(data_interval)), '-', extract(day FROM upper(data_interval))), ' ' ORDER BY upper(data_interval)) FROM copy_incremental_runs]),
 		$runs, "lookback, workers $workers");

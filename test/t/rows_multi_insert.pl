@@ -106,7 +106,7 @@ sub random_rows
 sub outcome
 {
 	my ($schema, $statement, $order) = @_;
-	my $said = one_line($destination, 'verbose', "SET search_path = $schema, public; SET timezone = 'UTC'", $statement, 'SELECT pg_stat_force_next_flush()');
+	my $said = one_line($destination, 'verbose', "SET search_path = $schema, public; SET timezone = 'UTC'; SET client_min_messages = error", $statement, 'SELECT pg_stat_force_next_flush()');
 	$said =~ s/\b$schema\./S./g;
 	$said =~ s/ (DETAIL|HINT|CONTEXT|LOCATION|SCHEMA NAME|QUERY):.*//;
 	# An error may find more or fewer values taken from a sequence.
