@@ -4,11 +4,10 @@
 
 namespace pgci {
 
-Backlog find_backlog(const WindowGrid &grid, const Interval &lag, TimestampTz now,
-                     const std::vector<TimeSpan> &covered) {
+Backlog find_backlog(const WindowGrid &grid, const Interval &lag, TimestampTz now, const std::vector<Span> &covered) {
     Backlog backlog{.due_to = grid.due_to(now, lag)};
     TimestampTz counted = grid.start_of(0); // everything before this is counted; the end of a window
-    for (TimeSpan gap : uncovered({counted, backlog.due_to}, covered)) {
+    for (Span gap : uncovered({counted, backlog.due_to}, covered)) {
         // Two gaps may be in one window.
         gap.start = std::max(gap.start, counted);
         if (gap.start >= gap.end) continue;
@@ -19,7 +18,7 @@ Backlog find_backlog(const WindowGrid &grid, const Interval &lag, TimestampTz no
     return backlog;
 }
 
-Backlog find_backlog(const Job &job, const std::vector<TimeSpan> &covered) {
+Backlog find_backlog(const Job &job, const std::vector<Span> &covered) {
     return find_backlog(job.grid(), job.lag, GetCurrentTimestamp(), covered);
 }
 

@@ -23,17 +23,23 @@ std::int64_t number_of_server(const SourceIdentity &source) {
     return source.server != InvalidOid ? -static_cast<std::int64_t>(source.server) : number_of_place(source);
 }
 
+// The window, or every window of the kind: one of time and one of ids may have the same rows.
+Parameter place_in(const RunKey &key, WindowKind kind) {
+    const bool has_kind = key.window && key.window->kind() == kind;
+    return window_parameter(kind, has_kind ? key.window->span() : Span{no_start, no_end});
+}
+
 // $1 to $5 of the statements below.
 std::vector<Parameter> place_of(const RunKey &key, bool only_appends) {
     constexpr Parameter every_source{.type = INT8OID, .is_null = true};
     return {int8_parameter(find_root(key.target)),
-            only_appends ? int8_parameter(number_of_place(key.source)) : every_source, start_parameter(key),
-            end_parameter(key), int8_parameter(number_of_server(key.source))};
+            only_appends ? int8_parameter(number_of_place(key.source)) : every_source, place_in(key, WindowKind::time),
+            place_in(key, WindowKind::ids), int8_parameter(number_of_server(key.source))};
 }
 
 // Ranges, because GiST has no operator class for other types without an extension.
 constexpr const char *ranges = "int8range($1, $1, '[]'), int8multirange(int8range($2, $2, '[]'), int8range($5, $5, "
-                               "'[]')), tstzrange($3, $4)";
+                               "'[]')), $3, $4";
 
 constexpr const char *waiting = "waiting for runs of overlapping windows";
 
@@ -64,10 +70,11 @@ Claim::Claim(Oid schema, const RunKey &key, bool only_appends, bool spans_transa
 
 // Waits for transactions that have a claim and have not ended. False if a claim that overlaps is committed.
 bool Claim::try_insert() {
-    const OwnerResult row = run_as_owner(table_.owner(),
-                                         "INSERT INTO " + table_.name() + " (target, source, data_interval) VALUES (" +
-                                             ranges + ") ON CONFLICT DO NOTHING RETURNING claim_id, ctid",
-                                         place_);
+    const OwnerResult row =
+        run_as_owner(table_.owner(),
+                     "INSERT INTO " + table_.name() + " (target, source, data_interval, id_range) VALUES (" + ranges +
+                         ") ON CONFLICT DO NOTHING RETURNING claim_id, ctid",
+                     place_);
     if (!row.found()) return false;
     id_ = row.number;
     row_ = row.text(0);
@@ -78,8 +85,8 @@ void Claim::wait_for_committed() const {
     const OwnerResult others =
         run_as_owner(table_.owner(),
                      "SELECT claim_id FROM " + table_.name() + " AS c, (SELECT " + ranges +
-                         ") AS own (target, source, data_interval) WHERE c.target && "
-                         "own.target AND c.source && own.source AND c.data_interval && own.data_interval",
+                         ") AS own (target, source, data_interval, id_range) WHERE c.target && own.target AND c.source "
+                         "&& own.source AND c.data_interval && own.data_interval AND c.id_range && own.id_range",
                      place_, true);
     for (std::size_t i = 0; i < others.count; ++i) {
         pg_call([tag = tag_of(others.numbers[i])] {

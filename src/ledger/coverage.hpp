@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "template/window_grid.hpp"
-#include "ledger/owner_statement.hpp"
+#include "ledger/window_columns.hpp"
 
 namespace pgci {
 
@@ -12,25 +12,26 @@ namespace pgci {
 // uniting at the moment, so that runs of different windows do not wait for each other.
 class Coverage {
   public:
-    // `schema` is the extension's.
-    explicit Coverage(Oid schema) : table_(schema, "pgci_coverage") {}
+    // `schema` is the extension's; `kind` is that of the job's windows.
+    Coverage(Oid schema, WindowKind kind) : table_(schema, "pgci_coverage"), kind_(kind) {}
 
-    void add(std::int64_t job_id, TimeSpan span) const;
-    // Of what others have committed until now, too; ordered, disjoint, and not adjacent. An infinite bound is that of timestamptz.
-    std::vector<TimeSpan> find(std::int64_t job_id) const;
+    void add(std::int64_t job_id, Span span) const;
+    // Of what others have committed until now, too; ordered, disjoint, and not adjacent.
+    std::vector<Span> find(std::int64_t job_id) const;
     // No bound is no limit.
-    void remove(std::int64_t job_id, std::optional<TimestampTz> start, std::optional<TimestampTz> end) const;
+    void remove(std::int64_t job_id, std::optional<std::int64_t> start, std::optional<std::int64_t> end) const;
     void drop(std::int64_t job_id) const;
 
   private:
     OwnTable table_;
+    WindowKind kind_;
 };
 
 // The parts of `span` that `covered` does not have. `covered` is ordered and disjoint.
-std::vector<TimeSpan> uncovered(TimeSpan span, const std::vector<TimeSpan> &covered);
+std::vector<Span> uncovered(Span span, const std::vector<Span> &covered);
 
 // The windows that have such a part, in their order; no more than the first `most`.
-std::vector<TimeSpan> uncovered_windows(const WindowGrid &grid, TimeSpan span, const std::vector<TimeSpan> &covered,
-                                        std::size_t most);
+std::vector<Span> uncovered_windows(const WindowGrid &grid, Span span, const std::vector<Span> &covered,
+                                    std::size_t most);
 
 } // namespace pgci

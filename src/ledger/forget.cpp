@@ -4,30 +4,29 @@
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "ledger/coverage.hpp"
-#include "ledger/jobs.hpp"
+#include "ledger/id_marks.hpp"
+#include "ledger/job_windows.hpp"
 #include "ledger/ledger.hpp"
 
 namespace pgci {
 
 namespace {
 
-struct Bounds {
-    std::optional<TimestampTz> start{};
-    std::optional<TimestampTz> end{};
-};
+using Bounds = Ledger::Bounds;
 
-Bounds bounds_of(const ForgottenDays &days, const TimeZone &zone) {
+Bounds bounds_of(const ForgottenWindows &windows, const TimeZone &zone) {
     Bounds bounds;
-    if (days.first) bounds.start = Window::of_day(*days.first, zone).start();
-    if (days.last) bounds.end = Window::of_day(*days.last, zone).end();
+    if (windows.ids) return {windows.ids->start, windows.ids->end};
+    if (windows.first_day) bounds.start = Window::of_day(*windows.first_day, zone).start();
+    if (windows.last_day) bounds.end = Window::of_day(*windows.last_day, zone).end();
     return bounds;
 }
 
 // Raises 22023 if the bounds split a window of the job: a window of which only a part is forgotten could never be loaded again.
 void check_whole_windows(const Job &job, const Bounds &bounds) {
-    if (!job.has_windows()) return;
+    if (!job.has_windows() || job.kind() == WindowKind::ids) return;
     const WindowGrid grid = job.grid();
-    const auto is_between = [&](const std::optional<TimestampTz> &bound) {
+    const auto is_between = [&](const std::optional<std::int64_t> &bound) {
         return !bound || grid.start_of(grid.number_at(*bound)) == *bound;
     };
     if (is_between(bounds.start) && is_between(bounds.end)) return;
@@ -53,21 +52,25 @@ std::vector<Job> find_jobs(Oid schema, Oid target, bool all, const std::optional
 
 } // namespace
 
-std::int64_t forget(Oid schema, Oid target, const ForgottenDays &days, const std::optional<std::string> &job) {
+std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job) {
     const bool all = owns(target) || owns(OwnTable(schema, "pgci_runs").oid());
     const Ledger ledger(schema);
-    const Coverage coverage(schema);
+    const WindowKind kind = windows.ids ? WindowKind::ids : WindowKind::time;
     std::int64_t forgotten = 0;
     for (const Job &of_target : find_jobs(schema, target, all, job)) {
-        const Bounds bounds = bounds_of(days, of_target.zone());
+        if (!windows.are_all() && job && of_target.has_windows()) check_kind(of_target, kind);
+        if (!windows.are_all() && of_target.kind() != kind) continue;
+        const Bounds bounds = bounds_of(windows, of_target.zone());
         check_whole_windows(of_target, bounds);
-        forgotten += ledger.forget(target, of_target.id, InvalidOid, bounds.start, bounds.end);
-        coverage.remove(of_target.id, bounds.start, bounds.end);
+        forgotten += ledger.forget(target, of_target.id, InvalidOid, of_target.kind(), bounds);
+        Coverage(schema, of_target.kind()).remove(of_target.id, bounds.start, bounds.end);
+        // The ids may have begun again.
+        if (windows.are_all()) IdMarks(schema).drop(of_target.id);
     }
-    if (job) return forgotten;
-    const Bounds bounds = bounds_of(days, TimeZone::resolve(nullptr));
+    if (job || windows.ids) return forgotten;
     const Oid owner = all ? InvalidOid : pg_call([] { return GetUserId(); });
-    return forgotten + ledger.forget(target, 0, owner, bounds.start, bounds.end);
+    return forgotten +
+           ledger.forget(target, 0, owner, WindowKind::time, bounds_of(windows, TimeZone::resolve(nullptr)));
 }
 
 } // namespace pgci

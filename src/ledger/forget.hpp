@@ -4,22 +4,25 @@
 #include <optional>
 #include <string>
 
-#include "server/pg.hpp"
+#include "template/window.hpp"
 
 namespace pgci {
 
 // Both days are included. Without a value, that side has no bound.
-struct ForgottenDays {
-    std::optional<DateADT> first{};
-    std::optional<DateADT> last{};
+struct ForgottenWindows {
+    std::optional<DateADT> first_day{};
+    std::optional<DateADT> last_day{};
+    std::optional<Span> ids{}; // instead of days
+    bool are_all() const { return !first_day && !last_day && !ids; }
 };
 
-// Marks the runs into `target` of windows within these days as forgotten, and removes the days from the coverage of its jobs.
+// Marks the runs into `target` of windows within these days or ids as forgotten, and removes them from the coverage of its jobs.
 // The days are days in the time zone of the job, and for calls in the time zone of the session. Without bounds, runs of whole
-// results are forgotten too. With the name of a job, only its runs are forgotten. Without it, the runs of all jobs that the
+// results are forgotten too. Jobs of ids have no days, and others no ids. With the name of a job, only its runs are forgotten. Without it, the runs of all jobs that the
 // current user may use are, and those of calls by the current user. The owners of the target and of the ledger forget the
 // runs of all users. Returns the number of forgotten runs. `schema` is the extension's. Raises 42704 and 42501 as Jobs::find
-// does, and 22023 for a job that does not load into the target.
-std::int64_t forget(Oid schema, Oid target, const ForgottenDays &days, const std::optional<std::string> &job);
+// does, and 22023 for a job that does not load into the target, or has windows of
+// the other kind.
+std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job);
 
 } // namespace pgci

@@ -27,7 +27,13 @@ Job read_job(const NamedValues &row) {
     job.target_name = row.required_text("target_name");
     job.version = DatumGetInt32(row.value("version"));
     job.first_day = DatumGetDateADT(row.value("first_day"));
+    const auto number = [&](const char *name) {
+        return row.is_null(name) ? std::nullopt : std::optional<std::int64_t>(DatumGetInt64(row.value(name)));
+    };
     if (!row.is_null("window_size")) job.window_size = *DatumGetIntervalP(row.value("window_size"));
+    job.window_size_rows = number("window_size_rows");
+    job.first_id = number("first_id");
+    job.request.window_kind = job.kind();
     job.lag = *DatumGetIntervalP(row.value("lag"));
     read_options(row, job.request);
     job.request.src_conninfo = row.optional_text("conninfo").value_or("");
@@ -48,7 +54,8 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
         table_.owner(),
         "SELECT j.job_id, j.job, coalesce((SELECT r.oid FROM pg_roles AS r WHERE r.oid = j.owner), 0) AS owner, "
         "j.server::oid AS server, j.source, j.conninfo, j.query_template, j.target::oid AS target_oid, j.target_name, "
-        "j.version, j.first_day, j.window_size, j.lag, j.time_zone, nullif(j.columns, '{}') AS columns, o.* FROM " +
+        "j.version, j.first_day, j.window_size, j.window_size_rows, j.first_id, j.lag, j.time_zone, nullif(j.columns, "
+        "'{}') AS columns, o.* FROM " +
             table_.name() + " AS j, " + stored_options("j.options") + " AS o WHERE " + condition,
         parameters);
     std::vector<Job> jobs;
@@ -149,20 +156,23 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       oid_parameter(job.target),
                                       text_parameter(job.target_name),
                                       {DATEOID, DateADTGetDatum(job.first_day)},
-                                      job.has_windows() ? interval_parameter(*job.window_size)
-                                                        : Parameter{.type = INTERVALOID, .is_null = true},
+                                      job.window_size ? interval_parameter(*job.window_size)
+                                                      : Parameter{.type = INTERVALOID, .is_null = true},
                                       interval_parameter(job.lag),
                                       text_parameter(time_zone),
                                       text_parameter(job.source),
                                       int8_parameter(job.id),
                                       {INT4OID, Int32GetDatum(job.version)},
-                                      texts_parameter(job.request.known_columns)};
+                                      texts_parameter(job.request.known_columns),
+                                      bound_parameter(WindowKind::ids, job.window_size_rows),
+                                      bound_parameter(WindowKind::ids, job.first_id)};
     parameters[3].is_null = has_server;
     const std::string stored = options_to_store(options, parameters);
     const std::string columns =
         "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
-        "lag, time_zone, source, version, columns, options)";
-    const std::string values = "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, " + stored + ")";
+        "lag, time_zone, source, version, columns, window_size_rows, first_id, options)";
+    const std::string values =
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, " + stored + ")";
     const std::string sql =
         job.id != 0
             ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $13"
@@ -236,7 +246,7 @@ CopyRequest Jobs::request_of(const Job &job) const {
         request.binds_target = true;
         request.target = find_by_name(job.target_name);
         // A restore without the table leaves no OID, but the coverage shows that the job had a target.
-        was_dropped = !Coverage(schema_).find(job.id).empty();
+        was_dropped = !Coverage(schema_, job.kind()).find(job.id).empty();
     }
     if (OidIsValid(request.target) && !was_dropped) return request;
     raise(sqlstate::undefined_table,

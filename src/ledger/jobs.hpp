@@ -23,11 +23,16 @@ struct Job {
     std::string target_name; // its name when the job was defined
     CopyRequest request{};   // of every run, without the window, the source and the target
     DateADT first_day = 0;
-    std::optional<Interval> window_size{}; // nothing: a run loads the whole result of the query
+    std::optional<Interval> window_size{}; // of windows of time
+    std::optional<std::int64_t>
+        window_size_rows{};                 // of windows of ids; neither: a run loads the whole result of the query
+    std::optional<std::int64_t> first_id{}; // nothing: the lowest one
     Interval lag{};
 
     TimeZone zone() const { return TimeZone::resolve(request.time_zone->c_str()); }
-    bool has_windows() const { return window_size.has_value(); }
+    bool has_windows() const { return window_size || window_size_rows; }
+    WindowKind kind() const { return window_size_rows ? WindowKind::ids : WindowKind::time; }
+    Window window(Span span) const { return Window::of(kind(), span, zone()); }
     // Raises 22023 for a job without windows.
     WindowGrid grid() const;
 };

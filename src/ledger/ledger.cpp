@@ -44,11 +44,13 @@ void Ledger::add_entry(std::int64_t run_id, const RunKey &key, std::string_view 
     write_entries(
         run_id, runs,
         "INSERT INTO " + table().name() +
-            " (target, source, query_hash, data_interval, job_id, server, source_place, source_tables, owner, mode, "
-            "method, run_id, attempt" +
-            columns + ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, " + window_parameter() +
-            ", $6, $7::oid, $8, $9, $10::oid, $11, $12, $13, (SELECT count(*) + 1 FROM " + table().name() + " WHERE " +
-            of_same_window(key) + ")" + values + ")",
+            " (target, source, query_hash, data_interval, id_range, job_id, server, source_place, source_tables, "
+            "owner, "
+            "mode, method, run_id, attempt" +
+            columns +
+            ") OVERRIDING SYSTEM VALUE VALUES ($1::oid, $2, $3, $4, $5, $6, $7::oid, $8, $9, $10::oid, $11, $12, $13, "
+            "(SELECT count(*) + 1 FROM " +
+            table().name() + " WHERE " + of_same_window(key) + ")" + values + ")",
         parameters, 1);
 }
 
@@ -85,7 +87,8 @@ void Ledger::notify_end(std::int64_t run_id) const {
         table().owner(),
         "SELECT r.run_id, json_build_object('job', j.job, 'run_id', r.run_id, 'status', r.status, 'target', "
         "r.target::oid::regclass::text, 'window', CASE WHEN r.data_interval IS NOT NULL THEN "
-        "json_build_array(lower(r.data_interval), upper(r.data_interval)) END, 'rows', r.rows_written)::text FROM " +
+        "json_build_array(lower(r.data_interval), upper(r.data_interval)) WHEN r.id_range IS NOT NULL THEN "
+        "json_build_array(lower(r.id_range), upper(r.id_range)) END, 'rows', r.rows_written)::text FROM " +
             table().name() + " AS r LEFT JOIN " + OwnTable(schema(), "pgci_jobs").name() +
             " AS j USING (job_id) WHERE r.run_id = $1",
         {int8_parameter(run_id)});
@@ -162,18 +165,20 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
                   static_cast<std::int64_t>(rejects.size()));
 }
 
-std::int64_t Ledger::forget(Oid target, std::int64_t job_id, Oid owner, std::optional<TimestampTz> start,
-                            std::optional<TimestampTz> end) const {
+std::int64_t Ledger::forget(Oid target, std::int64_t job_id, Oid owner, WindowKind kind, const Bounds &bounds) const {
+    const WindowColumns &columns = columns_of(kind);
     const std::string jobs = OwnTable(schema(), "pgci_jobs").name();
     return run_as_owner(
                table().owner(),
                "UPDATE " + table().name() +
                    " AS r SET status = 'forgotten' WHERE target = $1::oid AND status IN ('succeeded', 'partial') AND "
-                   "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE data_interval <@ tstzrange($2, $3) END AND "
+                   "CASE WHEN $2 IS NULL AND $3 IS NULL THEN true ELSE " +
+                   columns.of_run + " <@ " + columns.range +
+                   "($2, $3) END AND "
                    "CASE WHEN $4 <> 0 THEN job_id = $4 ELSE NOT EXISTS (SELECT FROM " +
                    jobs + " AS j WHERE j.job_id = r.job_id) AND ($5 = 0 OR owner::oid::bigint = $5) END",
-               {int8_parameter(target), timestamp_parameter(start), timestamp_parameter(end), int8_parameter(job_id),
-                int8_parameter(owner)})
+               {int8_parameter(target), bound_parameter(kind, bounds.start), bound_parameter(kind, bounds.end),
+                int8_parameter(job_id), int8_parameter(owner)})
         .processed;
 }
 

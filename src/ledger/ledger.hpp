@@ -56,11 +56,14 @@ class Ledger : public RunHistory {
     void mark_crashed() const;
     // Records rows that the run did not load.
     void record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const;
-    // Marks the runs into `target` of all windows in [start, end) as forgotten; without bounds, runs of whole results too.
+    // Marks the runs into `target` of all windows of a kind within the bounds as forgotten; without bounds, all other runs too.
     // These are the runs of a job; or, if job_id is 0, the runs of calls and of dropped jobs that the user `owner` started,
     // or that any user started if `owner` is invalid. Returns the number of runs.
-    std::int64_t forget(Oid target, std::int64_t job_id, Oid owner, std::optional<TimestampTz> start,
-                        std::optional<TimestampTz> end) const;
+    struct Bounds {
+        std::optional<std::int64_t> start{};
+        std::optional<std::int64_t> end{};
+    };
+    std::int64_t forget(Oid target, std::int64_t job_id, Oid owner, WindowKind kind, const Bounds &bounds) const;
 
   private:
     void notify_end(std::int64_t run_id) const;

@@ -59,18 +59,6 @@ Parameter texts_parameter(const std::vector<std::string> &values) {
             })};
 }
 
-Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const) {
-    std::vector<Datum> values;
-    values.reserve(windows.size());
-    for (const Window &window : windows) values.push_back(TimestampTzGetDatum((window.*bound)()));
-    Datum *const elements = values.data();
-    const int count = static_cast<int>(values.size());
-    return {TIMESTAMPTZARRAYOID, pg_call([=] {
-                return PointerGetDatum(construct_array(elements, count, TIMESTAMPTZOID, sizeof(TimestampTz),
-                                                       FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-            })};
-}
-
 Parameter timestamp_parameter(std::optional<TimestampTz> value) {
     return {TIMESTAMPTZOID, TimestampTzGetDatum(value.value_or(0)), !value};
 }

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "template/window.hpp"
 #include "request/named_values.hpp"
 
 namespace pgci {
@@ -41,8 +40,6 @@ Parameter text_parameter(std::string_view value);
 // An array of texts.
 Parameter texts_parameter(const std::vector<std::string> &values);
 Parameter timestamp_parameter(std::optional<TimestampTz> value);
-// An array of the starts, or of the ends, of windows.
-Parameter timestamps_parameter(const std::vector<Window> &windows, TimestampTz (Window::*bound)() const);
 
 // The result of a statement whose first column is a number and whose other columns are texts: the numbers of all rows, and the
 // texts of the first row.

@@ -11,7 +11,7 @@ enum Slot : int {
     slot_job_id = 9, // 0 for a call without a job
     slot_mark,       // distinguishes a run from a COPY
     slot_run_id,
-    slot_has_window,
+    slot_window_kind, // 0 for a whole result, 1 for time, 2 for ids
     slot_window_start,
     slot_window_end,
     slot_started_at,
@@ -40,7 +40,7 @@ void RunProgress::show(const RunStatistics &statistics) const {
                              PROGRESS_COPY_TYPE,
                              slot_job_id,
                              slot_run_id,
-                             slot_has_window,
+                             slot_window_kind,
                              slot_window_start,
                              slot_window_end,
                              slot_started_at,
@@ -55,9 +55,11 @@ void RunProgress::show(const RunStatistics &statistics) const {
                                 PROGRESS_COPY_TYPE_CALLBACK,
                                 facts_.job_id,
                                 facts_.run_id,
-                                facts_.window_start ? 1 : 0,
-                                facts_.window_start.value_or(0),
-                                facts_.window_end.value_or(0),
+                                !facts_.window               ? 0
+                                : facts_.window->is_of_ids() ? 2
+                                                             : 1,
+                                facts_.window ? facts_.window->start() : 0,
+                                facts_.window ? facts_.window->end() : 0,
                                 started_at_,
                                 statistics.batches,
                                 estimated_rows_,

@@ -9,8 +9,7 @@ struct ProgressFacts {
     Oid target = InvalidOid;
     std::int64_t job_id = 0; // 0 for a call without a job
     std::int64_t run_id = 0;
-    std::optional<TimestampTz> window_start{}; // nothing for a whole result
-    std::optional<TimestampTz> window_end{};
+    std::optional<Window> window{}; // nothing for a whole result
 };
 
 // PostgreSQL keeps twenty numbers for the command of each process, and shows them to users who may see its activity. COPY

@@ -86,7 +86,8 @@ RejectingRun RejectedRows::find() const {
     const std::vector<NamedValues> rows = select_as_owner(
         runs_.owner(),
         "SELECT coalesce((SELECT a.oid FROM pg_roles AS a WHERE a.oid = r.owner), 0) AS owner, r.status, r.target::oid "
-        "AS target_oid, lower(r.data_interval) AS start, upper(r.data_interval) AS end, r.source, r.server::oid AS "
+        "AS target_oid, lower(r.data_interval) AS start, upper(r.data_interval) AS end, lower(r.id_range) AS first_id, "
+        "upper(r.id_range) AS end_id, r.source, r.server::oid AS "
         "server, r.source_place, r.source_tables, r.query_hash, r.column_time_zone AS zone_of_column, "
         "coalesce(r.job_id, 0) AS job_id, coalesce(r.settled, upper(r.data_interval) <= r.ended_at, true) AS settled, "
         "r.rejects, coalesce(r.retry->>'slice', '') AS slice, coalesce(r.retry->>'time_zone', 'UTC') AS time_zone, "
@@ -120,6 +121,8 @@ RejectingRun RejectedRows::find() const {
         run.key.window =
             Window::of_span({DatumGetTimestampTz(row.value("start")), DatumGetTimestampTz(row.value("end"))},
                             TimeZone::resolve(run.ways.zone.c_str()));
+    if (!row.is_null("first_id"))
+        run.key.window = Window::of_ids({DatumGetInt64(row.value("first_id")), DatumGetInt64(row.value("end_id"))});
     return run;
 }
 
@@ -183,23 +186,23 @@ std::int64_t RejectedRows::count_again() const {
         .number;
 }
 
-std::vector<TimeSpan> find_windows_with_rejects(Oid schema, std::int64_t job_id) {
+std::vector<Span> find_windows_with_rejects(Oid schema, const Job &job) {
     const OwnTable runs(schema, "pgci_runs");
-    std::vector<TimeSpan> windows;
-    for (const NamedValues &row : select_as_owner(
-             runs.owner(),
-             "SELECT lower(span) AS start, upper(span) AS end FROM (SELECT unnest(range_agg("
-             "data_interval)) AS span FROM " +
-                 runs.name() + " WHERE job_id = $1 AND rejects > 0 AND status = 'succeeded') AS spans ORDER BY 1",
-             {int8_parameter(job_id)}, true))
-        windows.push_back({DatumGetTimestampTz(row.value("start")), DatumGetTimestampTz(row.value("end"))});
+    std::vector<Span> windows;
+    for (const NamedValues &row :
+         select_as_owner(runs.owner(),
+                         std::string("SELECT lower(span) AS start, upper(span) AS end FROM (SELECT unnest(range_agg(") +
+                             columns_of(job.kind()).of_run + ")) AS span FROM " + runs.name() +
+                             " WHERE job_id = $1 AND rejects > 0 AND status = 'succeeded') AS spans ORDER BY 1",
+                         {int8_parameter(job.id)}, true))
+        windows.push_back({DatumGetInt64(row.value("start")), DatumGetInt64(row.value("end"))});
     return windows;
 }
 
-std::string describe_windows_with_rejects(Oid schema, std::int64_t job_id, TimeSpan span) {
-    const std::vector<TimeSpan> covered = Coverage(schema).find(job_id);
-    const std::vector<TimeSpan> windows = find_windows_with_rejects(schema, job_id);
-    const auto is_incomplete = [&](const TimeSpan &window) {
+std::string describe_windows_with_rejects(Oid schema, const Job &job, Span span) {
+    const std::vector<Span> covered = Coverage(schema, job.kind()).find(job.id);
+    const std::vector<Span> windows = find_windows_with_rejects(schema, job);
+    const auto is_incomplete = [&](const Span &window) {
         return window.start < span.end && span.start < window.end && !uncovered(window, covered).empty();
     };
     if (std::none_of(windows.begin(), windows.end(), is_incomplete)) return "";
@@ -207,13 +210,13 @@ std::string describe_windows_with_rejects(Oid schema, std::int64_t job_id, TimeS
            "copy_incremental_retry_rejects().";
 }
 
-std::vector<TimeSpan> find_tried_windows(Oid schema, std::int64_t job_id) {
-    std::vector<TimeSpan> spans = Coverage(schema).find(job_id);
-    const std::vector<TimeSpan> rejecting = find_windows_with_rejects(schema, job_id);
+std::vector<Span> find_tried_windows(Oid schema, const Job &job) {
+    std::vector<Span> spans = Coverage(schema, job.kind()).find(job.id);
+    const std::vector<Span> rejecting = find_windows_with_rejects(schema, job);
     spans.insert(spans.end(), rejecting.begin(), rejecting.end());
-    std::sort(spans.begin(), spans.end(), [](const TimeSpan &a, const TimeSpan &b) { return a.start < b.start; });
-    std::vector<TimeSpan> united;
-    for (const TimeSpan &span : spans) {
+    std::sort(spans.begin(), spans.end(), [](const Span &a, const Span &b) { return a.start < b.start; });
+    std::vector<Span> united;
+    for (const Span &span : spans) {
         if (!united.empty() && span.start <= united.back().end)
             united.back().end = std::max(united.back().end, span.end);
         else

@@ -7,6 +7,7 @@
 
 #include "request/copy_request.hpp"
 #include "source/source_session.hpp"
+#include "ledger/jobs.hpp"
 #include "ledger/ledger.hpp"
 
 namespace pgci {
@@ -68,15 +69,13 @@ class RejectedRows {
 };
 
 // The windows of a job of which all rows are loaded but those that were rejected, ordered and disjoint.
-std::vector<TimeSpan> find_windows_with_rejects(Oid schema, std::int64_t job_id);
+std::vector<Span> find_windows_with_rejects(Oid schema, const Job &job);
 
 // The windows that catch_up and backfill do not load: those that are covered, and those with rejects, which would fail in the same
 // way again.
-std::vector<TimeSpan> find_tried_windows(Oid schema, std::int64_t job_id);
+std::vector<Span> find_tried_windows(Oid schema, const Job &job);
 
 // Returns a sentence for the user if the job has windows with rejects that overlap `span`, else nothing.
-std::string describe_windows_with_rejects(Oid schema, std::int64_t job_id, TimeSpan span);
-
-inline constexpr TimeSpan all_time{DT_NOBEGIN, DT_NOEND};
+std::string describe_windows_with_rejects(Oid schema, const Job &job, Span span);
 
 } // namespace pgci

@@ -31,8 +31,8 @@ Known look_up(const CopyRequest &request, const RunHistory &history, const RunKe
     known.is_loaded = known.runs.is_covered;
     known.has_rows = known.runs.count > 0;
     if (key.job_id != 0 && key.window) {
-        const TimeSpan window = key.window->span();
-        const std::vector<TimeSpan> gaps = uncovered(window, Coverage(request.schema).find(key.job_id));
+        const Span window = key.window->span();
+        const std::vector<Span> gaps = uncovered(window, Coverage(request.schema, key.window->kind()).find(key.job_id));
         known.is_loaded = known.is_loaded || gaps.empty();
         known.has_rows = known.has_rows || gaps != std::vector{window};
     }

@@ -12,12 +12,6 @@ namespace pgci {
 
 namespace {
 
-// The windows of the parameters $n and $n+1 as a relation: its place n from 1 on, and the interval.
-std::string windows_relation(int n) {
-    return "(SELECT n, tstzrange(s, e) AS data_interval FROM unnest($" + std::to_string(n) + ", $" +
-           std::to_string(n + 1) + ") WITH ORDINALITY AS w(s, e, n)) AS w";
-}
-
 std::vector<std::size_t> places(const OwnerResult &row) {
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < row.count; ++i) found.push_back(static_cast<std::size_t>(row.numbers[i]) - 1);
@@ -29,7 +23,10 @@ constexpr const char *role_of_run = "owner::oid::bigint";
 
 // The conditions below are on the table of runs, and have the parameters of a key.
 constexpr const char *into_target = "target = $1::oid";
-constexpr const char *overlaps = "(data_interval IS NULL OR $4 IS NULL OR data_interval && tstzrange($4, $5))";
+// A window of time and one of ids may have the same rows.
+constexpr const char *overlaps =
+    "(data_interval IS NULL OR $4 IS NULL OR data_interval && $4) AND (id_range IS NULL OR "
+    "$5 IS NULL OR id_range && $5)";
 constexpr const char *from_source = "(server::oid <> 0 AND server::oid = $7::oid OR source_place = $8)";
 
 constexpr const char *has_rows = "status IN ('succeeded', 'partial')";
@@ -53,21 +50,19 @@ std::vector<Oid> oids_of(const std::string &text) {
 
 } // namespace
 
-std::string window_parameter() { return "CASE WHEN $4 IS NOT NULL THEN tstzrange($4, $5) END"; }
-
 std::string of_same_window(const RunKey &key) {
     return (key.job_id != 0
                 ? std::string("job_id = $6")
                 : std::string("job_id IS NULL AND query_hash = $3 AND ") + into_target + " AND " + from_source) +
-           " AND data_interval IS NOT DISTINCT FROM " + window_parameter();
+           " AND data_interval IS NOT DISTINCT FROM $4 AND id_range IS NOT DISTINCT FROM $5";
 }
 
 std::vector<Parameter> key_parameters(const RunKey &key) {
     return {int8_parameter(key.target),
             text_parameter(key.source.name),
             text_parameter(key.query_hash),
-            start_parameter(key),
-            end_parameter(key),
+            window_parameter(key, WindowKind::time),
+            window_parameter(key, WindowKind::ids),
             Parameter{INT8OID, Int64GetDatum(key.job_id), key.job_id == 0},
             int8_parameter(key.source.server),
             text_parameter(key.source.place),
@@ -79,15 +74,18 @@ Parameter lock_class_parameter(LockClass lock_class) { return int8_parameter(sta
 RunHistory::RunHistory(Oid schema) : schema_(schema), table_(schema, "pgci_runs") {}
 
 LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
-    const std::string own = "coalesce(" + window_parameter() + ", tstzrange(NULL, NULL))";
+    const bool is_of_ids = key.window && key.window->is_of_ids();
+    const WindowColumns &columns = columns_of(is_of_ids ? WindowKind::ids : WindowKind::time);
+    const std::string whole = std::string(columns.range) + "(NULL, NULL)";
+    const std::string own = std::string("coalesce(") + (is_of_ids ? "$5" : "$4") + ", " + whole + ")";
     const std::string no_job =
         "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
     // By runs of the same rows: another query may read others.
     const auto covers = [&](const char *condition) {
         return "coalesce(" + own +
-               " <@ range_agg(window_of_run) FILTER (WHERE status = 'succeeded' AND rejects = 0 AND mode <> 'retry' "
-               "AND (query_hash = $3 OR job_id = $6) "
-               "AND " +
+               " <@ range_agg(window_of_run) FILTER (WHERE is_of_kind AND status = 'succeeded' AND rejects = 0 AND "
+               "mode "
+               "<> 'retry' AND (query_hash = $3 OR job_id = $6) AND " +
                condition + "), false)";
     };
     const OwnerResult row = run_as_owner(
@@ -102,17 +100,18 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             "CASE WHEN rejects > 0 THEN format(' and rejected %s', rejects) ELSE '' END || "
             "CASE WHEN window_of_run <> " +
             own +
-            " THEN format(' of %s', coalesce(data_interval::text, 'the whole result')) ELSE '' END END, '; ' ORDER BY "
-            "n) "
+            " OR NOT is_of_kind THEN format(' of %s', coalesce(data_interval::text, id_range::text, 'the whole "
+            "result')) ELSE '' END END, '; ' ORDER BY n) "
             "|| CASE WHEN count(*) > 3 THEN format('; and %s more', count(*) - 3) ELSE '' END, "
             "string_agg(DISTINCT (" +
             role_of_run +
             ")::text, ' '), coalesce(max(run_id) FILTER (WHERE rejects > 0), 0) FROM (SELECT *, row_number() OVER "
-            "(ORDER BY run_id DESC) AS n, "
-            "coalesce(data_interval, tstzrange(NULL, NULL)) AS window_of_run, " +
-            no_job + " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows + " AND " + overlaps +
-            " AND (" + of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " +
-            no_job + "))) AS loaded",
+            "(ORDER BY run_id DESC) AS n, coalesce(" +
+            columns.of_run + ", " + whole + ") AS window_of_run, " +
+            columns_of(is_of_ids ? WindowKind::time : WindowKind::ids).of_run + " IS NULL AS is_of_kind, " + no_job +
+            " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows + " AND " + overlaps + " AND (" +
+            of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " + no_job +
+            "))) AS loaded",
         parameters_with(key, find_line(key.target)), true);
     return {.count = row.number,
             .is_loaded = row.text(0) == "t",
@@ -136,12 +135,12 @@ std::int64_t RunHistory::find_later_run(const RunKey &key, std::int64_t run_id) 
 
 std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const {
     // No two zones differ by more than two days.
-    const OwnerResult row =
-        run_as_owner(table_.owner(),
-                     std::string("SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM ") + table_.name() +
-                         " WHERE " + has_rows + " AND " + of_same_query() +
-                         " AND data_interval && tstzrange($4 - interval '2 days', $5 + interval '2 days')",
-                     parameters_with(key, find_line(key.target)), true);
+    const OwnerResult row = run_as_owner(
+        table_.owner(),
+        std::string("SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM ") + table_.name() + " WHERE " +
+            has_rows + " AND " + of_same_query() +
+            " AND data_interval && tstzrange(lower($4) - interval '2 days', upper($4) + interval '2 days')",
+        parameters_with(key, find_line(key.target)), true);
     std::istringstream zones(row.text(0));
     return {std::istream_iterator<std::string>(zones), {}};
 }
@@ -149,7 +148,8 @@ std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const 
 bool RunHistory::has_doubted_today(const RunKey &key) const {
     return run_as_owner(table_.owner(),
                         std::string("SELECT 1::bigint FROM ") + table_.name() + " WHERE " + into_target +
-                            " AND settled IS FALSE AND upper(data_interval) < started_at AND started_at > "
+                            " AND settled IS FALSE AND (id_range IS NOT NULL OR upper(data_interval) < started_at) AND "
+                            "started_at > "
                             "clock_timestamp() - interval '1 day' LIMIT 1",
                         key_parameters(key))
         .found();
@@ -205,15 +205,18 @@ int RunHistory::find_process(std::int64_t run_id) const {
             .number);
 }
 
-std::vector<std::size_t> RunHistory::find_failed(std::int64_t job_id, const std::vector<Window> &windows) const {
+std::vector<std::size_t> RunHistory::find_failed(std::int64_t job_id, WindowKind kind,
+                                                 const std::vector<Span> &windows) const {
+    const std::string column = columns_of(kind).of_run;
+    // Windows of ids are not always cut at the same ids.
+    const std::string is_same = column + (kind == WindowKind::ids ? " && " : " = ") + "w.span";
     return places(run_as_owner(
         table_.owner(),
-        "SELECT n FROM " + windows_relation(2) +
-            " JOIN (SELECT DISTINCT ON (data_interval) data_interval, status FROM " + table_.name() +
-            " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY data_interval, run_id DESC) AS r "
-            "USING (data_interval) WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
-        {int8_parameter(job_id), timestamps_parameter(windows, &Window::start),
-         timestamps_parameter(windows, &Window::end)}));
+        "SELECT DISTINCT n FROM unnest($2) WITH ORDINALITY AS w(span, n) JOIN (SELECT DISTINCT ON (" + column + ") " +
+            column + ", status FROM " + table_.name() +
+            " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY " + column +
+            ", run_id DESC) AS r ON " + is_same + " WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
+        {int8_parameter(job_id), windows_parameter(kind, windows)}));
 }
 
 } // namespace pgci

@@ -61,7 +61,7 @@ class RunHistory {
     // The process of a running run; 0 when there is none.
     int find_process(std::int64_t run_id) const;
     // The places in `windows` of those whose last run of the job failed or crashed, or wrote only a part.
-    std::vector<std::size_t> find_failed(std::int64_t job_id, const std::vector<Window> &windows) const;
+    std::vector<std::size_t> find_failed(std::int64_t job_id, WindowKind kind, const std::vector<Span> &windows) const;
 
   protected:
     const OwnTable &table() const { return table_; }
@@ -75,10 +75,9 @@ class RunHistory {
     OwnTable table_;
 };
 
-// $1 to $9 of a statement about a key: target, source, query, window, job, and what else tells sources and queries apart.
+// $1 to $9 of a statement about a key: target, source, query, window of time, window of ids, job, and what else tells sources and
+// queries apart.
 std::vector<Parameter> key_parameters(const RunKey &key);
-// The window of these parameters as an expression; NULL for a whole result.
-std::string window_parameter();
 // A condition with these parameters: the runs of the same job, or calls of the same query, of exactly the same window.
 std::string of_same_window(const RunKey &key);
 // As pg_locks shows it.

@@ -24,12 +24,9 @@ SourceIdentity identify_source(const ConnectionOptions &options) {
     return source;
 }
 
-Parameter start_parameter(const RunKey &key) {
-    return timestamp_parameter(key.window ? std::optional(key.window->start()) : std::nullopt);
-}
-
-Parameter end_parameter(const RunKey &key) {
-    return timestamp_parameter(key.window ? std::optional(key.window->end()) : std::nullopt);
+Parameter window_parameter(const RunKey &key, WindowKind kind) {
+    return window_parameter(kind, key.window && key.window->kind() == kind ? std::optional(key.window->span())
+                                                                           : std::nullopt);
 }
 
 std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column) {

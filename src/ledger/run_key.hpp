@@ -7,7 +7,7 @@
 
 #include "connection/connection_options.hpp"
 #include "template/window_grid.hpp"
-#include "ledger/owner_statement.hpp"
+#include "ledger/window_columns.hpp"
 
 namespace pgci {
 
@@ -30,9 +30,8 @@ struct RunKey {
     std::int64_t job_id = 0;                  // 0: a call
 };
 
-// Return the bounds of a key's window as an argument of a statement, NULL for a whole result.
-Parameter start_parameter(const RunKey &key);
-Parameter end_parameter(const RunKey &key);
+// Returns the window of a key as an argument of a statement: NULL for a whole result, and for a window of the other kind.
+Parameter window_parameter(const RunKey &key, WindowKind kind);
 
 // Returns the SHA-256 of a template's tokens and of the option window_column, as 64 hexadecimal digits.
 std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column);

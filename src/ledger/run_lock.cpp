@@ -1,7 +1,5 @@
 #include "ledger/run_lock.hpp"
 
-#include <algorithm>
-
 #include "server/guard.hpp"
 
 namespace pgci {
@@ -24,15 +22,20 @@ void lock_job_name(const std::string &name) {
     pg_call([=] { (void)LockAcquire(&tag, ExclusiveLock, false, false); });
 }
 
-bool mark_windows(std::int64_t job_id, const std::vector<TimeSpan> &windows) {
-    if (windows.size() > most_marked_windows) return true;
-    return std::all_of(windows.begin(), windows.end(), [=](const TimeSpan &window) {
+bool mark_windows(std::int64_t job_id, const WindowGrid &grid, Span span) {
+    constexpr std::int64_t most_marked_windows = 1000;
+    const std::int64_t first = grid.number_at(span.start);
+    const std::int64_t last = grid.number_at(span.end - 1);
+    if (last - first >= most_marked_windows) return true;
+    for (std::int64_t place = first; place <= last; ++place) {
         // A mark of two windows with the same number only leaves one of them to a later call.
         const std::uint64_t number =
-            hash_combine64(static_cast<std::uint64_t>(job_id), static_cast<std::uint64_t>(window.start));
+            hash_combine64(static_cast<std::uint64_t>(job_id), static_cast<std::uint64_t>(grid.start_of(place)));
         const LOCKTAG tag = lock_tag(LockClass::job_window, MyDatabaseId, number);
-        return pg_call([&] { return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL; });
-    });
+        if (pg_call([&] { return LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL; }))
+            return false;
+    }
+    return true;
 }
 
 } // namespace pgci

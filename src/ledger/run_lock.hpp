@@ -22,9 +22,9 @@ void lock_job(std::int64_t job_id, JobLock lock);
 // Locks the name of a job that does not exist until the transaction ends, so that one transaction at a time defines it.
 void lock_job_name(const std::string &name);
 
-// Marks windows of a job as being loaded by this transaction, so that others which share the work do not take them; none if there
-// are more than most_marked_windows. Returns false if another transaction has marked one of them. Does not wait.
-constexpr std::size_t most_marked_windows = 1000;
-bool mark_windows(std::int64_t job_id, const std::vector<TimeSpan> &windows);
+// Marks the windows of a job that have a part of the span as being loaded by this transaction, so that others which share the work
+// do not take them; none if there are more than a thousand. Returns false if another transaction has marked one of them. Does not
+// wait.
+bool mark_windows(std::int64_t job_id, const WindowGrid &grid, Span span);
 
 } // namespace pgci

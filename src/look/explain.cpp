@@ -11,6 +11,7 @@
 #include "source/window_column.hpp"
 #include "ledger/backlog.hpp"
 #include "ledger/coverage.hpp"
+#include "ledger/id_marks.hpp"
 #include "ledger/rejected_rows.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
@@ -55,11 +56,43 @@ std::string moment_text(TimestampTz moment) {
     return pg_call([=] { return timestamptz_to_str(moment); });
 }
 
-std::string spans_text(const std::vector<TimeSpan> &spans) {
+std::string spans_text(WindowKind kind, const std::vector<Span> &spans) {
+    const auto bound = [=](std::int64_t value) {
+        return kind == WindowKind::ids ? std::to_string(value) : moment_text(value);
+    };
     std::string text;
-    for (const TimeSpan &span : spans)
-        text += (text.empty() ? "[" : ", [") + moment_text(span.start) + ", " + moment_text(span.end) + ")";
+    for (const Span &span : spans)
+        text += (text.empty() ? "[" : ", [") + bound(span.start) + ", " + bound(span.end) + ")";
     return text.empty() ? "nothing" : text;
+}
+
+void explain_job_of_ids(Explanation &explanation, const Job &job, Oid schema) {
+    const std::vector<Span> covered = Coverage(schema, WindowKind::ids).find(job.id);
+    const std::vector<Span> tried = find_tried_windows(schema, job);
+    const std::vector<IdMark> marks = IdMarks(schema).find(job.id);
+    const auto settled =
+        std::find_if(marks.rbegin(), marks.rend(), [](const IdMark &mark) { return mark.is_settled(); });
+    std::int64_t missing = 0;
+    for (const Span &gap : uncovered(seen_ids(job, tried, marks), tried)) missing += gap.end - gap.start;
+    explanation.add("window size", std::to_string(*job.window_size_rows) + " ids");
+    explanation.add("first id", job.first_id ? std::to_string(*job.first_id) : "the lowest");
+    explanation.add("lag", interval_text(job.lag));
+    explanation.add("covered", spans_text(WindowKind::ids, covered));
+    explanation.add("settled id", settled == marks.rend() ? "none was seen" : std::to_string(settled->highest));
+    explanation.add("highest id", marks.empty() ? "none was seen" : std::to_string(marks.back().highest));
+    explanation.add("missing ids", std::to_string(missing));
+}
+
+void explain_job_of_time(Explanation &explanation, const Job &job, Oid schema) {
+    const std::vector<Span> covered = Coverage(schema, WindowKind::time).find(job.id);
+    const Backlog backlog = find_backlog(job, find_tried_windows(schema, job));
+    explanation.add("window size", interval_text(*job.window_size));
+    explanation.add("first day", Window::of_day(job.first_day, job.zone()).name());
+    explanation.add("time zone", job.zone().name());
+    explanation.add("lag", interval_text(job.lag));
+    explanation.add("covered", spans_text(WindowKind::time, covered));
+    explanation.add("due to", moment_text(backlog.due_to));
+    explanation.add("missing windows", std::to_string(backlog.missing_windows));
 }
 
 void explain_job(Explanation &explanation, const Job &job, Oid schema) {
@@ -71,16 +104,8 @@ void explain_job(Explanation &explanation, const Job &job, Oid schema) {
         explanation.add("window size", "none: a run loads the whole result of the query");
         return;
     }
-    const std::vector<TimeSpan> covered = Coverage(schema).find(job.id);
-    const Backlog backlog = find_backlog(job, find_tried_windows(schema, job.id));
-    explanation.add("window size", interval_text(*job.window_size));
-    explanation.add("first day", Window::of_day(job.first_day, job.zone()).name());
-    explanation.add("time zone", job.zone().name());
-    explanation.add("lag", interval_text(job.lag));
-    explanation.add("covered", spans_text(covered));
-    explanation.add("due to", moment_text(backlog.due_to));
-    explanation.add("missing windows", std::to_string(backlog.missing_windows));
-    if (const std::string rejects = describe_windows_with_rejects(schema, job.id, all_time); !rejects.empty())
+    (job.kind() == WindowKind::ids ? explain_job_of_ids : explain_job_of_time)(explanation, job, schema);
+    if (const std::string rejects = describe_windows_with_rejects(schema, job, {no_start, no_end}); !rejects.empty())
         explanation.add("rejects", rejects);
 }
 
@@ -195,14 +220,36 @@ void explain_bounds(Explanation &explanation, PreparedRun &run) {
         explanation.add("warning", warning);
 }
 
+// Where the ids come from, and what follows from it.
+void explain_ids(Explanation &explanation, PreparedRun &run) {
+    const SourceIds ids = run.source_ids();
+    if (const std::optional<IdSequence> &sequence = ids.sequence())
+        explanation.add("ids",
+                        "from sequence " + sequence->name +
+                            (sequence->cache == 1 ? ""
+                                                  : ", whose CACHE is " + std::to_string(sequence->cache) +
+                                                        ": new ids are settled when all sessions have ended that "
+                                                        "may have taken ids in advance"));
+    if (!ids.doubt().empty() && run.request().settle != Settle::off)
+        explanation.add("warning", ids.doubt() + " So it cannot be known which ids are settled. " + doubt_of(ids).hint);
+    explanation.add("note", "rows that are updated or deleted at the source after they were loaded are not seen; "
+                            "copy_incremental_repair() finds them");
+}
+
+void explain_settled(Explanation &explanation, PreparedRun &run) {
+    if (!run.window()) return;
+    if (run.window()->is_of_ids()) return explain_ids(explanation, run);
+    const std::string unsettled = unsettled_warning(run.source(), *run.window());
+    if (!unsettled.empty()) explanation.add("warning", unsettled);
+}
+
 void explain_source(Explanation &explanation, PreparedRun &run, const SourceStatement &statement) {
     explanation.add("source statement", statement.sent);
     explain_step(explanation, [&] {
         const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
         explanation.add("estimated rows", source_plan.rows ? std::to_string(*source_plan.rows) : "unknown");
         explanation.add("source plan", source_plan.text);
-        const std::string unsettled = run.window() ? unsettled_warning(run.source(), *run.window()) : "";
-        if (!unsettled.empty()) explanation.add("warning", unsettled);
+        explain_settled(explanation, run);
         explain_bounds(explanation, run);
         explain_window_column(explanation, run);
         for (const std::string &warning : find_window_warnings(run.source(), source_plan))

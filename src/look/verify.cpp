@@ -3,7 +3,6 @@
 #include "server/guard.hpp"
 #include "server/memory.hpp"
 #include "server/shown_text.hpp"
-#include "ledger/job_days.hpp"
 #include "target/column_map.hpp"
 #include "run/prepared_run.hpp"
 #include "run/row_key.hpp"
@@ -41,7 +40,7 @@ TextRow verify_window(const CopyRequest &request) {
     Differences differences;
     if (!(source == target)) differences = find_differences(comparison, std::stoll(source.rows), !key.empty(), nullptr);
     const auto text = [](std::int64_t number) { return std::optional(std::to_string(number)); };
-    TextRow row = window_columns(request.data_interval, run.zone());
+    TextRow row = window_columns(request.window_kind, request.span, run.zone());
     for (const std::optional<std::string> &value :
          TextRow{source == target ? "true" : "false", source.rows, target.rows, text(differences.missing),
                  text(differences.extra), key.empty() ? std::nullopt : text(differences.changed)})
@@ -49,12 +48,12 @@ TextRow verify_window(const CopyRequest &request) {
     return row;
 }
 
-void verify_windows(const Job &job, const CopyRequest &request, const DayRange &days,
+void verify_windows(const Job &job, const CopyRequest &request, const NamedWindows &named,
                     const std::function<void(const TextRow &)> &sink) {
     CopyRequest of_window(request);
-    for (const TimeSpan &window : windows_of_days(job, days)) {
+    for (const Span &window : windows_of(job, named)) {
         const TemporaryMemory memory;
-        of_window.data_interval = window;
+        of_window.span = window;
         sink(verify_window(of_window));
         of_window.is_one_of_many = true; // the first one has said what is not compared
     }

@@ -1,7 +1,6 @@
 #include "many/backfill.hpp"
 
 #include "ledger/coverage.hpp"
-#include "ledger/job_days.hpp"
 #include "ledger/ledger.hpp"
 #include "ledger/rejected_rows.hpp"
 #include "run/repair.hpp"
@@ -11,18 +10,14 @@ namespace pgci {
 
 namespace {
 
-std::vector<TimeSpan> select_windows(Oid schema, const Job &job, const std::vector<TimeSpan> &all,
-                                     Reprocess reprocess) {
+std::vector<Span> select_windows(Oid schema, const Job &job, const std::vector<Span> &all, Reprocess reprocess) {
     if (reprocess == Reprocess::all || reprocess == Reprocess::different) return all;
     if (reprocess == Reprocess::missing)
-        return uncovered_windows(job.grid(), {all.front().start, all.back().end}, find_tried_windows(schema, job.id),
-                                 most_windows_of_days);
-    std::vector<TimeSpan> selected;
-    const TimeZone zone = job.zone();
-    std::vector<Window> windows;
-    windows.reserve(all.size());
-    for (const TimeSpan &window : all) windows.push_back(Window::of_span(window, zone));
-    for (const std::size_t place : RunHistory(schema).find_failed(job.id, windows)) selected.push_back(all[place]);
+        return uncovered_windows(job.grid(), {all.front().start, all.back().end}, find_tried_windows(schema, job),
+                                 most_windows_of_call);
+    std::vector<Span> selected;
+    for (const std::size_t place : RunHistory(schema).find_failed(job.id, job.kind(), all))
+        selected.push_back(all[place]);
     return selected;
 }
 
@@ -35,7 +30,7 @@ std::string describe_selection(std::size_t selected, std::size_t all, Reprocess 
 
 } // namespace
 
-void backfill(Oid schema, const std::string &job_name, const DayRange &days, int workers, Reprocess reprocess) {
+void backfill(Oid schema, const std::string &job_name, const NamedWindows &named, int workers, Reprocess reprocess) {
     const ProcedureScope procedure(true);
     const ClientWatch client_watch;
     check_may_write();
@@ -48,16 +43,17 @@ void backfill(Oid schema, const std::string &job_name, const DayRange &days, int
               "copy_incremental_forget().");
     Ledger(schema).mark_crashed();
     procedure.commit();
-    const std::vector<TimeSpan> all = windows_of_days(job, days);
-    std::vector<TimeSpan> selected = select_windows(schema, job, all, reprocess);
+    const std::vector<Span> all = windows_of(job, named);
+    std::vector<Span> selected = select_windows(schema, job, all, reprocess);
     std::string detail = describe_selection(selected.size(), all.size(), reprocess);
     if (reprocess == Reprocess::missing) {
-        const std::string rejects = describe_windows_with_rejects(schema, job.id, {all.front().start, all.back().end});
+        const std::string rejects = describe_windows_with_rejects(schema, job, {all.front().start, all.back().end});
         detail.append(detail.empty() || rejects.empty() ? "" : " ").append(rejects);
     }
     procedure.rest();
+    ConnectionKeeper keeper(procedure.memory());
     load_windows(
-        schema, procedure,
+        schema, procedure, keeper,
         {{.job = job,
           .windows = std::move(selected),
           .is_again = reprocess == Reprocess::all || repairs ||

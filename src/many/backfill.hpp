@@ -1,10 +1,10 @@
-// copy_incremental_backfill(): loads the windows of a job for a range of days.
+// copy_incremental_backfill(): loads the windows of a job for a range of days or ids.
 #pragma once
 
 #include <string>
 
 #include "request/option_list.hpp"
-#include "template/window.hpp"
+#include "ledger/job_windows.hpp"
 
 namespace pgci {
 
@@ -12,9 +12,9 @@ namespace pgci {
 enum class Reprocess { missing, failed, all, different };
 template <> inline constexpr std::string_view words_of<Reprocess> = "missing, failed, all, different";
 
-// Loads the windows of a job that overlap the days. Raises what Jobs::find raises; 22023 for more windows than a call loads,
+// Loads the windows of a job that overlap the days or ids. Raises what Jobs::find raises; 22023 for more windows than a call loads,
 // and for Reprocess::all if it would duplicate rows; and what load_windows raises at its end. Call it in a procedure that can
 // commit.
-void backfill(Oid schema, const std::string &job, const DayRange &days, int workers, Reprocess reprocess);
+void backfill(Oid schema, const std::string &job, const NamedWindows &named, int workers, Reprocess reprocess);
 
 } // namespace pgci

@@ -153,7 +153,7 @@ std::string describe_task(Oid schema, const WindowTask &task) {
     std::string text = "a window of a job that was dropped";
     (void)in_subtransaction([&] {
         const Job job = Jobs(schema).find(task.job_id);
-        text = Window::of_span(task.span, job.zone()).name() + " into " + relation_name(job.target);
+        text = job.window(task.span).name() + " into " + relation_name(job.target);
     });
     return text;
 }
@@ -223,7 +223,7 @@ std::optional<RunFailure> copy_whole_run(const CopyRequest &request) {
 CopyRequest begin_run(const WorkerView &view, const Jobs &jobs, const Job &job) {
     const std::int64_t run_id = view.header->run_id;
     CopyRequest request = jobs.request_of(job);
-    request.data_interval = view.windows.tasks[0].span;
+    request.span = view.windows.tasks[0].span;
     const RunKey key = check_without_long_waits(request);
     show_activity(key.window->name() + " into " + relation_name(key.target) + ", run " + std::to_string(run_id));
     request.target = key.target;

@@ -25,7 +25,8 @@ namespace {
 
 class Loader {
   public:
-    Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, const char *hint);
+    Loader(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
+           const char *hint);
     void record_failed_jobs();
     void warn_of_jobs() const;
     void load_here();
@@ -41,7 +42,7 @@ class Loader {
 
     Oid schema_;
     const ProcedureScope &procedure_;
-    ConnectionKeeper keeper_;
+    ConnectionKeeper &keeper_;
     Retries retries_{};
     std::vector<JobWindows> jobs_;
     std::vector<WindowTask> tasks_{};
@@ -55,8 +56,9 @@ bool looks_back(const JobWindows &job, std::size_t place) {
            (place == 0 || job.windows[place - 1].end != job.windows[place].start);
 }
 
-Loader::Loader(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, const char *hint)
-    : schema_(schema), procedure_(procedure), keeper_(procedure.memory()), jobs_(std::move(jobs)), report_(hint) {
+Loader::Loader(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
+               const char *hint)
+    : schema_(schema), procedure_(procedure), keeper_(keeper), jobs_(std::move(jobs)), report_(hint) {
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
         const JobWindows &job = jobs_[i];
         report_.add_job(job.job.name, job.windows.size(), job.detail);
@@ -91,7 +93,7 @@ void Loader::warn_of_jobs() const {
 void Loader::record(const WindowTask &task, const WindowResult &result) {
     const TemporaryMemory memory;
     const Job &job = jobs_[task.job].job;
-    const bool is_new = report_.add(task.job, Window::of_span(task.span, job.zone()).name(), result);
+    const bool is_new = report_.add(task.job, job.window(task.span).name(), result);
     if (result.end != WindowEnd::failed || !is_new) return;
     procedure_.commit();
     record_failure(schema_, job, task.span, result.started_at, *result.failure);
@@ -185,9 +187,9 @@ void Loader::load_in_workers(int workers) {
 
 } // namespace
 
-void load_windows(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, int workers,
-                  const char *hint) {
-    Loader loader(schema, procedure, std::move(jobs), hint);
+void load_windows(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
+                  int workers, const char *hint) {
+    Loader loader(schema, procedure, keeper, std::move(jobs), hint);
     loader.record_failed_jobs();
     loader.warn_of_jobs();
     if (workers > 1)

@@ -10,7 +10,7 @@ namespace pgci {
 // The windows of a job to load.
 struct JobWindows {
     Job job;
-    std::vector<TimeSpan> windows{};     // in order
+    std::vector<Span> windows{};         // in order
     bool looks_back = false;             // apply the option lookback
     bool is_again = false;               // load windows even if they are already loaded
     bool repairs = false;                // write only the rows that differ
@@ -21,8 +21,8 @@ struct JobWindows {
 // Loads the windows, job after job, with background workers if `workers` is above 1. If a window, a job or a source fails,
 // the others are still loaded. Each failure is recorded in the ledger, and at the end one error with `hint` reports them all.
 // If the other windows of a job would fail in the same way, they are not tried. Call it in a procedure whose transaction has
-// no changes; it leaves none.
-void load_windows(Oid schema, const ProcedureScope &procedure, std::vector<JobWindows> jobs, int workers,
-                  const char *hint);
+// no changes; it leaves none. `keeper` may have a connection to a source.
+void load_windows(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
+                  int workers, const char *hint);
 
 } // namespace pgci

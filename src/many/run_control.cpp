@@ -21,7 +21,7 @@ void await_free_slot() {
 
 } // namespace
 
-std::int64_t start_run(Oid schema, std::int64_t job_id, TimeSpan span) {
+std::int64_t start_run(Oid schema, std::int64_t job_id, Span span) {
     check_may_write();
     const std::int64_t run_id = Ledger(schema).draw_run_id();
     await_free_slot();

@@ -10,7 +10,7 @@ namespace pgci {
 // Launches a background worker that loads a window of a job. Returns the run_id after the worker has connected to the source,
 // checked everything and recorded the run in the ledger. Raises the errors of the check, which the ledger then has as a
 // failed run, and 53000 if no slot is free.
-std::int64_t start_run(Oid schema, std::int64_t job_id, TimeSpan span);
+std::int64_t start_run(Oid schema, std::int64_t job_id, Span span);
 
 // Waits until a run ends, at most the given number of milliseconds; without it, there is no limit. Returns false if the run
 // has not ended by then. A standby cannot distinguish a crashed run from a running one. Raises the error of a failed run,

@@ -22,7 +22,7 @@ void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowRe
     known_job = jobs.find(task.job_id);
     const Job &job = *known_job;
     CopyRequest request = jobs.request_of(job);
-    request.data_interval = task.span;
+    request.span = task.span;
     if (!task.looks_back) request.lookback = 0;
     if (task.repairs) request = repair_of(request, Deletes::apply);
     request.is_one_of_many = true;
@@ -30,9 +30,15 @@ void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowRe
     // A call may have loaded it, or another session while this one waits for it.
     if (!task.is_again && request.on_rerun == OnRerun::error) request.on_rerun = OnRerun::skip;
     result.stops_job = false;
-    if (!mark_windows(job.id, {task.span})) {
+    if (!mark_windows(job.id, job.grid(), task.span)) {
         result.end = WindowEnd::is_busy;
-    } else if (!task.is_again && uncovered(task.span, find_tried_windows(schema, job.id)).empty()) {
+        return;
+    }
+    const std::vector<Span> gaps =
+        task.is_again ? std::vector{task.span} : uncovered(task.span, find_tried_windows(schema, job));
+    // Another call may have loaded the ids that were settled before.
+    if (job.kind() == WindowKind::ids && !gaps.empty()) request.span = gaps.front();
+    if (gaps.empty()) {
         result.end = WindowEnd::was_loaded;
     } else {
         result.rows_written = copy_window(request, &keeper);
@@ -61,7 +67,7 @@ SourceIdentity find_source(const Jobs &jobs, const Job &job) {
 }
 
 void say_retry(const FailedAttempt &attempt, long milliseconds) {
-    const std::string window = Window::of_span(attempt.span, attempt.job.zone()).name();
+    const std::string window = attempt.job.window(attempt.span).name();
     const double seconds = static_cast<double>(milliseconds) / 1000;
     pg_call([&] {
         ereport(NOTICE,
@@ -136,14 +142,14 @@ WindowResult run_window(Oid schema, const WindowTask &task, const TransactionCha
     }
 }
 
-void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, TimestampTz started_at,
+void record_failure(Oid schema, const Job &job, std::optional<Span> span, TimestampTz started_at,
                     const RunFailure &failure) {
     const CopyRequest &request = job.request;
     RunKey key{.target = job.target,
                .source = find_source(Jobs(schema), job),
                .query_hash = hash_query(request.query_template, request.window_column),
                .job_id = job.id};
-    if (span) key.window = Window::of_span(*span, job.zone());
+    if (span) key.window = job.window(*span);
     Ledger(schema).record_failure(key, request.recorded_mode(), word_of(request.method), started_at, failure);
 }
 

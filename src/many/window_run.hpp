@@ -15,7 +15,7 @@ namespace pgci {
 struct WindowTask {
     std::int64_t job_id = 0;
     std::uint32_t job = 0; // its position among the jobs of the call
-    TimeSpan span{};
+    Span span{};
     bool looks_back = false; // apply the option lookback
     bool is_again = false;   // load it even if it is already loaded
     bool repairs = false;    // write only the rows that differ
@@ -53,7 +53,7 @@ WindowResult run_window(Oid schema, const WindowTask &task, const TransactionCha
 // An attempt to load a window that has failed.
 struct FailedAttempt {
     const Job &job;
-    TimeSpan span{};
+    Span span{};
     TimestampTz started_at = 0;
     int number = 0; // from 1 on
     const RunFailure &failure;
@@ -66,7 +66,7 @@ std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &at
 
 // Records a failed run whose own entry, if it had one, was rolled back. The run may have failed before its source and target
 // were known. `span` is empty if no window was known.
-void record_failure(Oid schema, const Job &job, std::optional<TimeSpan> span, TimestampTz started_at,
+void record_failure(Oid schema, const Job &job, std::optional<Span> span, TimestampTz started_at,
                     const RunFailure &failure);
 
 } // namespace pgci

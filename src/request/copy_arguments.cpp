@@ -12,6 +12,15 @@ static void check_window_rules(const CopyRequest &request) {
               "Pass a day, or leave window_column out to copy the whole result.");
     if (request.column_time_zone && !request.window_column)
         raise(sqlstate::invalid_parameter, "column_time_zone has no meaning without window_column", "Pass both.");
+    if (request.window_kind != WindowKind::ids) return;
+    const auto refuse = [](const char *option, const char *hint) {
+        raise(sqlstate::invalid_parameter, std::string(option) + " has no meaning with windows of ids", hint,
+              "The window_column is of type smallint, integer or bigint.");
+    };
+    if (request.column_time_zone) refuse("column_time_zone", "Leave it out.");
+    if (request.replace_where) refuse("replace_where", "Leave it out: the slice is derived from window_column.");
+    if (request.lookback > 0)
+        refuse("lookback", "Leave it out. Rows that are changed later are found by copy_incremental_repair().");
 }
 
 void check_rules(const CopyRequest &request) {
@@ -66,17 +75,6 @@ void check_rules(const CopyRequest &request) {
                "$2', or window_column => 'created_at' and a query without the day.");
 }
 
-DayRange read_days(const NamedValues &arguments) {
-    arguments.require("first_day");
-    arguments.require("last_day");
-    return {DatumGetDateADT(arguments.value("first_day")), DatumGetDateADT(arguments.value("last_day"))};
-}
-
-std::optional<DayRange> read_optional_days(const NamedValues &arguments) {
-    if (arguments.is_null("first_day") && arguments.is_null("last_day")) return std::nullopt;
-    return read_days(arguments);
-}
-
 CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     const NamedValues arguments(fcinfo);
     CopyRequest request;
@@ -85,7 +83,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches) {
     if (arguments.has("data_interval")) {
         arguments.require("data_interval");
         const Datum value = arguments.value("data_interval");
-        request.data_interval = read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
+        request.span = read_span(pg_call([=] { return DatumGetRangeTypeP(value); }));
     } else if (!arguments.is_null("day")) {
         request.day = DatumGetDateADT(arguments.value("day"));
     }

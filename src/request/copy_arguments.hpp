@@ -16,9 +16,4 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = f
 // does not support.
 void check_rules(const CopyRequest &request);
 
-// Reads the arguments first_day and last_day. Raises 22004 for a NULL.
-DayRange read_days(const NamedValues &arguments);
-// The same, but returns nothing if both are NULL.
-std::optional<DayRange> read_optional_days(const NamedValues &arguments);
-
 } // namespace pgci

@@ -43,7 +43,7 @@ std::string options_text(const RequestOptions &options) {
 
 std::optional<Window> CopyRequest::window(const TimeZone &zone) const {
     if (!has_window()) return std::nullopt;
-    const Window own = data_interval ? Window::of_span(*data_interval, zone) : Window::of_day(*day, zone);
+    const Window own = span ? Window::of(window_kind, *span, zone) : Window::of_day(*day, zone);
     return lookback > 0 ? own.grown_back(lookback, zone) : own;
 }
 

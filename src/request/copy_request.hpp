@@ -35,24 +35,25 @@ template <> inline constexpr std::string_view words_of<Deletes> = "apply, ignore
 struct CopyRequest : RequestOptions {
     std::string src_conninfo;
     std::string query_template;
-    std::optional<DateADT> day{};             // null, and data_interval too: the whole result
-    std::optional<TimeSpan> data_interval{};  // instead of a day
-    Oid schema = InvalidOid;                  // of the extension
-    std::int64_t run_id = 0;                  // an existing ledger entry; 0: the run creates one
-    bool commit_batches = false;              // commit each batch
-    std::int64_t job_id = 0;                  // 0: a call without a job
-    std::string job{};                        // name of the job
-    std::optional<WindowGrid> grid{};         // its windows
-    int job_version = 0;                      // of its definition
-    std::vector<std::string> known_columns{}; // of the query's result when the job was defined; empty: not known
-    bool binds_target = false;                // the job's target did not exist when it was defined
-    bool refuses_unsettled = false;           // settle => warn raises an error if the window is known not to be settled
-    bool is_one_of_many = false;              // the call loads other windows of the job, too
-    std::optional<Deletes> repair{};          // write only the rows that differ, whatever the mode
+    std::optional<DateADT> day{};              // null, and span too: the whole result
+    std::optional<Span> span{};                // instead of a day
+    WindowKind window_kind = WindowKind::time; // of the span
+    Oid schema = InvalidOid;                   // of the extension
+    std::int64_t run_id = 0;                   // an existing ledger entry; 0: the run creates one
+    bool commit_batches = false;               // commit each batch
+    std::int64_t job_id = 0;                   // 0: a call without a job
+    std::string job{};                         // name of the job
+    std::optional<WindowGrid> grid{};          // its windows
+    int job_version = 0;                       // of its definition
+    std::vector<std::string> known_columns{};  // of the query's result when the job was defined; empty: not known
+    bool binds_target = false;                 // the job's target did not exist when it was defined
+    bool refuses_unsettled = false;  // settle => warn raises an error if the window is known not to be settled
+    bool is_one_of_many = false;     // the call loads other windows of the job, too
+    std::optional<Deletes> repair{}; // write only the rows that differ, whatever the mode
 
     // The mode of the run in the ledger.
     std::string_view recorded_mode() const { return repair ? "repair" : word_of(mode); }
-    bool has_window() const { return day || data_interval; }
+    bool has_window() const { return day || span; }
     // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.
     // Raises 22008 or 22023 if it is not a window.
     std::optional<Window> window(const TimeZone &zone) const;

@@ -20,7 +20,7 @@ ComparedSlice compare_slice_of(const CopyRequest &request) {
     const std::optional<SliceTexts> texts = slice_texts(request);
     const TimeZone zone = TimeZone::resolve(request.time_zone ? request.time_zone->c_str() : nullptr);
     std::optional<Window> window = request.window(zone);
-    if (!window && request.grid) window = Window::of_span(request.grid->span_of(0), zone);
+    if (!window && request.grid) window = request.grid->window(request.grid->span_of(0));
     return texts && window ? compare_slice(*texts, *window, zone) : ComparedSlice{.fit = SliceFit::same};
 }
 

@@ -39,8 +39,7 @@ void show_context(void *argument) {
 
 ProgressFacts progress_facts(const PreparedRun &run, std::int64_t run_id) {
     ProgressFacts facts{.target = run.target().oid(), .job_id = run.key().job_id, .run_id = run_id};
-    if (run.window()) facts.window_start = run.window()->start();
-    if (run.window()) facts.window_end = run.window()->end();
+    facts.window = run.window();
     return facts;
 }
 
@@ -86,7 +85,8 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
         // A run that begins here has no entry yet.
         if (request.run_id != 0) ledger.end_skipped(request.run_id);
         // Other runs have loaded all of it, perhaps calls or another job.
-        if (request.job_id != 0 && run.window()) Coverage(request.schema).add(request.job_id, run.window()->span());
+        if (request.job_id != 0 && run.window())
+            Coverage(request.schema, run.window()->kind()).add(request.job_id, run.window()->span());
         return {};
     }
     warn_limit(run);

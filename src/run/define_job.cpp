@@ -7,8 +7,10 @@
 #include "request/copy_arguments.hpp"
 #include "request/option_arguments.hpp"
 #include "ledger/coverage.hpp"
+#include "ledger/id_marks.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/run_key.hpp"
+#include "source/settled_window.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/lost_columns.hpp"
 #include "ledger/run_lock.hpp"
@@ -100,11 +102,61 @@ std::vector<std::string> names_of(const std::vector<SourceColumn> &columns) {
     return names;
 }
 
-// Raises what a run of the first window would raise before its first row. Sets the target and the columns.
-void check_first_window(Job &job) {
+// Returns whether window_column is an integer. Other errors of the request are left to the check of the first window.
+bool has_id_column(const Job &job, ConnectionKeeper &keeper) {
+    if (!job.request.window_column) return false;
     const RunGuard guard;
-    PreparedRun run(job.request, TargetUse::write);
+    CopyRequest request = looking_request(job.request);
+    request.span = Span{0, 1};
+    request.window_kind = WindowKind::ids;
+    PreparedRun run(request, TargetUse::look, CurTransactionContext, &keeper);
+    const std::optional<Oid> type = run.find_column_type(*request.window_column);
+    run.source().send_commit();
+    run.source().receive_commit();
+    run.give_back_source();
+    return type && has_ids(*type);
+}
+
+// Sets which kind of windows the job has, and their size.
+void set_windows(Job &job, const NamedValues &arguments, ConnectionKeeper &keeper) {
+    const auto number = [&](const char *name) {
+        return arguments.is_null(name) ? std::nullopt
+                                       : std::optional<std::int64_t>(DatumGetInt64(arguments.value(name)));
+    };
+    constexpr std::int64_t standard_size = 100000;
+    const auto refuse = [](const std::string &message, const char *hint) {
+        raise(sqlstate::invalid_parameter, message, hint);
+    };
+    if (!has_id_column(job, keeper)) {
+        for (const char *const name : {"window_size_rows", "first_id"})
+            if (number(name))
+                refuse(std::string(name) + " has no meaning without windows of ids",
+                       "Pass a window_column of type smallint, integer or bigint, or leave it out.");
+        return;
+    }
+    if (!arguments.is_null("first_day"))
+        refuse("first_day has no meaning with windows of ids", "Pass first_id, or leave it out to load everything.");
+    const bool is_default =
+        job.window_size && job.window_size->time == 0 && job.window_size->day == 1 && job.window_size->month == 0;
+    if (!is_default)
+        refuse("window_size has no meaning with windows of ids", "Pass window_size_rows, or leave both out.");
+    job.window_size.reset();
+    job.window_size_rows = number("window_size_rows").value_or(standard_size);
+    job.first_id = number("first_id");
+    job.request.window_kind = WindowKind::ids;
+}
+
+void warn_of_ids(PreparedRun &run) {
+    const SourceIds ids = run.source_ids();
+    if (!ids.doubt().empty()) warn_of_doubt("a window of job \"" + run.request().job + "\"", doubt_of(ids));
+}
+
+// Raises what a run of the first window would raise before its first row. Sets the target and the columns.
+void check_first_window(Job &job, ConnectionKeeper &keeper) {
+    const RunGuard guard;
+    PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     run.open();
+    if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
     warn_of_left_null(job.request, run.target(), run.plan());
     run.source().send_commit();
     run.source().receive_commit();
@@ -123,10 +175,11 @@ void warn_of_no_target(const std::string &name) {
 }
 
 // Checks the connection and the query of a job whose target does not exist.
-void check_without_target(Job &job) {
+void check_without_target(Job &job, ConnectionKeeper &keeper) {
     const RunGuard guard;
-    PreparedRun run(job.request, TargetUse::write);
+    PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     run.look_at_source();
+    if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
     run.source().send_commit();
     run.source().receive_commit();
     job.request.known_columns = names_of(run.columns());
@@ -134,7 +187,7 @@ void check_without_target(Job &job) {
 
 // Raises 0A000 if the coverage of the job would not be correct for the new definition.
 void check_replaced(const Job &earlier, const Job &job, Oid schema) {
-    if (Coverage(schema).find(earlier.id).empty()) return;
+    if (Coverage(schema, earlier.kind()).find(earlier.id).empty()) return;
     const auto refuse = [&](const char *what) {
         raise(
             sqlstate::feature_not_supported, std::string(what) + " of job \"" + job.name + "\" cannot be changed",
@@ -143,6 +196,7 @@ void check_replaced(const Job &earlier, const Job &job, Oid schema) {
     };
     if (!OidIsValid(earlier.target) || earlier.target != job.target) refuse("the target");
     if (!job.has_windows()) refuse("window_size");
+    if (earlier.kind() != job.kind()) refuse("the kind of the windows");
     if (earlier.request.time_zone != job.request.time_zone) refuse("the time zone");
     if (earlier.request.column_time_zone != job.request.column_time_zone) refuse("column_time_zone");
 }
@@ -153,6 +207,7 @@ void keep_earlier(Job &job, const Job &earlier, const NamedValues &arguments) {
     job.version = earlier.version + 1;
     if (OidIsValid(earlier.owner)) job.owner = earlier.owner;
     if (arguments.is_null("first_day")) job.first_day = earlier.first_day;
+    if (arguments.is_null("first_id") && job.kind() == WindowKind::ids) job.first_id = earlier.first_id;
     if (arguments.is_null("time_zone")) job.request.time_zone = earlier.request.time_zone;
 }
 
@@ -178,26 +233,32 @@ void define_job(const NamedValues &arguments, Oid schema) {
     const bool or_replace = DatumGetBool(arguments.value("or_replace"));
     const Jobs jobs(schema);
     const std::optional<Job> earlier = lock_earlier(jobs, job.name, or_replace);
-    if (earlier) keep_earlier(job, *earlier, arguments);
     if (job.has_windows()) {
-        request.data_interval = job.grid().span_of(0);
+        request.span = job.grid().span_of(0);
         // Raises an error if the lag is not valid.
         (void)job.grid().due_to(GetCurrentTimestamp(), job.lag);
     }
     check_rules(request);
     set_source(job);
+    ConnectionKeeper keeper(CurTransactionContext);
+    set_windows(job, arguments, keeper);
+    if (earlier) keep_earlier(job, *earlier, arguments);
+    if (job.has_windows()) request.span = job.grid().span_of(0);
+    check_rules(request);
     const std::optional<std::string> target = arguments.optional_text("target");
     if (target) request.target = find_target(*target);
     if (target && !OidIsValid(request.target)) {
-        check_without_target(job);
+        check_without_target(job, keeper);
         job.target_name = *target;
         warn_of_no_target(*target);
     } else {
-        check_first_window(job);
+        check_first_window(job, keeper);
         job.target_name = pg_call([&] { return qualified_name(job.target); });
     }
     warn_of_bounds(request);
     if (earlier) check_replaced(*earlier, job, schema);
+    // The new definition may read another source, or settle in another way.
+    if (earlier) IdMarks(schema).drop(earlier->id);
     jobs.store(job, arguments);
 }
 

@@ -115,8 +115,8 @@ void LoadRun::record_success() {
     if (key.job_id == 0) return;
     if (request().binds_target) Jobs(request().schema).bind_target(key.job_id, target().oid());
     if (!key.window) return;
-    const bool has_ended = key.window->end() <= GetCurrentTimestamp();
-    const Coverage coverage(request().schema);
+    const bool has_ended = key.window->is_of_ids() || key.window->end() <= GetCurrentTimestamp();
+    const Coverage coverage(request().schema, key.window->kind());
     if (statistics.rejects > 0)
         coverage.remove(key.job_id, key.window->start(), key.window->end());
     else if (statistics.is_settled.value_or(has_ended))

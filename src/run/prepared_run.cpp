@@ -6,6 +6,7 @@
 #include "source/bound_types.hpp"
 #include "source/settled_window.hpp"
 #include "source/window_column.hpp"
+#include "ledger/id_marks.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/rerun.hpp"
 #include "ledger/run_lock.hpp"
@@ -35,6 +36,15 @@ void check_may_connect() {
 }
 
 } // namespace
+
+CopyRequest looking_request(const CopyRequest &request) {
+    CopyRequest looking(request);
+    looking.target = InvalidOid;
+    looking.mode = Mode::append;
+    looking.replace_where.reset();
+    looking.transform.reset();
+    return looking;
+}
 
 PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContext memory, ConnectionKeeper *keeper)
     : request_(request), use_(use), own_keeper_(memory), keeper_(keeper != nullptr ? *keeper : own_keeper_),
@@ -79,6 +89,14 @@ void PreparedRun::find_target() {
     key_.target = target_->oid();
 }
 
+std::optional<Oid> PreparedRun::find_column_type(const std::string &name) {
+    resolve();
+    connect();
+    for (const SourceColumn &column : source_->describe(*written_query_))
+        if (column.name == name) return column.type;
+    return std::nullopt;
+}
+
 void PreparedRun::look_at_source() {
     resolve();
     connect();
@@ -95,8 +113,7 @@ void PreparedRun::make_claim() {
     if (request_.job_id != 0) {
         Jobs(request_.schema).lock_unchanged(request_);
         // Another session may have marked them: this one waits for it below.
-        if (key_.window)
-            (void)mark_windows(request_.job_id, request_.grid->windows(key_.window->span(), most_marked_windows + 1));
+        if (key_.window) (void)mark_windows(request_.job_id, *request_.grid, key_.window->span());
     }
     // Runs that may write the same keys wait for each other as if their windows overlapped.
     RunKey claimed = key_;
@@ -109,11 +126,14 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     resolve();
     if (target_) make_claim();
     const TimestampTz before_source = GetCurrentTimestamp();
+    // What a mark says is true of every later snapshot, so this comes before that of the source.
+    const bool is_known = is_of_ids() && has_settled_ids();
+    if (is_known && request_.settle != Settle::off) is_settled_ = true;
     const bool reads_tables = !written_query_->relations().empty();
-    const bool settles = key_.window && request_.settle != Settle::off;
+    const bool settles = key_.window && !is_known && (is_of_ids() || request_.settle != Settle::off);
     Opening opening;
     if (reads_tables) opening.questions.push_back(SourceSession::tables_question(*written_query_));
-    if (settles) opening.questions.push_back(settled_question(*key_.window));
+    if (settles && !is_of_ids()) opening.questions.push_back(settled_question(*key_.window));
     connect(opening);
     if (reads_tables) key_.source_tables = SourceSession::read_tables(source_->opening_answers().front());
     describe();
@@ -128,19 +148,33 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
         claim_->release();
         return false;
     }
-    if (settles) settle(ledger, &source_->opening_answers().back());
+    if (settles) settle(ledger, is_of_ids() ? nullptr : &source_->opening_answers().back());
     // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
     if (is_stale || settles) describe_again();
     check_column_zone(request_, ledger, key_, column_zone_);
     return true;
 }
 
+// Whether the marks of the job show it; with settle => off, whether they show that there is such an id.
+bool PreparedRun::has_settled_ids() const {
+    const IdMarks marks(request_.schema);
+    const std::string &place = key_.source.place;
+    return request_.settle == Settle::off ? marks.has_seen(request_.job_id, place, key_.window->end())
+                                          : marks.has_settled(request_.job_id, place, key_.window->end());
+}
+
 void PreparedRun::settle(const RunHistory &history, const Answer *first) {
-    const SettledState state = settle_window(*source_, zone_, *key_.window, described_window(), request_.settle,
-                                             request_.refuses_unsettled, first);
+    SettledState state;
+    if (is_of_ids()) {
+        SourceIds ids = source_ids();
+        state = settle_ids(ids, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
+    } else {
+        state = settle_window(*source_, zone_, *key_.window, described_window(), request_.settle,
+                              request_.refuses_unsettled, first);
+    }
     is_settled_ = state.is_settled;
     // Each run would say the same.
-    if (!state.doubt.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
+    if (!state.doubt.detail.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
 }
 
 // The query is described as it was written, before anything is put around it; then with the window's condition.
@@ -150,8 +184,8 @@ void PreparedRun::describe() {
     query_ = written_query_;
     if (!request_.window_column) return bind();
     const std::string &name = *request_.window_column;
-    const Oid type = find_window_column(*source_, columns_, name).type;
-    if (type != TIMESTAMPTZOID) key_.column_time_zone = column_zone_.name();
+    const Oid type = find_window_column(*source_, columns_, name, *key_.window).type;
+    if (!is_of_ids() && type != TIMESTAMPTZOID) key_.column_time_zone = column_zone_.name();
     query_ = written_query_->within(window_of_column(*key_.window, type, column_zone_, name), name);
     const auto is_same = [](const SourceColumn &a, const SourceColumn &b) {
         return a.name == b.name && a.type == b.type;
@@ -183,6 +217,8 @@ void PreparedRun::bind() {
     if (!query_->bounds().placeholder_casts.empty())
         check_placeholders(*source_, *query_, only_table(columns_), *key_.window, zone_);
 }
+
+SourceIds PreparedRun::source_ids() { return {*source_, zone_, *written_query_, *window_column()}; }
 
 const SourceColumn *PreparedRun::window_column() const {
     if (!request_.window_column) return nullptr;

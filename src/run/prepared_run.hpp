@@ -3,6 +3,7 @@
 #pragma once
 
 #include "request/copy_request.hpp"
+#include "source/source_ids.hpp"
 #include "source/source_session.hpp"
 #include "ledger/claim.hpp"
 #include "ledger/ledger.hpp"
@@ -11,6 +12,9 @@
 #include "proof/window_comparison.hpp"
 
 namespace pgci {
+
+// Returns the request without what is done with the rows.
+CopyRequest looking_request(const CopyRequest &request);
 
 class PreparedRun {
   public:
@@ -25,6 +29,8 @@ class PreparedRun {
     void open();
     // Asks the source which tables the query reads, for the ledger. open_in_turn() does.
     void find_source_tables();
+    // Connects and returns the type of a column of the query; nothing if there is no such column.
+    std::optional<Oid> find_column_type(const std::string &name);
     // Connects and has the query described, and does not look for the target.
     void look_at_source();
     // As open() does, for a run that loads. It waits until no run of an overlapping window into the target is active, does what the
@@ -68,6 +74,8 @@ class PreparedRun {
     std::string limit_warning() const;
     // The time zone of the local times in that column.
     const TimeZone &column_zone() const { return column_zone_; }
+    // The ids at the source, of the column that window_column names. To be called after the source was looked at.
+    SourceIds source_ids();
     // What the ledger calls the run.
     const RunKey &key() const { return key_; }
     SourceSession &source() { return *source_; }
@@ -82,6 +90,8 @@ class PreparedRun {
     void find_target();
     void make_claim();
     void settle(const RunHistory &history, const Answer *first);
+    bool is_of_ids() const { return key_.window && key_.window->is_of_ids(); }
+    bool has_settled_ids() const;
     void describe();
     void describe_again();
     void bind();

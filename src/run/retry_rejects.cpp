@@ -160,9 +160,8 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     const LoadPlan plan = make_plan(request, run.ways.columns, target, run.ways.slice);
     check_privileges(plan, target, needed);
     const std::int64_t own_id = ledger.begin(run.key, "retry", word_of(Method::cursor));
-    ProgressFacts facts{.target = target.oid(), .job_id = run.key.job_id, .run_id = own_id};
-    if (run.key.window) facts.window_start = run.key.window->start();
-    if (run.key.window) facts.window_end = run.key.window->end();
+    const ProgressFacts facts{
+        .target = target.oid(), .job_id = run.key.job_id, .run_id = own_id, .window = run.key.window};
     const RunProgress progress(facts);
     RunStatistics statistics{.is_settled = run.is_settled};
     const TimeZone zone = TimeZone::resolve(run.ways.zone.c_str());
@@ -175,7 +174,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     if (left > 0)
         tell_left(run_id, left, statistics.rows_read, run.rejects);
     else if (has_job && run.key.window && run.is_settled && run.status == "succeeded")
-        Coverage(schema).add(run.key.job_id, run.key.window->span());
+        Coverage(schema, run.key.window->kind()).add(run.key.job_id, run.key.window->span());
     return statistics.rows_written;
 }
 

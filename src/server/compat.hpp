@@ -128,6 +128,14 @@ inline void check_may_insert(ParseState *state, ParseNamespaceItem *item, Bitmap
 #endif
 }
 
+inline RangeType *make_range(TypeCacheEntry *type, RangeBound *lower, RangeBound *upper) {
+#if PG_VERSION_NUM >= 160000
+    return ::make_range(type, lower, upper, false, nullptr);
+#else
+    return ::make_range(type, lower, upper, false);
+#endif
+}
+
 // Returns whether this process holds the lock.
 inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000

@@ -72,6 +72,7 @@ inline constexpr SqlState crashed{"57P02"};
 // Of this extension: PostgreSQL has no class PI.
 inline constexpr SqlState already_loaded{"PI001"};
 inline constexpr SqlState not_settled{"PI002"};
+inline constexpr SqlState ids_restarted{"PI003"};
 inline constexpr SqlState internal_error{"XX000"};
 } // namespace sqlstate
 

@@ -61,6 +61,7 @@ extern "C" {
 #include "commands/trigger.h"
 #include "common/jsonapi.h"
 #include "common/hashfn.h"
+#include "common/int.h"
 #include "common/keywords.h"
 #include "common/pg_prng.h"
 #include "executor/executor.h"

@@ -1,26 +1,22 @@
 #include "source/settled_window.hpp"
 
 #include <algorithm>
-#include <set>
-#include <sstream>
 
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "connection/interruptible_wait.hpp"
 #include "connection/question.hpp"
+#include "source/open_transactions.hpp"
 
 namespace pgci {
 
 namespace {
 
 // Returns one row: why the window is not settled, or NULL; and the transactions of which the role may not see since when they
-// are open, or of which nobody can (prepared transactions).
-//
-// A transaction that has not written yet may do so, and stamp its rows with the time of its start. pg_stat_activity hides the
-// transactions of other roles, pg_locks does not: each transaction has a lock on its virtual transaction ID. A session that is
-// visible and has no xact_start has ended its transaction in the meantime. Processes without a user do not write rows of users;
-// walsenders, pg_dump and the extension's own sessions only read. Any session can have such a name, but not if it has written.
-constexpr const char *inquiry = R"(SELECT CASE
+// are open, or of which nobody can (prepared transactions). A transaction that has not written yet may do so, and stamp its rows
+// with the time of its start.
+std::string inquiry() {
+    return std::string(R"(SELECT CASE
   WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz
   THEN 'The source''s clock shows '
        OPERATOR(pg_catalog.||) pg_catalog.clock_timestamp()::pg_catalog.timestamptz(0)::pg_catalog.text
@@ -30,48 +26,43 @@ constexpr const char *inquiry = R"(SELECT CASE
   THEN 'The source is a standby that has replayed transactions up to ' OPERATOR(pg_catalog.||)
        coalesce(pg_catalog.pg_last_xact_replay_timestamp()::pg_catalog.timestamptz(0)::pg_catalog.text, 'none')
        OPERATOR(pg_catalog.||) '.'
-  WHEN pg_catalog.min(began) OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz
-  THEN CASE WHEN pg_catalog.bool_or(has_written AND began OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz)
+  WHEN pg_catalog.min(since) OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz
+  THEN CASE WHEN pg_catalog.bool_or(has_written AND since OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz)
        THEN 'A transaction that has written at the source is open since '
        ELSE 'A transaction at the source, which may still write, is open since ' END
-       OPERATOR(pg_catalog.||) pg_catalog.min(began)::pg_catalog.timestamptz(0)::pg_catalog.text
+       OPERATOR(pg_catalog.||) pg_catalog.min(since)::pg_catalog.timestamptz(0)::pg_catalog.text
        OPERATOR(pg_catalog.||) '.'
   END,
-  pg_catalog.string_agg(id, ' ') FILTER (WHERE began IS NULL)
-FROM (
-  SELECT l.virtualtransaction, a.backend_xid IS NOT NULL, a.xact_start
-    FROM pg_catalog.pg_stat_activity AS a
-    JOIN pg_catalog.pg_locks AS l ON l.pid OPERATOR(pg_catalog.=) a.pid
-   WHERE l.locktype OPERATOR(pg_catalog.=) 'virtualxid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' AND l.granted
-     AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.usesysid IS NOT NULL
-     AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() AND (a.xact_start IS NOT NULL OR a.state IS NULL)
-     AND (a.backend_xid IS NOT NULL
-          OR a.application_name OPERATOR(pg_catalog.<>) ALL ('{pg_dump,copy_incremental}'::pg_catalog.text[]))
-     AND coalesce(a.backend_type OPERATOR(pg_catalog.<>) 'walsender', true)
-  UNION ALL
-  SELECT transaction::pg_catalog.text, true,
-         CASE WHEN prepared OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz THEN prepared END
-    FROM pg_catalog.pg_prepared_xacts WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database()
-) AS open_transactions(id, has_written, began))";
-
-struct Unsettled {
-    std::string reason{};           // empty: settled, as far as visible
-    std::set<std::string> hidden{}; // transactions whose start is not visible
-};
-
-Unsettled read_unsettled(const Answer &answer) {
-    Unsettled state{.reason = sanitize(answer.optional_text(0, 0).value_or("").c_str(), 200)};
-    std::istringstream hidden(answer.optional_text(0, 1).value_or(""));
-    for (std::string id; hidden >> id;) {
-        if (id.size() > 30 || id.find_first_not_of("0123456789/") != std::string::npos)
-            answer.raise_wrong("no number of a transaction");
-        state.hidden.insert(id);
-    }
-    return state;
+  pg_catalog.string_agg(id, ' ') FILTER (WHERE since IS NULL)
+FROM (SELECT id, has_written,
+             coalesce(began, CASE WHEN prepared OPERATOR(pg_catalog.<) $1::pg_catalog.timestamptz THEN prepared END)
+        FROM )") +
+           open_transactions + ") AS seen(id, has_written, since)";
 }
 
-Unsettled inquire(SourceSession &source, const Window &window) {
-    return read_unsettled(ask(source.connection(), settled_question(window)));
+// What a look at the source shows.
+struct Look {
+    std::string reason{}; // why the window is not settled; empty: it is once these transactions have ended
+    std::set<std::string> awaited{};
+};
+
+Look read_look(const Answer &answer) {
+    return {.reason = sanitize(answer.optional_text(0, 0).value_or("").c_str(), 200),
+            .awaited = read_transactions(answer, answer.optional_text(0, 1).value_or(""))};
+}
+
+Look inquire(SourceSession &source, const Window &window) {
+    return read_look(ask(source.connection(), settled_question(window)));
+}
+
+Look inquire_ids(SourceIds &ids, const Window &window) {
+    const std::optional<IdExtent> extent = ids.extent();
+    if (!extent) return {.reason = "The source has no rows."};
+    if (extent->highest < window.end() - 1)
+        return {.reason = "The highest id at the source is " + std::to_string(extent->highest) + "."};
+    if (extent->highest_given() < window.end() - 1)
+        return {.reason = "Its sequence has not given the last id of the window."};
+    return {.awaited = ids.open_transactions()};
 }
 
 std::string message(const std::string &window) {
@@ -84,68 +75,123 @@ std::string message_of_doubt(const std::string &window) {
     return "it is not known whether " + window + " is settled: the source may still commit rows of it";
 }
 
-constexpr const char *hint_of_doubt = "GRANT pg_read_all_stats to the source's role, so that it sees when transactions "
-                                      "began; or pass settle => 'wait'; 'off' does not look.";
-
-void warn(const std::string &text, const std::string &detail, const char *what_to_do) {
+void warn(const std::string &text, const std::string &detail, const std::string &what_to_do) {
     pg_call([&] {
         ereport(WARNING, (errcode(sqlstate::not_settled.packed()), errmsg_internal("%s", text.c_str()),
-                          errdetail_internal("%s", detail.c_str()), errhint("%s", what_to_do)));
+                          errdetail_internal("%s", detail.c_str()), errhint("%s", what_to_do.c_str())));
     });
 }
 
-// Two seconds, in which most transactions end.
-constexpr int most_looks_at_hidden = 12;
+struct Policy {
+    Settle settle;
+    bool is_error;
+    const std::string &name;
+
+    SettledState end_unsettled(const std::string &reason) const {
+        if (is_error) raise(sqlstate::not_settled, message(name), hint, reason);
+        warn(message(name), reason, hint);
+        return {.is_settled = false};
+    }
+    SettledState end_in_doubt(const Doubt &doubt) const {
+        if (is_error) raise_doubt(name, doubt);
+        return {.is_settled = false, .doubt = doubt};
+    }
+};
+
+Policy policy_of(Settle settle, bool refuses_unsettled, const std::string &name) {
+    return {settle, settle == Settle::error || (settle == Settle::warn && refuses_unsettled), name};
+}
+
+// Looks until the transactions have ended that were open when nothing else was in the way. `last` ends a short wait.
+template <class Inquire, class Last>
+SettledState settle(const Policy &policy, SourceSession &source, const TimeZone &zone, Inquire &&inquire, Last &&last) {
+    std::optional<AwaitedTransactions> awaited;
+    for (int looks = 1;; ++looks) {
+        const Look look = inquire();
+        if (look.reason.empty()) {
+            if (awaited)
+                awaited->look(look.awaited);
+            else
+                awaited.emplace(look.awaited);
+            if (awaited->have_ended()) return {.is_settled = true};
+        }
+        if (policy.settle != Settle::wait && !look.reason.empty()) return policy.end_unsettled(look.reason);
+        if (policy.settle != Settle::wait && looks == most_short_looks) return last();
+        rest_between_looks(looks);
+        source.restart(zone);
+    }
+}
 
 } // namespace
 
+void rest_between_looks(int looks) { wait_milliseconds(std::min(250, 5 << std::min(looks, 10))); }
+
 Question settled_question(const Window &window) {
     return {.kind = "the question about open transactions",
-            .statement = RemoteConnection::Statement{.sql = inquiry, .parameters = {window.text().end}},
+            .statement = RemoteConnection::Statement{.sql = inquiry(), .parameters = {window.text().end}},
             .columns = 2,
             .most_bytes = 4 << 20, // one value for each possible backend
             .nullable = {0, 1}};
 }
 
 std::string unsettled_warning(SourceSession &source, const Window &window) {
-    const Unsettled state = inquire(source, window);
-    return state.reason.empty() ? "" : message("window " + window.name()) + "; " + state.reason;
+    const Look look = inquire(source, window);
+    return look.reason.empty() ? "" : message("window " + window.name()) + "; " + look.reason;
 }
 
-void warn_of_doubt(const std::string &window, const std::string &doubt) {
-    warn(message_of_doubt(window), doubt, hint_of_doubt);
+void warn_of_doubt(const std::string &window, const Doubt &doubt) {
+    warn(message_of_doubt(window), doubt.detail, doubt.hint);
+}
+
+void raise_doubt(const std::string &name, const Doubt &doubt) {
+    raise(sqlstate::not_settled, message_of_doubt(name), doubt.hint, doubt.detail);
 }
 
 SettledState settle_window(SourceSession &source, const TimeZone &zone, const Window &window, const std::string &name,
                            Settle settle, bool refuses_unsettled, const Answer *first) {
     if (settle == Settle::off) return {};
-    const bool is_error = settle == Settle::error || (settle == Settle::warn && refuses_unsettled);
-    // Of transactions whose start is hidden, those matter that are open when it is known that the window has ended.
-    std::optional<std::set<std::string>> to_end;
-    for (int looks = 1;; ++looks) {
-        Unsettled state = looks == 1 && first != nullptr ? read_unsettled(*first) : inquire(source, window);
-        // Since the first answer, the run may have waited for another one.
-        if (looks == 1 && first != nullptr && !state.reason.empty()) state = inquire(source, window);
-        if (state.reason.empty()) {
-            if (!to_end) to_end = state.hidden;
-            std::erase_if(*to_end, [&](const std::string &id) { return !state.hidden.contains(id); });
-            if (to_end->empty()) return {.is_settled = true};
-        }
-        if (settle != Settle::wait && !state.reason.empty()) {
-            if (is_error) raise(sqlstate::not_settled, message(name), hint, state.reason);
-            warn(message(name), state.reason, hint);
-            return {.is_settled = false};
-        }
-        if (settle != Settle::wait && looks == most_looks_at_hidden) {
-            const std::string doubt =
-                "Transactions are open at the source, and its role may not see since when, or they are prepared.";
-            if (is_error) raise(sqlstate::not_settled, message_of_doubt(name), hint_of_doubt, doubt);
-            return {.is_settled = false, .doubt = doubt};
-        }
-        // Most transactions end within milliseconds.
-        wait_milliseconds(std::min(250, 5 << std::min(looks, 10)));
-        source.restart(zone);
+    const Policy policy = policy_of(settle, refuses_unsettled, name);
+    const auto look = [&] {
+        if (const Answer *const answer = std::exchange(first, nullptr))
+            // Since the first answer, the run may have waited for another one.
+            if (Look found = read_look(*answer); found.reason.empty()) return found;
+        return inquire(source, window);
+    };
+    return pgci::settle(policy, source, zone, look, [&] {
+        return policy.end_in_doubt(
+            {.detail =
+                 "Transactions are open at the source, and its role may not see since when, or they are prepared.",
+             .hint = "GRANT pg_read_all_stats to the source's role, so that it sees when transactions began; or pass "
+                     "settle => 'wait'; 'off' does not look."});
+    });
+}
+
+Doubt doubt_of(const SourceIds &ids) {
+    std::string hint =
+        "If later transactions always have higher ids, pass settle => 'off' to the job, and a lag in which "
+        "transactions end.";
+    if (const std::optional<IdSequence> &sequence = ids.sequence(); sequence && !sequence->shows_last_value)
+        hint.insert(0, "GRANT SELECT ON SEQUENCE " + sequence->name + " TO the source's role. ");
+    return {.detail = ids.doubt(), .hint = std::move(hint)};
+}
+
+SettledState settle_ids(SourceIds &ids, const Window &window, const std::string &name, Settle settle,
+                        bool refuses_unsettled) {
+    if (settle == Settle::off) {
+        const std::optional<IdExtent> extent = ids.extent();
+        return extent && extent->highest >= window.end() - 1 ? SettledState{} : SettledState{.is_settled = false};
     }
+    const Policy policy = policy_of(settle, refuses_unsettled, name);
+    if (!ids.doubt().empty()) {
+        // Nothing can be waited for.
+        if (settle == Settle::wait) raise_doubt(name, doubt_of(ids));
+        return policy.end_in_doubt(doubt_of(ids));
+    }
+    return pgci::settle(
+        policy, ids.source(), ids.zone(), [&] { return inquire_ids(ids, window); },
+        [&] {
+            return policy.end_unsettled("Transactions that may have taken an id of the window are open at the source.");
+        });
 }
 
 } // namespace pgci

@@ -7,7 +7,7 @@
 #include "request/option_arguments.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/forget.hpp"
-#include "ledger/job_days.hpp"
+#include "ledger/id_marks.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/rejected_rows.hpp"
 #include "run/retry_rejects.hpp"
@@ -21,10 +21,10 @@ namespace pgci {
 
 std::int64_t start_run(FunctionCallInfo fcinfo) {
     const CopyRequest request = read_job_window(fcinfo);
-    if (!request.data_interval)
+    if (!request.span)
         raise(sqlstate::feature_not_supported, "copy_incremental_start() needs a job with windows",
               "Call copy_incremental_run().");
-    return start_run(request.schema, request.job_id, *request.data_interval);
+    return start_run(request.schema, request.job_id, *request.span);
 }
 
 bool wait_for_run(FunctionCallInfo fcinfo) {
@@ -72,30 +72,59 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
     const auto day = [&](const char *name) {
         return arguments.is_null(name) ? std::nullopt : std::optional(DatumGetDateADT(arguments.value(name)));
     };
-    const ForgottenDays days{.first = day("first_day"), .last = day("last_day")};
-    if (days.first && days.last && *days.last < *days.first)
+    ForgottenWindows windows{.first_day = day("first_day"), .last_day = day("last_day")};
+    if (windows.first_day && windows.last_day && *windows.last_day < *windows.first_day)
         raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
-    return forget(extension_schema(fcinfo), DatumGetObjectId(arguments.value("target")), days,
+    if (!arguments.is_null("ids")) {
+        if (!windows.are_all())
+            raise(sqlstate::invalid_parameter, "days and ids cannot be used together", "Pass NULL as days.");
+        windows.ids = read_named_windows(arguments).ids;
+    }
+    return forget(extension_schema(fcinfo), DatumGetObjectId(arguments.value("target")), windows,
                   arguments.optional_text("job"));
+}
+
+static void add_missing(std::vector<TextRow> &rows, const Job &job, Span window, const char *status) {
+    rows.push_back(window_columns(job.kind(), window, job.zone()));
+    rows.back().emplace_back(status);
+}
+
+// Ranges of ids, cut where their status changes.
+static std::vector<TextRow> find_missing_ids(const Job &job, Span span, const std::vector<Span> &covered,
+                                             const std::vector<Span> &tried) {
+    std::vector<TextRow> rows;
+    for (const Span &gap : uncovered(span, covered)) {
+        std::int64_t from = gap.start;
+        for (const Span &missing : uncovered(gap, tried)) {
+            if (from < missing.start) add_missing(rows, job, {from, missing.start}, "rejects");
+            add_missing(rows, job, missing, "missing");
+            from = missing.end;
+        }
+        if (from < gap.end) add_missing(rows, job, {from, gap.end}, "rejects");
+    }
+    return rows;
 }
 
 std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     const Oid schema = extension_schema(fcinfo);
     const Job job = Jobs(schema).find(arguments.required_text("job"));
-    const std::vector<TimeSpan> windows = uncovered_windows(job.grid(), span_of_days(job, read_days(arguments)),
-                                                            Coverage(schema).find(job.id), most_windows_of_days + 1);
-    if (windows.size() > most_windows_of_days)
+    const NamedWindows named = read_named_windows(arguments);
+    const std::vector<Span> covered = Coverage(schema, job.kind()).find(job.id);
+    const std::vector<Span> tried = find_tried_windows(schema, job);
+    if (job.kind() == WindowKind::ids && !named.days)
+        return find_missing_ids(job, named.ids ? *named.ids : seen_ids(job, tried, IdMarks(schema).find(job.id)),
+                                covered, tried);
+    const std::vector<Span> windows =
+        uncovered_windows(job.grid(), span_of(job, named), covered, most_windows_of_call + 1);
+    if (windows.size() > most_windows_of_call)
         raise(sqlstate::invalid_parameter,
-              "more than " + std::to_string(most_windows_of_days) + " windows of these days are missing",
+              "more than " + std::to_string(most_windows_of_call) + " windows of these days are missing",
               "Call it for fewer days.");
     std::vector<TextRow> rows;
     rows.reserve(windows.size());
-    const std::vector<TimeSpan> tried = find_tried_windows(schema, job.id);
-    for (const TimeSpan &window : windows) {
-        rows.push_back(window_columns(window, job.zone()));
-        rows.back().emplace_back(uncovered(window, tried).empty() ? "rejects" : "missing");
-    }
+    for (const Span &window : windows)
+        add_missing(rows, job, window, uncovered(window, tried).empty() ? "rejects" : "missing");
     return rows;
 }
 
@@ -154,19 +183,19 @@ void catch_up(FunctionCallInfo fcinfo) {
 void backfill(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     const std::string job = arguments.required_text("job");
-    const DayRange days = read_days(arguments);
+    const NamedWindows named = read_named_windows(arguments);
     const int workers = read_workers(arguments);
     const auto reprocess = read_word<Reprocess>(arguments, "reprocess");
     check_may_commit(fcinfo);
-    backfill(extension_schema(fcinfo), job, days, workers, reprocess);
+    backfill(extension_schema(fcinfo), job, named, workers, reprocess);
 }
 
 void repair(FunctionCallInfo fcinfo, const std::function<void(const TextRow &)> &sink) {
     const NamedValues arguments(fcinfo);
     const std::string job = arguments.required_text("job");
-    const std::optional<DayRange> days = read_optional_days(arguments);
+    const NamedWindows named = read_named_windows(arguments);
     const auto deletes = read_word<Deletes>(arguments, "deletes");
-    repair_windows(extension_schema(fcinfo), job, days, deletes, sink);
+    repair_windows(extension_schema(fcinfo), job, named, deletes, sink);
 }
 
 } // namespace pgci

@@ -2,6 +2,7 @@
 #include "server/guard.hpp"
 #include "request/copy_arguments.hpp"
 #include "ledger/coverage.hpp"
+#include "ledger/id_marks.hpp"
 #include "ledger/jobs.hpp"
 #include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
@@ -14,6 +15,7 @@ PG_FUNCTION_INFO_V1(copy_incremental_create_job);
 PG_FUNCTION_INFO_V1(copy_incremental_drop_job);
 PG_FUNCTION_INFO_V1(copy_incremental_run);
 PG_FUNCTION_INFO_V1(copy_incremental_run_range);
+PG_FUNCTION_INFO_V1(copy_incremental_run_ids);
 
 Datum copy_incremental_create_job(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
@@ -29,7 +31,8 @@ Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
         const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"));
         pgci::lock_job(job.id, pgci::JobLock::exclusive); // waits until its runs have ended
         jobs.drop(job);
-        pgci::Coverage(schema).drop(job.id);
+        pgci::Coverage(schema, job.kind()).drop(job.id);
+        pgci::IdMarks(schema).drop(job.id);
         return Datum{0};
     });
 }
@@ -39,6 +42,10 @@ Datum copy_incremental_run(PG_FUNCTION_ARGS) {
 }
 
 Datum copy_incremental_run_range(PG_FUNCTION_ARGS) {
+    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
+}
+
+Datum copy_incremental_run_ids(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
 }
 

@@ -5,9 +5,9 @@
 namespace {
 
 // Returns the ranges of a tstzmultirange, in order.
-std::vector<pgci::TimeSpan> read_spans(Datum multirange) {
+std::vector<pgci::Span> read_spans(Datum multirange) {
     struct Bounds {
-        pgci::TimeSpan *spans;
+        pgci::Span *spans;
         std::size_t count;
     };
     const Bounds found = pgci::pg_call([=] {
@@ -16,7 +16,7 @@ std::vector<pgci::TimeSpan> read_spans(Datum multirange) {
         int32 count = 0;
         RangeType **ranges = nullptr;
         multirange_deserialize(type, value, &count, &ranges);
-        auto *const spans = static_cast<pgci::TimeSpan *>(palloc(sizeof(pgci::TimeSpan) * static_cast<Size>(count)));
+        auto *const spans = static_cast<pgci::Span *>(palloc(sizeof(pgci::Span) * static_cast<Size>(count)));
         for (int i = 0; i < count; ++i) {
             RangeBound lower{};
             RangeBound upper{};

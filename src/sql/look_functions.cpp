@@ -33,13 +33,13 @@ Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
     return pgci::sql_boundary([fcinfo] {
         const pgci::NamedValues arguments(fcinfo);
         pgci::SetResult result(fcinfo);
-        if (arguments.is_null("last_day")) {
+        if (arguments.is_null("last_day") && arguments.is_null("ids")) {
             result.add(pgci::verify_window(pgci::read_job_request(fcinfo)));
             return Datum{0};
         }
         const pgci::Jobs jobs(pgci::extension_schema(fcinfo));
         const pgci::Job job = jobs.find(arguments.required_text("job"));
-        pgci::verify_windows(job, jobs.request_of(job), pgci::read_days(arguments),
+        pgci::verify_windows(job, jobs.request_of(job), pgci::read_named_windows(arguments),
                              [&](const pgci::TextRow &row) { result.add(row); });
         return Datum{0};
     });

@@ -16,6 +16,7 @@ struct RangeNames {
 
 RangeNames names_of(Oid type) {
     if (type == DATEOID) return {"pg_catalog.date", "pg_catalog.daterange", "pg_catalog.datemultirange"};
+    if (type == INT8OID) return {"pg_catalog.int8", "pg_catalog.int8range", "pg_catalog.int8multirange"};
     if (type == TIMESTAMPOID) return {"pg_catalog.timestamp", "pg_catalog.tsrange", "pg_catalog.tsmultirange"};
     return {"pg_catalog.timestamptz", "pg_catalog.tstzrange", "pg_catalog.tstzmultirange"};
 }

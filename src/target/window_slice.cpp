@@ -19,15 +19,16 @@ Oid base_type(const TargetColumn &column) {
 
 std::string slice_of_window(const Target &target, const Window &window, const std::string &column,
                             const WindowZones &zones) {
-    constexpr const char *hint =
-        "Pass replace_where, the condition of the window's rows in the target, such as created_at >= $1 AND "
-        "created_at < $2.";
+    const char *const hint =
+        window.is_of_ids() ? "The target needs a column of this name of type smallint, integer or bigint."
+                           : "Pass replace_where, the condition of the window's rows in the target, such as created_at "
+                             ">= $1 AND created_at < $2.";
     const TargetColumn *const found = target.find_column(column);
     if (found == nullptr)
         raise(sqlstate::undefined_column,
               "window_column \"" + shorten(column) + "\" does not exist in target " + target.name(), hint);
     const Oid type = base_type(*found);
-    if (!has_day(type))
+    if (!fits_column(window, type))
         raise(sqlstate::datatype_mismatch,
               "column \"" + shorten(column) + "\" of target " + target.name() + " is of type " +
                   type_text(found->type, found->typmod) + ", so the rows of the window are not known",

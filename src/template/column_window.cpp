@@ -101,6 +101,8 @@ const char *type_name(Oid type) {
         return "::pg_catalog.timestamptz";
     case TIMESTAMPOID:
         return "::pg_catalog.timestamp";
+    case INT8OID:
+        return "::pg_catalog.int8";
     default:
         return "::pg_catalog.date";
     }
@@ -121,11 +123,16 @@ std::string ColumnWindow::condition(const std::string &column) const {
 
 bool has_day(Oid type) { return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID; }
 
+bool has_ids(Oid type) { return type == INT2OID || type == INT4OID || type == INT8OID; }
+
+bool fits_column(const Window &window, Oid type) { return window.is_of_ids() ? has_ids(type) : has_day(type); }
+
 ColumnWindow window_of_column(const Window &window, Oid type, const TimeZone &zone, const std::string &column) {
     return window_in_type(window, type, zone, "window_column \"" + shorten(column) + "\"");
 }
 
 ColumnWindow window_in_type(const Window &window, Oid type, const TimeZone &zone, const std::string &what) {
+    if (window.is_of_ids()) return {INT8OID, window.text().start, window.text().end};
     switch (type) {
     case TIMESTAMPTZOID:
         return {type, window.text().start, window.text().end};

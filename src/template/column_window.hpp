@@ -1,4 +1,4 @@
-// The window of a run as a condition on a column: instants, local times or dates.
+// The window of a run as a condition on a column: instants, local times, dates or ids.
 #pragma once
 
 #include <optional>
@@ -8,10 +8,10 @@
 
 namespace pgci {
 
-// The range of values that a column of type date, timestamp or timestamptz has for the rows of a window.
+// The range of values that a column of type date, timestamp, timestamptz or of integers has for the rows of a window.
 struct ColumnWindow {
-    Oid type = InvalidOid; // timestamptz, timestamp or date
-    std::string start{};   // values of that type in ISO format
+    Oid type = InvalidOid; // timestamptz, timestamp or date; bigint for all integers, because the end may exceed them
+    std::string start{};   // values of that type, in ISO format
     std::string end{};     // exclusive
 
     bool operator==(const ColumnWindow &) const = default;
@@ -22,8 +22,10 @@ struct ColumnWindow {
     std::string condition(const std::string &column) const;
 };
 
-// Returns whether a window can be a condition on a column of this type. Returns false for domains.
+// Return whether a window of time, or of ids, can be a condition on a column of this type. Return false for domains.
 bool has_day(Oid type);
+bool has_ids(Oid type);
+bool fits_column(const Window &window, Oid type);
 
 // Returns the window for a column of such a type. A column without a time zone contains local times of `zone`, and a
 // row is in the window if its local time, converted by AT TIME ZONE, is. Raises 22023 for a date column if the window

@@ -133,28 +133,50 @@ Window Window::grown_back(int days, const TimeZone &zone) const {
     return window;
 }
 
-TimeSpan read_span(const RangeType *range) {
+namespace {
+
+struct RangeBounds {
     RangeBound lower{};
     RangeBound upper{};
-    bool empty = false;
-    pg_call([&] {
+    bool is_empty = false;
+};
+
+RangeBounds bounds_of(const RangeType *range) {
+    return pg_call([=] {
+        RangeBounds bounds;
         TypeCacheEntry *const type = lookup_type_cache(range->rangetypid, TYPECACHE_RANGE_INFO);
-        range_deserialize(type, range, &lower, &upper, &empty);
+        range_deserialize(type, range, &bounds.lower, &bounds.upper, &bounds.is_empty);
+        return bounds;
     });
+}
+
+} // namespace
+
+Span read_span(const RangeType *range) {
+    const auto [lower, upper, is_empty] = bounds_of(range);
     const auto refuse = [](const char *message) {
         raise(sqlstate::invalid_parameter, message,
               "Pass a half-open range such as tstzrange('2018-07-29 10:00', '2018-07-29 11:00').");
     };
-    if (empty) refuse("data_interval must not be empty");
-    const TimeSpan span{DatumGetTimestampTz(lower.val), DatumGetTimestampTz(upper.val)};
+    if (is_empty) refuse("data_interval must not be empty");
+    const Span span{DatumGetTimestampTz(lower.val), DatumGetTimestampTz(upper.val)};
     if (lower.infinite || upper.infinite || TIMESTAMP_NOT_FINITE(span.start) || TIMESTAMP_NOT_FINITE(span.end))
         refuse("data_interval must have a start and an end");
     if (!lower.inclusive || upper.inclusive) refuse("data_interval must include its start and exclude its end");
     return span;
 }
 
+// PostgreSQL has made the range half-open.
+Span read_ids(const RangeType *range) {
+    const auto [lower, upper, is_empty] = bounds_of(range);
+    if (is_empty || lower.infinite || upper.infinite)
+        raise(sqlstate::invalid_parameter, is_empty ? "ids must not be empty" : "ids must have a start and an end",
+              "Pass a range such as int8range(1, 1001), which has the ids from 1 to 1000.");
+    return {DatumGetInt64(lower.val), DatumGetInt64(upper.val)};
+}
+
 // Returns the calendar day of the zone that the span covers exactly, if any.
-static std::optional<DateADT> day_of(TimeSpan span, const TimeZone &zone) {
+static std::optional<DateADT> day_of(Span span, const TimeZone &zone) {
     constexpr std::int64_t longest_day = 2 * USECS_PER_DAY;
     if (span.end - span.start > longest_day) return std::nullopt;
     // Noon is in the day, even if its start is moved by a change of the clocks.
@@ -165,7 +187,7 @@ static std::optional<DateADT> day_of(TimeSpan span, const TimeZone &zone) {
     return is_day ? std::optional(static_cast<DateADT>(day)) : std::nullopt;
 }
 
-Window Window::of_span(TimeSpan span, const TimeZone &zone) {
+Window Window::of_span(Span span, const TimeZone &zone) {
     if (span.start < first_instant(midnight(day_one()), zone))
         raise(sqlstate::datetime_overflow, "data_interval must not begin in a year BC",
               "Pass a range from 0001-01-01 on.");
@@ -175,6 +197,17 @@ Window Window::of_span(TimeSpan span, const TimeZone &zone) {
     window.end_ = span.end;
     window.text_.start = timestamp_text(window.start_, zone);
     window.text_.end = timestamp_text(window.end_, zone);
+    window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";
+    return window;
+}
+
+Window Window::of_ids(Span ids) {
+    Window window;
+    window.kind_ = WindowKind::ids;
+    window.start_ = ids.start;
+    window.end_ = ids.end;
+    window.text_.start = std::to_string(ids.start);
+    window.text_.end = std::to_string(ids.end);
     window.name_ = "[" + window.text_.start + ", " + window.text_.end + ")";
     return window;
 }

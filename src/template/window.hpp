@@ -1,4 +1,4 @@
-// A half-open window of time: a day in a time zone, or a range.
+// A half-open window: of time, a day in a time zone or a range, or of ids.
 #pragma once
 
 #include <vector>
@@ -22,13 +22,20 @@ class TimeZone {
     pg_tz *zone_;
 };
 
-// Start inclusive, end exclusive.
-struct TimeSpan {
-    TimestampTz start = 0;
-    TimestampTz end = 0;
+// What the values of a window's column are: moments, or ids.
+enum class WindowKind : char { time, ids };
 
-    bool operator==(const TimeSpan &) const = default;
+// The bounds of a window, of its kind: microseconds as in timestamptz, or ids. Start inclusive, end exclusive.
+struct Span {
+    std::int64_t start = 0;
+    std::int64_t end = 0;
+
+    bool operator==(const Span &) const = default;
 };
+
+// No bound, of both kinds.
+constexpr std::int64_t no_start = DT_NOBEGIN;
+constexpr std::int64_t no_end = DT_NOEND;
 
 // Returns the first instant at which the clocks of the zone show a local time, which is in microseconds since
 // 2000-01-01 00:00. For a local time that is skipped, returns the instant of the change. Raises 22008 if timestamptz
@@ -39,7 +46,9 @@ TimestampTz first_instant(std::int64_t local_time, const TimeZone &zone);
 std::int64_t local_time(TimestampTz instant, const TimeZone &zone);
 
 // Returns a value of tstzrange. Raises 22023 unless it is half-open with two finite bounds.
-TimeSpan read_span(const RangeType *range);
+Span read_span(const RangeType *range);
+// Returns a value of int8range. Raises 22023 unless it has an id and two bounds.
+Span read_ids(const RangeType *range);
 
 class Window {
   public:
@@ -48,21 +57,30 @@ class Window {
     static Window of_day(DateADT day, const TimeZone &zone);
 
     // A span. If it is a calendar day of the zone, the window is that of the day. Raises 22008 for years BC.
-    static Window of_span(TimeSpan span, const TimeZone &zone);
+    static Window of_span(Span span, const TimeZone &zone);
+
+    static Window of_ids(Span ids);
+    // Of a span of this kind; ids have no zone.
+    static Window of(WindowKind kind, Span span, const TimeZone &zone) {
+        return kind == WindowKind::ids ? of_ids(span) : of_span(span, zone);
+    }
 
     // Returns the window with its start some calendar days earlier. The result is not a day.
     Window grown_back(int days, const TimeZone &zone) const;
 
-    TimeSpan span() const { return {start_, end_}; }
-    TimestampTz start() const { return start_; }
-    TimestampTz end() const { return end_; }
+    WindowKind kind() const { return kind_; }
+    bool is_of_ids() const { return kind_ == WindowKind::ids; }
+    Span span() const { return {start_, end_}; }
+    std::int64_t start() const { return start_; }
+    std::int64_t end() const { return end_; }
     const WindowText &text() const { return text_; }
     // The name in messages: the date of a day, or [start, end) of a range.
     const std::string &name() const { return name_; }
 
   private:
-    TimestampTz start_ = 0;
-    TimestampTz end_ = 0;
+    WindowKind kind_ = WindowKind::time;
+    std::int64_t start_ = 0;
+    std::int64_t end_ = 0;
     WindowText text_;
     std::string name_;
 };

@@ -45,7 +45,19 @@ WindowGrid::WindowGrid(DateADT first_day, const Interval &window_size, const Tim
     microseconds_ = microseconds;
 }
 
-TimestampTz WindowGrid::start_of(std::int64_t number) const {
+WindowGrid::WindowGrid(std::int64_t window_size_rows) : zone_(TimeZone::resolve(nullptr)), ids_(window_size_rows) {
+    if (window_size_rows < 1)
+        raise(sqlstate::invalid_parameter,
+              "window_size_rows must be positive, but is " + std::to_string(window_size_rows),
+              "It is the number of ids in a window.");
+}
+
+std::int64_t WindowGrid::start_of(std::int64_t number) const {
+    if (ids_ != 0) {
+        std::int64_t start = 0;
+        if (!pg_mul_s64_overflow(number, ids_, &start)) return start;
+        return number < 0 ? no_start : no_end;
+    }
     const std::int64_t first = static_cast<std::int64_t>(first_day_) * USECS_PER_DAY;
     if (microseconds_ != 0) return first_instant(first + number * microseconds_, zone_);
     if (days_ != 0) return first_instant(first + number * days_ * USECS_PER_DAY, zone_);
@@ -62,7 +74,8 @@ TimestampTz WindowGrid::start_of(std::int64_t number) const {
                          zone_);
 }
 
-std::int64_t WindowGrid::number_at(TimestampTz instant) const {
+std::int64_t WindowGrid::number_at(std::int64_t instant) const {
+    if (ids_ != 0) return floor_divide(instant, ids_);
     constexpr std::int64_t shortest_month = 28;
     const std::int64_t size = microseconds_ != 0 ? microseconds_
                               : days_ != 0       ? days_ * USECS_PER_DAY
@@ -94,7 +107,7 @@ TimestampTz WindowGrid::due_to(TimestampTz now, const Interval &lag) const {
     return start_of(std::max<std::int64_t>(number_at(since), 0));
 }
 
-std::int64_t WindowGrid::count(TimeSpan span) const {
+std::int64_t WindowGrid::count(Span span) const {
     if (span.end <= span.start) return 0;
     const std::int64_t first = number_at(span.start);
     const std::int64_t last = number_at(span.end - 1);
@@ -114,12 +127,13 @@ std::int64_t WindowGrid::count(TimeSpan span) const {
     return found;
 }
 
-std::vector<TimeSpan> WindowGrid::windows(TimeSpan span, std::size_t most) const {
-    std::vector<TimeSpan> found;
+std::vector<Span> WindowGrid::windows(Span span, std::size_t most) const {
+    std::vector<Span> found;
     if (span.end <= span.start) return found;
     const std::int64_t last = number_at(span.end - 1);
     for (std::int64_t number = number_at(span.start); number <= last && found.size() < most; ++number) {
-        const TimeSpan window = span_of(number);
+        Span window = span_of(number);
+        if (ids_ != 0) window = {std::max(window.start, span.start), std::min(window.end, span.end)};
         if (window.start < window.end) found.push_back(window);
     }
     return found;

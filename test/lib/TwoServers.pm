@@ -74,7 +74,7 @@ sub start_source
 	# 13 has no pg_read_all_data.
 	$source->safe_psql('postgres', $source->pg_version >= 14
 		? 'GRANT pg_read_all_data TO etl_reader, etl_trusted'
-		: 'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO etl_reader, etl_trusted');
+		: 'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO etl_reader, etl_trusted; ALTER DEFAULT PRIVILEGES GRANT SELECT ON SEQUENCES TO etl_reader, etl_trusted');
 	return $source;
 }
 

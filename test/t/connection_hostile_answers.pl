@@ -17,6 +17,8 @@ on_both('CREATE TABLE rows (id int PRIMARY KEY, at timestamptz, note text)', $so
 $source->safe_psql('postgres', <<~'SQL');
 	INSERT INTO rows SELECT g, timestamptz '2018-07-29 00:00+00' + g * interval '1 hour', 'row ' || g FROM generate_series(1, 12) AS g;
 	CREATE TABLE large AS SELECT g AS id, timestamptz '2018-07-28 00:00+00' + g * interval '1 s' AS at, 'a row' AS note FROM generate_series(1, 100000) AS g;
+	CREATE TABLE numbered (id serial, note text);
+	INSERT INTO numbered (note) SELECT 'row ' || g FROM generate_series(1, 5) AS g;
 	ANALYZE;
 	SQL
 # Table rows of the target differs, so that verify looks at buckets and rows; id has no key where rows are loaded.
@@ -59,6 +61,8 @@ my %calls = (
 	'copy_incremental_batches' => by_batches(copy_sql(@rows, @into, batch => 5)),
 	'copy_incremental_create_job' => define_job('defined', $rows[0], @first, @into),
 	'copy_incremental_run' => look_sql('run', @rows, @into),
+	'copy_incremental_run_ids' => stored_job('of ids', 'SELECT id, note FROM numbered', @first, window_column => "'id'", @into) .
+	  q[; UPDATE pgci_jobs SET window_size = NULL, window_size_rows = 100; SELECT copy_incremental_run_ids('of ids', int8range(1, 4))],
 	'copy_incremental_run_range' => look_sql('run_range', @rows, @into) =~ s/'2018-07-29'\)$/'[2018-07-29 00:00+00,2018-07-30 00:00+00)')/r,
 	'copy_incremental_backfill' => stored_job('filled', $rows[0], @first, @into) . "; CALL copy_incremental_backfill('filled', '2018-07-29', '2018-07-29')",
 	'copy_incremental_catch_up' => stored_job('caught_up', $rows[0], first_day => 'current_date - 1', @into) . "; CALL copy_incremental_catch_up('caught_up')",
@@ -110,6 +114,10 @@ my @statements = (
 	[ 'size of a table', 'copy_incremental_explain', 'size of a table', 1 ],
 	[ 'describe with the window', 'copy_incremental_explain window column', 'describe', 2 ],
 	[ 'window column', 'copy_incremental_explain window column', 'window column', 1 ],
+	[ 'standby', 'copy_incremental_run_ids', 'standby', 1 ],
+	[ 'sequence of a column', 'copy_incremental_run_ids', 'sequence of a column', 1 ],
+	[ 'highest id', 'copy_incremental_run_ids', 'highest id', 1 ],
+	[ 'open transactions', 'copy_incremental_run_ids', 'open transactions', 1 ],
 	[ 'checksum', 'copy_incremental_verify', 'checksum', 1 ],
 	[ 'buckets', 'copy_incremental_verify', 'buckets', 1 ],
 	[ 'rows by key', 'copy_incremental_verify_rows', 'rows by key', 1 ],
@@ -148,6 +156,10 @@ my %by_both = (
 	'settled, wait' => { %no_transactions, 'a number of 20 digits' => 'same' },
 	'settled, error' => { %no_transactions, 'a number of 20 digits' => 'same' },
 	'settled, explain' => { %no_transactions, 'a number of 20 digits' => 'another' },
+	# Without a sequence, or a highest id, it is not known whether the window is settled, or it is not: a WARNING.
+	'sequence of a column' => { map { $_ => 'same' } 'NULLs', 'no row' },
+	'highest id' => { map { $_ => 'same' } 'NULLs', 'a negative number' },
+	'open transactions' => { %no_transactions, 'a number of 20 digits' => 'same' },
 	# An estimate that is not understood is none.
 	'estimate' => { map { $_ => 'same' } keys %any_text },
 	'plan as text' => \%any_text,

@@ -24,12 +24,12 @@ for my $mode ('upsert', 'replace', 'append')
 	my $run = "SELECT copy_incremental_run('$mode', NULL)";
 	is($destination->safe_psql('postgres', $run), 500, "$mode: a run loads all rows");
 	fails_with($destination, $run, 'PI001', qr/the whole result of job "append" into public.products was already loaded/, 'append: and refuses to do it again') if $mode eq 'append';
-	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_verify('$mode', NULL)"), '||t|500|500|0|0|0', "$mode: verify, equal");
+	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_verify('$mode', NULL)"), '|||t|500|500|0|0|0', "$mode: verify, equal");
 	$destination->safe_psql('postgres', "UPDATE products SET name = 'x' WHERE id < 4; DELETE FROM products WHERE id = 10; INSERT INTO products VALUES (0), (-1)");
-	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_verify('$mode', NULL)"), '||f|500|501|1|2|3', "$mode: verify");
+	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_verify('$mode', NULL)"), '|||f|500|501|1|2|3', "$mode: verify");
 	is($destination->safe_psql('postgres', "SELECT count(*) FROM copy_incremental_verify_rows('$mode', NULL)"), 6, "$mode: verify_rows");
-	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_repair('$mode', NULL, NULL, 'ignore')"), '||1|3|0|500', "$mode: repair, extra rows stay");
-	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_repair('$mode', NULL, NULL)"), '||0|0|2|500', "$mode: repair");
+	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_repair('$mode', NULL, NULL, 'ignore')"), '|||1|3|0|500', "$mode: repair, extra rows stay");
+	is($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_repair('$mode', NULL, NULL)"), '|||0|0|2|500', "$mode: repair");
 	is_equal('products', "$mode: equal");
 	is($destination->safe_psql('postgres', "SELECT mode, status, data_interval IS NULL, rows_written, rows_deleted, source_rows FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1"),
 		'repair|succeeded|t|0|2|500', "$mode: the ledger");

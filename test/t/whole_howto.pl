@@ -33,8 +33,8 @@ $destination->safe_psql('postgres', <<~'SQL');
 	SQL
 
 my @blocks = slurp_file("$FindBin::RealBin/../../doc/howto.md") =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @blocks, 9, 'the blocks of SQL that this test knows');
-my ($at_source, $set_up, $call, $job, $many, $again, $past, $products, $transform) = @blocks;
+is(scalar @blocks, 10, 'the blocks of SQL that this test knows');
+my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform) = @blocks;
 
 $destination->safe_psql('postgres', 'DROP EXTENSION postgres_fdw CASCADE');
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
@@ -62,10 +62,15 @@ is(etl("$rows payments") . ' ' . etl("$rows visits") . ' ' . etl("$rows users"),
 # As the page says.
 etl($job =~ s/CALL.*//sr =~ s/\);/, or_replace => true);/r);
 is(etl($again), 24, 'a day again');
+on_both('CREATE TABLE events (id bigserial PRIMARY KEY, v text)', $source, $destination);
+$source->safe_psql('postgres', 'GRANT SELECT ON events, events_id_seq TO etl_reader; INSERT INTO events (v) SELECT g FROM generate_series(1, 5) AS g');
+$destination->safe_psql('postgres', 'GRANT INSERT ON events TO etl');
+etl($ids);
+is(etl("$rows events"), '5|5', 'a table that has only an id');
 on_both('CREATE TABLE products (id int PRIMARY KEY, name text)', $source, $destination);
 $source->safe_psql('postgres', "GRANT SELECT ON products TO etl_reader; INSERT INTO products SELECT g FROM generate_series(1, 5) AS g");
 $destination->safe_psql('postgres', 'GRANT SELECT, INSERT, UPDATE, DELETE ON products TO etl');
-like(etl($products), qr/^\|\|5\|0\|0\|5$/m, 'a copy of a table');
+like(etl($products), qr/^\|\|\|5\|0\|0\|5$/m, 'a copy of a table');
 etl($past);
 is(etl("$rows users"), '120|120', 'the past, whose days were loaded before without the job');
 is(etl($transform), 18, 'a transform');
