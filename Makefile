@@ -15,7 +15,7 @@ CLANG_TIDY ?= clang-tidy-14
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-readme check-versions check-airflow check-packages dist check-sanitizers check-valgrind coverage demo bench \
+OWN_GOALS := help check check-readme check-citus check-versions check-airflow check-packages dist check-sanitizers check-valgrind coverage demo bench \
 	format lint tidy fuzz pgspot release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -34,6 +34,7 @@ help:
 	@echo 'make coverage       the lines and branches of each folder of src/ that make check executes, and what no test reaches'
 	@echo 'make check-versions every test on PostgreSQL 15 to 18, and copies between versions, each in its own Debian'
 	@echo 'make check-readme  the commands of README.md, pasted into a bare Debian 12'
+	@echo 'make check-citus CITUS=/folder    with Citus, built from the source of a release in this folder'
 	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
 	@echo 'make dist           the PGXN bundle of the last commit'
@@ -62,6 +63,11 @@ coverage:
 
 check-readme:
 	@test/bin/check-readme
+
+# CITUS is the folder of a release of Citus, https://github.com/citusdata/citus.
+check-citus:
+	@PG_MAJOR='$(PG_MAJOR)' CITUS='$(or $(CITUS),$(error set CITUS to the folder of the source of Citus))' \
+		TESTS="$${TESTS:-t/whole_citus.pl}" test/bin/check
 
 check-versions:
 	@test/bin/check-versions

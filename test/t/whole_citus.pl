@@ -86,6 +86,22 @@ my $without_tenant = 'SELECT nullif(tenant, 7) AS tenant, id, created_at, name, 
 is($destination->safe_psql('postgres', copy_sql($without_tenant, '2018-07-29', @zone, @replace, on_error => "'reject'", reject_limit => 100)),
 	2592 - 58, 'on_error => reject: rows without the column that they are distributed by');
 
+# A transform that joins a table which is distributed by another column: Citus stores the number of a job in the plan, so that a
+# plan that is executed again reads the rows of the batch before.
+$destination->safe_psql('postgres', $_)
+  for 'CREATE TABLE part (id int PRIMARY KEY, region text)', "SELECT create_distributed_table('part', 'id')",
+  q(INSERT INTO part SELECT g, 'region ' || g % 5 FROM generate_series(0, 5759) AS g),
+  'CREATE TABLE by_name (id int, name text, region text)', "SELECT create_distributed_table('by_name', 'name')";
+my $transform = q('SELECT b.id, b.name, p.region FROM batch AS b JOIN part AS p ON p.id = b.id');
+for my $mode ('append', 'replace')
+{
+	my @into = (target => "'by_name'", mode => "'$mode'", transform => $transform, batch => 300, $mode eq 'replace' ? (replace_where => q('id < 100000 -- $1 $2')) : ());
+	my $written = eval { copied(@into) } // $@;
+	is($written, 2592, "$mode, a transform that joins in many batches: each row is written");
+	is($destination->safe_psql('postgres', 'SELECT count(*), count(DISTINCT id) FROM by_name'), '2592|2592', 'once');
+	$destination->safe_psql('postgres', 'TRUNCATE by_name');
+}
+
 # Rows that are written into the coordinator's own table would be in no shard.
 fails_with($destination, copy_sql($query, '2018-07-29', @zone, @replace, method => q('copy')), '0A000',
 	qr/method copy cannot write to public\.event/, 'method copy is refused');
