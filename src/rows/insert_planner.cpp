@@ -75,11 +75,11 @@ void leave_out_row_marks(PlannedStmt *statement, const Bitmapset *relations) {
 }
 
 PlannedStmt *call_planner(Query *query, const char *text, int options, ParamListInfo parameters) {
-    const auto plan = previous_hook != nullptr ? previous_hook : standard_planner;
     const Query *const outer = planned_merge;
     PlannedStmt *statement = nullptr;
     PG_TRY();
     {
+        const auto plan = previous_hook != nullptr ? previous_hook : standard_planner;
         planned_merge = query->commandType == CMD_MERGE ? query : nullptr;
         statement = plan(query, text, options, parameters);
     }

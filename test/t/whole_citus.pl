@@ -91,11 +91,11 @@ is($destination->safe_psql('postgres', copy_sql($without_tenant, '2018-07-29', @
 $destination->safe_psql('postgres', $_)
   for 'CREATE TABLE part (id int PRIMARY KEY, region text)', "SELECT create_distributed_table('part', 'id')",
   q(INSERT INTO part SELECT g, 'region ' || g % 5 FROM generate_series(0, 5759) AS g),
-  'CREATE TABLE by_name (id int, name text, region text)', "SELECT create_distributed_table('by_name', 'name')";
-my $transform = q('SELECT b.id, b.name, p.region FROM batch AS b JOIN part AS p ON p.id = b.id');
+  'CREATE TABLE by_name (id int, at timestamptz, name text, region text)', "SELECT create_distributed_table('by_name', 'name')";
+my $transform = q('SELECT b.id, b.created_at AS at, b.name, p.region FROM batch AS b JOIN part AS p ON p.id = b.id');
 for my $mode ('append', 'replace')
 {
-	my @into = (target => "'by_name'", mode => "'$mode'", transform => $transform, batch => 300, $mode eq 'replace' ? (replace_where => q('id < 100000 -- $1 $2')) : ());
+	my @into = (target => "'by_name'", mode => "'$mode'", transform => $transform, batch => 300, $mode eq 'replace' ? (replace_where => q('at >= $1 AND at < $2')) : ());
 	my $written = eval { copied(@into) } // $@;
 	is($written, 2592, "$mode, a transform that joins in many batches: each row is written");
 	is($destination->safe_psql('postgres', 'SELECT count(*), count(DISTINCT id) FROM by_name'), '2592|2592', 'once');
