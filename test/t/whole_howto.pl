@@ -64,7 +64,7 @@ etl($job =~ s/CALL.*//sr =~ s/\);/, or_replace => true);/r);
 is(etl($again), 24, 'a day again');
 on_both('CREATE TABLE events (id bigserial PRIMARY KEY, v text)', $source, $destination);
 $source->safe_psql('postgres', 'GRANT SELECT ON events, events_id_seq TO etl_reader; INSERT INTO events (v) SELECT g FROM generate_series(1, 5) AS g');
-$destination->safe_psql('postgres', 'GRANT INSERT ON events TO etl');
+$destination->safe_psql('postgres', 'GRANT SELECT, INSERT ON events TO etl');
 etl($ids);
 is(etl("$rows events"), '5|5', 'a table that has only an id');
 on_both('CREATE TABLE products (id int PRIMARY KEY, name text)', $source, $destination);
