@@ -8,8 +8,9 @@ std::unique_ptr<RemoteConnection> ConnectionKeeper::take(const ConnectionOptions
     return kept;
 }
 
-std::unique_ptr<RemoteConnection> ConnectionKeeper::connect(const ConnectionOptions &options) const {
-    return std::make_unique<RemoteConnection>(options, memory_);
+std::unique_ptr<RemoteConnection> ConnectionKeeper::connect(const ConnectionOptions &options,
+                                                            const WaitObserver &observer) const {
+    return std::make_unique<RemoteConnection>(options, memory_, observer);
 }
 
 void ConnectionKeeper::keep(std::unique_ptr<RemoteConnection> connection, const ConnectionOptions &options) {

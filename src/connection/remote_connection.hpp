@@ -10,14 +10,15 @@
 #include "connection/remote_error.hpp"
 #include "connection/remote_link.hpp"
 #include "connection/source_messages.hpp"
+#include "connection/source_slot.hpp"
 
 namespace pgci {
 
 class RemoteConnection {
   public:
-    // Connects within connect_timeout (10 s if it is not set). Raises 08001, 2F003, 53000. `memory` owns the
-    // connection.
-    RemoteConnection(const ConnectionOptions &options, MemoryContext memory);
+    // Waits for a slot of the source, then connects within connect_timeout (10 s if it is not set). Raises 08001, 08004, 2F003,
+    // 53000, 53300. `memory` owns the connection.
+    RemoteConnection(const ConnectionOptions &options, MemoryContext memory, const WaitObserver &observer = {});
     RemoteConnection(const RemoteConnection &) = delete;
     RemoteConnection &operator=(const RemoteConnection &) = delete;
 
@@ -156,6 +157,7 @@ class RemoteConnection {
     std::string source_;
     const char *written_ = "Nothing was written";
     SourceMessages messages_{}; // libpq adds to them during the lifetime of the link
+    SourceSlot slot_;           // is released after the link is closed
     RemoteLink link_;
     Result rows_{};    // the result that has arrived
     int next_row_ = 0; // of this result

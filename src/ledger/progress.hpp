@@ -12,6 +12,18 @@ struct ProgressFacts {
     std::optional<Window> window{}; // nothing for a whole result
 };
 
+// What a process does, in the column `state` of the view.
+enum class Activity : std::int8_t { copies, waits_for_connection, waits_to_retry };
+
+// Shows, during its lifetime, that a run waits. It has no run_id yet, and no other progress is shown.
+class ShownWait {
+  public:
+    ShownWait(const ProgressFacts &facts, Activity activity);
+    ~ShownWait();
+    ShownWait(const ShownWait &) = delete;
+    ShownWait &operator=(const ShownWait &) = delete;
+};
+
 // PostgreSQL keeps twenty numbers for the command of each process, and shows them to users who may see its activity. COPY
 // uses the first numbers. This class writes the others, and the view reads them. So the extension needs no shared memory, and
 // nothing remains when a process dies.

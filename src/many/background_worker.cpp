@@ -43,7 +43,8 @@ WorkerView *become_session(Datum handle) {
     view->header = static_cast<SegmentHeader *>(shm_toc_lookup(toc, part_header, false));
     view->windows = {.header = view->header,
                      .tasks = static_cast<const WindowTask *>(shm_toc_lookup(toc, part_windows, false)),
-                     .stopped = static_cast<pg_atomic_uint32 *>(shm_toc_lookup(toc, part_stopped, false))};
+                     .stopped = static_cast<pg_atomic_uint32 *>(shm_toc_lookup(toc, part_stopped, false)),
+                     .returned = static_cast<pg_atomic_uint32 *>(shm_toc_lookup(toc, part_returned, false))};
 
     int number = 0;
     std::memcpy(&number, MyBgworkerEntry->bgw_extra, sizeof number);
@@ -180,6 +181,7 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
     transactions.commit();
     ConnectionKeeper keeper(connection_memory());
     Retries retries;
+    view.windows.join();
     for (std::optional<std::uint32_t> place = view.windows.take(); place; place = next_window(view.windows, *place)) {
         const TemporaryMemory memory;
         const WindowTask &task = view.windows.tasks[*place];
@@ -188,14 +190,17 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
         message.result.started_at = GetCurrentTimestamp();
         send_to_leader(message);
         message.kind = MessageKind::ended;
-        message.result = run_window(schema, task, transactions, Runner::worker, keeper, retries);
+        message.result = run_window(schema, task, transactions, Runner::worker, keeper, retries,
+                                    [&] { return view.windows.give_back(*place); });
         if (message.result.stops_job) view.windows.stop(task.job);
         send_to_leader(message);
         // If the window failed, its transaction is still open, and its rollback may have released the lock of the slot.
         if (!message.result.failure) continue;
         transactions.commit();
+        if (message.result.end == WindowEnd::given_back) return;
         slot.keep();
     }
+    view.windows.leave();
 }
 
 // The transaction that waits for this check may hold a lock that the check needs. So wait for locks for a limited time only.

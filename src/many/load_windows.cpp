@@ -146,6 +146,14 @@ void warn_unused(const RunFailure &reason) {
     pg_call([=] { ereport(WARNING, (errcode(code), errmsg("a background worker could not be used: %s", text))); });
 }
 
+void say_fewer_workers(const RunFailure &failure) {
+    pg_call([&] {
+        ereport(NOTICE, (errmsg("a source accepts no more connections, so fewer workers load the windows"),
+                         errdetail_internal("%s: %s", failure.message.c_str(), failure.detail.c_str()),
+                         errhint("Use fewer workers, or set copy_incremental.max_source_connections.")));
+    });
+}
+
 void Loader::load_in_workers(int workers) {
     say_in_order();
     const auto rest = std::stable_partition(tasks_.begin(), tasks_.end(), [this](const WindowTask &task) {
@@ -157,6 +165,7 @@ void Loader::load_in_workers(int workers) {
     const std::size_t at_once = std::min(find_followers(), static_cast<std::size_t>(workers));
     if (at_once < 2) return load_here();
     const int wanted = static_cast<int>(at_once);
+    keeper_.close(); // the workers need the connections
     WorkerPool pool({.work = WorkerTask::windows,
                      .schema = schema_,
                      .windows = tasks_,
@@ -174,9 +183,12 @@ void Loader::load_in_workers(int workers) {
                      errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer workers.")));
         });
     std::vector<bool> has_ended(tasks_.size());
+    bool is_told = false;
     while (const std::optional<WorkerMessage> message = pool.next()) {
         if (message->kind != MessageKind::ended) continue;
-        has_ended[message->window] = true;
+        const bool is_given_back = message->result.end == WindowEnd::given_back;
+        has_ended[message->window] = !is_given_back;
+        if (is_given_back && !std::exchange(is_told, true)) say_fewer_workers(*message->result.failure);
         record(tasks_[message->window], message->result);
     }
     if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(*reason);

@@ -40,7 +40,8 @@ bool is_transient(int code) {
 
 std::optional<long> Retries::pause_after(const RunFailure &failure, const Job &job, int attempts) {
     if (!is_transient(failure.code)) return std::nullopt;
-    const bool is_unreachable = failure.code == sqlstate::connection_failed.packed();
+    const bool is_unreachable =
+        failure.code == sqlstate::connection_failed.packed() || failure.code == sqlstate::too_many_connections.packed();
     const std::string source = name_of_source(job);
     if (attempts <= job.request.retries && !(is_unreachable && unreachable_.contains(source)))
         return growing_pause(failure.code, attempts);

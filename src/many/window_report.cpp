@@ -51,6 +51,9 @@ bool WindowReport::add(std::size_t place, const std::string &window, const Windo
     }
     case WindowEnd::was_loaded:
         break;
+    case WindowEnd::given_back: // is reported when another worker has loaded it
+        --job.ended;
+        return true;
     case WindowEnd::is_busy:
         ++job.busy;
         break;

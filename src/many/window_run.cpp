@@ -5,6 +5,7 @@
 #include "connection/interruptible_wait.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/progress.hpp"
 #include "ledger/rejected_rows.hpp"
 #include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
@@ -97,7 +98,8 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
         result.end = WindowEnd::failed;
         result.rows_written = 0;
         if (result.failure->code == sqlstate::connection_failed.packed() ||
-            result.failure->code == sqlstate::connection_refused.packed())
+            result.failure->code == sqlstate::connection_refused.packed() ||
+            result.failure->code == sqlstate::too_many_connections.packed())
             result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
@@ -116,7 +118,12 @@ std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &at
     say_retry(attempt, milliseconds);
     std::optional<RunFailure> cancel;
     try {
-        (void)in_subtransaction([=] { wait_for(milliseconds); });
+        (void)in_subtransaction([&] {
+            const ShownWait shown(
+                {.target = attempt.job.target, .job_id = attempt.job.id, .window = attempt.job.window(attempt.span)},
+                Activity::waits_to_retry);
+            wait_for(milliseconds);
+        });
     } catch (...) {
         if (runner == Runner::session) throw;
         cancel = describe_failure();
@@ -126,11 +133,16 @@ std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &at
 }
 
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
-                        ConnectionKeeper &keeper, Retries &retries) {
+                        ConnectionKeeper &keeper, Retries &retries, const std::function<bool()> &give_back) {
     for (int attempts = 1;; ++attempts) {
         std::optional<Job> job;
         WindowResult result = try_window(schema, task, transactions, runner, keeper, job);
         if (!result.failure || !job) return result;
+        if (result.failure->code == sqlstate::too_many_connections.packed() && give_back && give_back()) {
+            result.end = WindowEnd::given_back;
+            result.stops_job = false;
+            return result;
+        }
         const std::optional<long> pause = retries.pause_after(*result.failure, *job, attempts);
         if (!pause) return result;
         keeper.close();

@@ -1,6 +1,7 @@
 // Loads one of many windows in a transaction of its own. If it fails, the others are not affected.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "server/run_failure.hpp"
@@ -27,6 +28,7 @@ enum class WindowEnd : char {
     was_loaded = 'w', // by another session after this call determined the windows
     is_busy = 'b',    // another session is loading it
     failed = 'f',
+    given_back = 'g', // the source has no connection for this worker, which ends; another one loads the window
 };
 
 struct WindowResult {
@@ -47,8 +49,9 @@ enum class Runner : bool { session, worker };
 // fails, unless the job has settle => 'off' or 'wait', because it could never be loaded again.
 // `keeper` as for copy_window(). After a transient error, it tries again after a pause, as the option `retries` of the job says, and
 // records each failed attempt but the last in the ledger.
+// If the source accepts no more connections (53300), `give_back` is asked whether another worker can load the window.
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
-                        ConnectionKeeper &keeper, Retries &retries);
+                        ConnectionKeeper &keeper, Retries &retries, const std::function<bool()> &give_back = {});
 
 // An attempt to load a window that has failed.
 struct FailedAttempt {

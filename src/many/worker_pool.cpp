@@ -16,6 +16,7 @@ RunFailure ended_early() {
 WorkerPool::WorkerPool(const WorkerOrder &order) {
     const Size windows_size = order.windows.size() * sizeof(WindowTask);
     const Size stopped_size = order.jobs * sizeof(pg_atomic_uint32);
+    const Size returned_size = order.windows.size() * sizeof(pg_atomic_uint32);
     pg_call([&] {
         shared_.memory = AllocSetContextCreate(TopMemoryContext, "copy_incremental workers", ALLOCSET_DEFAULT_SIZES);
         shared_.state = static_cast<State *>(MemoryContextAllocZero(shared_.memory, sizeof(State)));
@@ -26,9 +27,10 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
         const Size queues_size = queue_size * static_cast<Size>(order.workers);
         shm_toc_estimator estimator;
         shm_toc_initialize_estimator(&estimator);
-        for (const Size size : {sizeof(SegmentHeader), settings_size, windows_size, stopped_size, queues_size})
+        for (const Size size :
+             {sizeof(SegmentHeader), settings_size, windows_size, stopped_size, returned_size, queues_size})
             shm_toc_estimate_chunk(&estimator, size);
-        shm_toc_estimate_keys(&estimator, 5);
+        shm_toc_estimate_keys(&estimator, 6);
         const Size size = shm_toc_estimate(&estimator);
         shared_.segment = dsm_create(size, 0);
         // The segment is used by several transactions of a procedure.
@@ -42,8 +44,11 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
                                 .schema = order.schema,
                                 .windows = static_cast<uint32>(order.windows.size()),
                                 .next = {},
-                                .run_id = order.run_id};
-        pg_atomic_init_u32(&header->next, 0);
+                                .run_id = order.run_id,
+                                .working = {},
+                                .returned_count = {}};
+        for (pg_atomic_uint32 *const number : {&header->next, &header->working, &header->returned_count})
+            pg_atomic_init_u32(number, 0);
         shm_toc_insert(toc, part_header, header);
         auto *const settings = static_cast<char *>(shm_toc_allocate(toc, settings_size));
         save_session_settings(settings_size, settings);
@@ -54,7 +59,10 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
         auto *const stopped = static_cast<pg_atomic_uint32 *>(shm_toc_allocate(toc, stopped_size));
         for (std::uint32_t i = 0; i < order.jobs; ++i) pg_atomic_init_u32(&stopped[i], 0);
         shm_toc_insert(toc, part_stopped, stopped);
-        windows_ = {.header = header, .tasks = tasks, .stopped = stopped};
+        auto *const returned = static_cast<pg_atomic_uint32 *>(shm_toc_allocate(toc, returned_size));
+        for (std::size_t i = 0; i < order.windows.size(); ++i) pg_atomic_init_u32(&returned[i], 0);
+        shm_toc_insert(toc, part_returned, returned);
+        windows_ = {.header = header, .tasks = tasks, .stopped = stopped, .returned = returned};
         auto *const queues = static_cast<char *>(shm_toc_allocate(toc, queues_size));
         shm_toc_insert(toc, part_queues, queues);
         for (int i = 0; i < order.workers; ++i)

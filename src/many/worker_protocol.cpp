@@ -32,11 +32,34 @@ class Reader {
 
 } // namespace
 
+bool SharedWindows::give_back(std::uint32_t place) const {
+    uint32 working = pg_atomic_read_u32(&header->working);
+    do
+        if (working <= 1) return false;
+    while (!pg_atomic_compare_exchange_u32(&header->working, &working, working - 1));
+    pg_atomic_write_u32(&returned[place], 1);
+    pg_atomic_fetch_add_u32(&header->returned_count, 1);
+    return true;
+}
+
+std::optional<std::uint32_t> SharedWindows::take_returned() const {
+    if (pg_atomic_read_u32(&header->returned_count) == 0) return std::nullopt;
+    for (std::uint32_t place = 0; place < header->windows; ++place) {
+        if (pg_atomic_exchange_u32(&returned[place], 0) == 0) continue;
+        pg_atomic_fetch_sub_u32(&header->returned_count, 1);
+        return place;
+    }
+    return std::nullopt;
+}
+
 std::optional<std::uint32_t> SharedWindows::take() const {
     for (;;) {
-        const std::uint32_t place = pg_atomic_fetch_add_u32(&header->next, 1);
+        // A window that was given back comes before those that nobody has taken, because it is older.
+        const std::optional<std::uint32_t> back = take_returned();
+        const std::uint32_t place = back ? *back : pg_atomic_fetch_add_u32(&header->next, 1);
         if (place >= header->windows) return std::nullopt;
-        if (!tasks[place].follows && pg_atomic_read_u32(&stopped[tasks[place].job]) == 0) return place;
+        // One that was given back may follow another, whose worker has ended.
+        if ((back || !tasks[place].follows) && pg_atomic_read_u32(&stopped[tasks[place].job]) == 0) return place;
     }
 }
 

@@ -18,7 +18,7 @@ enum class WorkerTask : int {
 };
 
 // The parts of the segment, as keys of its table of contents.
-enum SegmentPart : uint64 { part_header = 1, part_settings, part_windows, part_stopped, part_queues };
+enum SegmentPart : uint64 { part_header = 1, part_settings, part_windows, part_stopped, part_returned, part_queues };
 
 constexpr uint64 segment_magic = 0x636f70795f696e63;
 constexpr Size queue_size = 16384; // bytes; a longer message is sent in pieces
@@ -26,22 +26,31 @@ constexpr Size queue_size = 16384; // bytes; a longer message is sent in pieces
 struct SegmentHeader {
     SessionIdentity identity;
     WorkerTask work;
-    Oid schema;            // the schema of the extension
-    uint32 windows;        // the number of windows in part_windows; one for WorkerTask::run
-    pg_atomic_uint32 next; // the position of the next window to take
-    std::int64_t run_id;   // for WorkerTask::run
+    Oid schema;                      // the schema of the extension
+    uint32 windows;                  // the number of windows in part_windows; one for WorkerTask::run
+    pg_atomic_uint32 next;           // the position of the next window to take
+    std::int64_t run_id;             // for WorkerTask::run
+    pg_atomic_uint32 working;        // the number of workers that load windows
+    pg_atomic_uint32 returned_count; // the number of windows that were given back
 };
 
 // The queue of windows in the segment. Each window is taken once. Plain data.
 struct SharedWindows {
     SegmentHeader *header;
     const WindowTask *tasks;
-    pg_atomic_uint32 *stopped; // for each job of the call: 1 if its remaining windows are skipped
+    pg_atomic_uint32 *stopped;  // for each job of the call: 1 if its remaining windows are skipped
+    pg_atomic_uint32 *returned; // for each window: 1 if it was given back
 
     // Takes the next window that does not follow another, and returns its position; nothing if none is left.
     std::optional<std::uint32_t> take() const;
     // Returns the position of the window that follows this one, if there is one.
     std::optional<std::uint32_t> next_after(std::uint32_t place) const;
+    std::optional<std::uint32_t> take_returned() const;
+    // Gives a window back, which another process can take, and returns true; or returns false if this is the last worker.
+    bool give_back(std::uint32_t place) const;
+    // To be called when a worker begins and ends to take windows.
+    void join() const { pg_atomic_fetch_add_u32(&header->working, 1); }
+    void leave() const { pg_atomic_fetch_sub_u32(&header->working, 1); }
     // Makes all processes skip the remaining windows of a job.
     void stop(std::uint32_t job) const { pg_atomic_write_u32(&stopped[job], 1); }
 };

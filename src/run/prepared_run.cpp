@@ -8,6 +8,7 @@
 #include "source/window_column.hpp"
 #include "ledger/id_marks.hpp"
 #include "ledger/jobs.hpp"
+#include "ledger/progress.hpp"
 #include "ledger/rerun.hpp"
 #include "ledger/run_lock.hpp"
 #include "target/batch_relation.hpp"
@@ -75,6 +76,15 @@ void PreparedRun::resolve() {
 
 void PreparedRun::connect(Opening opening) {
     opening.query = &*written_query_;
+    const ProgressFacts facts{
+        .target = target_ ? target_->oid() : request_.target, .job_id = key_.job_id, .window = key_.window};
+    std::optional<ShownWait> shown;
+    opening.observer = [&](bool waits) {
+        if (waits)
+            shown.emplace(facts, Activity::waits_for_connection);
+        else
+            shown.reset();
+    };
     source_.emplace(*options_, zone_, keeper_, opening);
 }
 
@@ -140,9 +150,16 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     bool is_stale = false;
     if (!target_) {
         find_target();
+        // Do not wait for a claim with a connection: the run that has the claim may wait for a connection.
+        if (max_source_connections > 0) source_.reset();
         make_claim();
-        // What an earlier run has written must not be newer than what this one reads.
-        is_stale = ledger.has_written_since(key_, before_source);
+        if (!source_) {
+            connect(opening);
+            describe();
+        } else {
+            // What an earlier run has written must not be newer than what this one reads.
+            is_stale = ledger.has_written_since(key_, before_source);
+        }
     }
     if (!may_begin(request_, ledger, key_, described_window())) {
         claim_->release();

@@ -8,12 +8,13 @@ namespace pgci {
 // The purpose of a lock. The value is objsubid in pg_locks, distinct from those that pg_advisory_lock() (1, 2) and
 // known extensions use.
 enum class LockClass : std::uint16_t {
-    claim = 71,       // held by a procedure that has a claim; the number is its claim_id
-    run_life = 72,    // held while a run is active; the number is its run_id
-    worker_slot = 73, // one of the background workers that may run at the same time in this server
-    job = 74,         // orders the runs of a job and changes of its definition
-    job_window = 75,  // held while a window of a job is loaded
-    job_name = 76,    // held by a transaction that defines a job of a new name
+    claim = 71,             // held by a procedure that has a claim; the number is its claim_id
+    run_life = 72,          // held while a run is active; the number is its run_id
+    worker_slot = 73,       // one of the background workers that may run at the same time in this server
+    job = 74,               // orders the runs of a job and changes of its definition
+    job_window = 75,        // held while a window of a job is loaded
+    job_name = 76,          // held by a transaction that defines a job of a new name
+    source_connection = 77, // one of the connections that runs in a database may have to a source
 };
 
 // Returns the tag of a lock of the default method, which pg_advisory_unlock_all() does not release. Database 0 means

@@ -96,7 +96,7 @@ SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &z
             if (connection_->is_open()) throw;
         }
     }
-    connection_ = keeper.connect(options);
+    connection_ = keeper.connect(options, opening.observer);
     begin(zone, opening);
 }
 

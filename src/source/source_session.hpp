@@ -33,6 +33,7 @@ Oid only_table(const std::vector<SourceColumn> &columns);
 struct Opening {
     std::vector<Question> questions{};
     const SourceQuery *query = nullptr; // the one that describe() is called for first
+    WaitObserver observer{};            // of the wait for a connection
 };
 
 class SourceSession {

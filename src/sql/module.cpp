@@ -2,6 +2,7 @@
 #include <climits>
 
 #include "server/guard.hpp"
+#include "connection/source_slot.hpp"
 #include "source/source_session.hpp"
 #include "rows/batch_reader.hpp"
 #include "rows/insert_planner.hpp"
@@ -33,6 +34,10 @@ void _PG_init(void) {
                             "Sets the most background workers of pg_copy_incremental that run at once in this server.",
                             "-1 is half of max_worker_processes.", &pgci::max_workers, pgci::max_workers, -1, 262143,
                             PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("copy_incremental.max_source_connections",
+                            "Sets the most connections that runs in a database have to one source at the same time.",
+                            "A run that finds no connection waits. 0 is no limit.", &pgci::max_source_connections,
+                            pgci::max_source_connections, 0, 10000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("copy_incremental");
     pgci::install_insert_planner();
 }
