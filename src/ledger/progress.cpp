@@ -76,7 +76,9 @@ ShownWait::ShownWait(const ProgressFacts &facts, Activity activity) {
 
 ShownWait::~ShownWait() { pgstat_progress_end_command(); }
 
-RunProgress::RunProgress(const ProgressFacts &facts) : facts_(facts), started_at_(GetCurrentTimestamp()) { show({}); }
+RunProgress::RunProgress(ProgressFacts facts) : facts_(std::move(facts)), started_at_(GetCurrentTimestamp()) {
+    show({});
+}
 
 RunProgress::~RunProgress() { pgstat_progress_end_command(); }
 

@@ -29,7 +29,7 @@ class ShownWait {
 // nothing remains when a process dies.
 class RunProgress {
   public:
-    explicit RunProgress(const ProgressFacts &facts);
+    explicit RunProgress(ProgressFacts facts);
     ~RunProgress();
     RunProgress(const RunProgress &) = delete;
     RunProgress &operator=(const RunProgress &) = delete;

@@ -27,8 +27,8 @@ class FetchAhead {
     FetchAhead(int batch, std::int64_t bound) : batch_(batch), bound_(bound), rows_(batch), ahead_(first_ahead()) {}
 
     struct Fetch {
-        int rows;
-        bool shares_sync; // with later ones, because each Sync costs both servers time
+        int rows = 0;
+        bool shares_sync = false; // with later ones, because each Sync costs both servers time
         bool has_sync = true;
     };
     // The next FETCH to send, with so many rows in flight.
