@@ -162,6 +162,7 @@ RunKey check_request(const CopyRequest &request) {
     run.open();
     check_privileges(run.plan(), run.target(), run.needed_on_target());
     if (request.verify) (void)run.comparison({});
+    run.find_source_tables();
     run.source().send_commit();
     run.source().receive_commit();
     return run.key();

@@ -29,6 +29,8 @@ my $run = results(start($query, '2018-07-01'));
 like($run, qr/^\d+$/, 'start returns a number');
 is(results("SELECT copy_incremental_wait($run)", $row->($run), 'SELECT count(*) FROM job'), 't succeeded 1000 t 1000', 'wait, and what the ledger says');
 is(results("SELECT copy_incremental_wait($run, '0')", "SELECT copy_incremental_cancel($run)"), 't f', 'after its end');
+is(results("SELECT source_tables FROM copy_incremental_runs WHERE run_id = $run"), '{public.job}', 'the entry has the tables of the query');
+fails_with($destination, copy_sql('SELECT id, day, value FROM job WHERE day = $1', '2018-07-01', on_rerun => "'error'"), 'PI001', qr/already loaded/, 'so another query over them is refused');
 
 # A window that is not a day.
 my @days = ('SELECT * FROM job WHERE day >= $1 AND day < $2', '2018-07-01', mode => "'upsert'");
