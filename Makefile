@@ -35,7 +35,7 @@ help:
 	@echo 'make check-versions every test on PostgreSQL 15 to 18, and copies between versions, each in its own Debian'
 	@echo 'make check-readme  the commands of README.md, pasted into a bare Debian 12'
 	@echo 'make check-citus CITUS=/folder    with Citus, built from the source of a release in this folder'
-	@echo 'make check-airflow  examples/airflow on Airflow 2 and 3 from PyPI, with two servers'
+	@echo 'make check-airflow  the Airflow package on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
 	@echo 'make dist           the PGXN bundle of the last commit'
 	@echo 'make format         format src/ with clang-format'

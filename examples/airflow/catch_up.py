@@ -13,7 +13,7 @@ except ImportError:
     from airflow import DAG
     from airflow.models.param import Param
 
-from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from pg_copy_incremental_airflow import CopyIncrementalCatchUpOperator
 
 with DAG(
     "catch_up",
@@ -24,12 +24,4 @@ with DAG(
     params={"job": Param(None, type=["null", "string"], description="one job instead of all")},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
 ):
-    # The procedure commits, so it must be the only statement and run outside a transaction block (autocommit).
-    SQLExecuteQueryOperator(
-        task_id="all_jobs",
-        conn_id="dwh",
-        autocommit=True,
-        sql="CALL copy_incremental_catch_up(nullif(%(job)s, ''), workers => 4)",
-        parameters={"job": "{{ params.job or '' }}"},
-        handler=None,
-    )
+    CopyIncrementalCatchUpOperator(task_id="all_jobs", conn_id="dwh", job="{{ params.job or '' }}", workers=4)

@@ -13,14 +13,11 @@ except ImportError:
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.timetables.trigger import CronTriggerTimetable
+from pg_copy_incremental_airflow import CopyIncrementalOperator
 
 
-def a_task_for_each(cursor):
-    return [{"day": str(day)} for (day,) in cursor]
-
-
-def rows_copied(cursor):
-    return cursor.fetchone()[0]
+def days(cursor):
+    return [str(day) for (day,) in cursor]
 
 
 with DAG(
@@ -34,11 +31,8 @@ with DAG(
         task_id="missing",
         sql="SELECT day FROM copy_incremental_missing('users', %(last)s::date - 6, %(last)s::date)",
         parameters={"last": "{{ data_interval_start | ds }}"},
-        handler=a_task_for_each,
+        handler=days,
     )
-    SQLExecuteQueryOperator.partial(
-        task_id="users",
-        max_active_tis_per_dag=4,
-        sql="SELECT copy_incremental_run('users', %(day)s)",
-        handler=rows_copied,
-    ).expand(parameters=missing.output)
+    CopyIncrementalOperator.partial(task_id="users", job="users", max_active_tis_per_dag=4).expand(
+        data_interval=missing.output
+    )

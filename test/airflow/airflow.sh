@@ -22,10 +22,14 @@ install_airflow() {
         mkdir -p "$CACHE"
         "$(find_python)" -m venv "$VENV"
         quietly "$VENV/bin/pip" install "apache-airflow>=$MAJOR,<$((MAJOR + 1))" apache-airflow-providers-postgres \
-            apache-airflow-providers-common-sql
+            apache-airflow-providers-openlineage
         "$VENV/bin/pip" freeze | grep '^apache-airflow==' >"$VENV/complete"
     fi
     step "$(cat "$VENV/complete"), $("$VENV/bin/python" --version)"
+    # From a copy, because a build writes into its folder.
+    rm -rf "$WORK/package"
+    cp -r "$CLONE/airflow" "$WORK/package"
+    quietly "$VENV/bin/pip" install --no-deps --force-reinstall "$WORK/package"
 }
 
 # Airflow starts itself by its name.
@@ -41,13 +45,16 @@ print(row[0] if row else "none")
 PYTHON
 }
 
-# The newest XCom of a task, as JSON.
+# The newest XCom of a task, as JSON. A third argument is its key.
 xcom() {
-    first_of "SELECT CAST(value AS TEXT) FROM xcom WHERE dag_id = ? AND task_id = ? AND key = 'return_value'
-              ORDER BY timestamp DESC LIMIT 1" "$@"
+    first_of "SELECT CAST(value AS TEXT) FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?
+              ORDER BY timestamp DESC LIMIT 1" "$1" "$2" "${3:-return_value}"
 }
 
 # The state of the try of a task that changed last.
 state_of() { first_of "SELECT state FROM task_instance WHERE dag_id = ? AND task_id = ? ORDER BY updated_at DESC LIMIT 1" "$@"; }
+
+# The number of tasks of a DAG in a state.
+tasks_in() { first_of "SELECT count(*) FROM task_instance WHERE dag_id = ? AND state = ?" "$@"; }
 
 has_dag() { first_of "SELECT count(*) FROM serialized_dag WHERE dag_id = ?" "$@"; }

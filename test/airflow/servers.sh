@@ -26,16 +26,23 @@ GRANT SELECT ON users, orders TO etl_reader;
 SQL
 }
 
-# The destination, set up as examples/airflow/README.md says.
+# The destination, set up as doc/howto.md says.
 start_destination() {
     start_cluster destination
     DESTINATION_PORT=$CLUSTER_PORT
     at_destination postgres -q -c 'CREATE DATABASE dwh'
     at_destination dwh -q -c 'CREATE TABLE users (id int PRIMARY KEY, created_at timestamptz);
         CREATE TABLE orders (id int PRIMARY KEY, placed_at timestamptz)'
-    # shellcheck disable=SC2016  # backquotes of Markdown
-    sed -n '/^```sql/,/^```$/{/^```/!p}' "$CLONE/examples/airflow/README.md" |
-        sed "s/db.example.com/127.0.0.1/; s/'5432'/'$SOURCE_PORT'/" | at_destination dwh -q
+    at_destination dwh -q <<SQL
+CREATE EXTENSION pg_copy_incremental;
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER src FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$SOURCE_PORT', dbname 'shop');
+CREATE ROLE etl LOGIN PASSWORD 'secret-of-destination';
+CREATE USER MAPPING FOR etl SERVER src OPTIONS (user 'etl_reader', password 'secret-of-source');
+GRANT USAGE ON FOREIGN SERVER src TO etl;
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, orders TO etl;
+SELECT copy_incremental_grant('etl');
+SQL
 }
 
 days_of() { at_destination dwh -c "SELECT coalesce(string_agg(concat_ws(':', day, rows), ' ' ORDER BY day), '') FROM (
@@ -44,6 +51,7 @@ days_of() { at_destination dwh -c "SELECT coalesce(string_agg(concat_ws(':', day
 runs() { at_destination dwh -c "SELECT count(*) FROM copy_incremental_runs WHERE status = 'succeeded'"; }
 
 sessions_of_reader() { at_source shop -c "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl_reader' $*"; }
+listeners() { sessions_of_etl "AND backend_type = 'client backend' AND state = 'idle' $*"; }
 sessions_of_etl() { at_destination dwh -c "SELECT count(*) FROM pg_stat_activity WHERE usename = 'etl' $*"; }
 
 # on_insert SQL: what a trigger of the destination's users does before each row; without SQL, no trigger.
