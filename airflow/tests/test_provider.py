@@ -375,6 +375,18 @@ class TriggerTest(OwnerTestCase):
                 pass
         self.assertEqual((run.status, run.sqlstate), ("failed", "57014"))
 
+    def test_crashed(self) -> None:
+        self.hold()
+
+        async def main() -> Any:
+            task = asyncio.ensure_future(self.event_of(self.trigger(poll_interval=1)))
+            while not self.sql("SELECT count(*) FROM copy_incremental_progress"):
+                await asyncio.sleep(0.1)
+            self.sql("SELECT pg_terminate_backend(pid) FROM copy_incremental_progress")
+            return await task
+
+        self.assertEqual(asyncio.run(main())["status"], "crashed")
+
     def test_gives_up(self) -> None:
         self.hold()
         event = asyncio.run(self.event_of(self.trigger(poll_interval=1, give_up_at=DAY.end)))

@@ -120,8 +120,11 @@ class _WatchTrigger(BaseTrigger):
             from airflow.utils.session import create_session
 
             with create_session() as session:
-                found = session.get(TaskInstance, (ti.dag_id, ti.task_id, ti.run_id, ti.map_index))
-                return None if found is None or found.state is None else str(found.state)
+                found = session.query(TaskInstance.state).filter_by(
+                    dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
+                )
+                state: str | None = found.scalar()
+                return state
         states = RuntimeTaskInstance.get_task_states(
             dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
         )

@@ -4,13 +4,20 @@ from datetime import datetime, timedelta
 
 from airflow import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
-from pg_copy_incremental_airflow import CopyIncrementalOperator, CopyIncrementalWindowSensor
+from pg_copy_incremental_airflow import (
+    CopyIncrementalCatchUpOperator,
+    CopyIncrementalOperator,
+    CopyIncrementalWindowSensor,
+)
 
 FIRST = datetime(2018, 7, 1)
 USERS = {"conn_id": "dwh", "job": "users"}
 
 with DAG("users_in_slot", start_date=FIRST, schedule=None, catchup=False):
     CopyIncrementalOperator(task_id="users", data_interval="2018-07-29", deferrable=False, poll_interval=1, **USERS)
+
+with DAG("users_catch_up", start_date=FIRST, schedule=None, catchup=False):
+    CopyIncrementalCatchUpOperator(task_id="users", **USERS)
 
 for name, deferrable in (("users_timed", True), ("users_in_slot_timed", False)):
     with DAG(name, start_date=FIRST, schedule=None, catchup=False):
