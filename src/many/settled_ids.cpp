@@ -21,7 +21,7 @@ void look_at_marks(std::vector<IdMark> &marks, const std::set<std::string> &open
 }
 
 std::string describe_waiting(const IdMark &mark, std::optional<std::int64_t> settled) {
-    const std::size_t sessions = static_cast<std::size_t>(std::count_if(
+    const auto sessions = static_cast<std::size_t>(std::count_if(
         mark.awaited.begin(), mark.awaited.end(), [](const std::string &name) { return name[0] == 's'; }));
     const std::size_t transactions = mark.awaited.size() - sessions;
     std::string text = "Ids up to " + std::to_string(mark.highest) + " exist at the source, but those after " +
