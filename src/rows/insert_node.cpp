@@ -111,8 +111,8 @@ void leave_out_conflicts(ModifyTableState *merge) {
     *plan = *reinterpret_cast<const ModifyTable *>(merge->ps.plan); // the planned one is kept
     plan->onConflictAction = ONCONFLICT_NOTHING;
     merge->ps.plan = &plan->plan;
-    const int count = list_length(plan->resultRelations);
-    for (int i = 0; i < count; ++i) {
+    // From version 18 on, partitions that were pruned are in the plan only.
+    for (int i = 0; i < merge->mt_nrels; ++i) {
         ResultRelInfo *const result = &merge->resultRelInfo[i];
         result->ri_onConflictArbiterIndexes = arbiters_of(result->ri_RelationDesc);
         if (result->ri_IndexRelationDescs == nullptr) ExecOpenIndices(result, true);
