@@ -117,7 +117,7 @@ for my $case (
 	[ 'a column more', 'ALTER TABLE s.job ADD more int NOT NULL DEFAULT 1', '00000', qr/^$/, 's.job 100, s_new.job 0' ],
 	[ 'an ALWAYS identity', 'ALTER TABLE s.job ALTER id ADD GENERATED ALWAYS AS IDENTITY', '00000', qr/^$/, 's.job 100, s_new.job 0' ],
 	[ 'a trigger', 'CREATE TRIGGER fail BEFORE INSERT ON s.job FOR EACH ROW EXECUTE FUNCTION fail()', 'P0001', qr/no/, 's.job 60, s_new.job 0' ],
-	[ 'a rule', 'CREATE RULE r AS ON INSERT TO s.job DO INSTEAD NOTHING', '00000', qr/^$/, 's.job 60, s_new.job 0' ])
+	[ 'a rule', 'CREATE RULE r AS ON INSERT TO s.job DO INSTEAD NOTHING', '00000', qr/^WARNING:  01000: 40 rows were not written to s\.job/, 's.job 60, s_new.job 0' ])
 {
 	my ($what, $ddl, $wanted, $message, $rows) = @$case;
 	my $name = "between batches: $what";
