@@ -84,9 +84,9 @@ def parse_arguments(argv=None):
                              "a backfill of small windows; memory: private memory by number and size "
                              "of rows, about 3 minutes; proof: verify and rejects beside the load, about 5 minutes "
                              "(default: speed,small)")
-    parser.add_argument("--shapes", type=cases, dest="cases", default=cases("narrow,wide,narrow_pk,events,narrow@20,narrow@100"),
+    parser.add_argument("--shapes", type=cases, dest="cases", default=cases("narrow,wide,narrow_pk,events,narrow@20"),
                         help=f"of {', '.join(SHAPES)}; with @MS through a round trip of that many milliseconds "
-                             "(default: narrow,wide,narrow_pk,events,narrow@20,narrow@100)")
+                             "(default: narrow,wide,narrow_pk,events,narrow@20)")
     parser.add_argument("--delay", type=milliseconds, default=0.0,
                         help="round trip to the source, in milliseconds, for shapes without @ and for a small day")
     parser.add_argument("--methods", type=comma_list(list(METHODS)), default=list(METHODS),
