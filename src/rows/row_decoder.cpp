@@ -1,5 +1,7 @@
 #include "rows/row_decoder.hpp"
 
+#include <algorithm>
+
 #include "server/guard.hpp"
 #include "server/settings.hpp"
 #include "server/shown_text.hpp"
@@ -7,24 +9,16 @@
 
 namespace pgci {
 
-RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory) {
-    const auto count = map.columns.size();
-    const MappedColumn *const columns = map.columns.data();
-    pg_call([=, this] {
-        const MemoryContext previous = MemoryContextSwitchTo(memory);
-        description_ = CreateTemplateTupleDesc(static_cast<int>(count));
-        decoders_ = static_cast<ValueDecoder *>(palloc0(sizeof(ValueDecoder) * count));
+RowDecoder::RowDecoder(const ColumnMap &map, MemoryContext memory)
+    : row_overhead_(static_cast<std::int64_t>(map.columns.size() * (sizeof(Datum) + sizeof(bool)))),
+      column_(static_cast<int>(map.columns.size())),
+      depends_on_settings_(std::any_of(map.columns.begin(), map.columns.end(),
+                                       [](const MappedColumn &column) { return column.as_text; })) {
+    pg_call([&, this] {
+        const ValueDecoders made = make_value_decoders(map, ValueFormat::of_map, memory);
+        description_ = made.description;
+        decoders_ = made.columns;
         scratch_ = AllocSetContextCreate(memory, "copy_incremental value", ALLOCSET_DEFAULT_SIZES);
-        for (std::size_t i = 0; i < count; ++i) {
-            const MappedColumn &column = columns[i];
-            init_value_decoder(decoders_[i], column.batch_type, column.batch_typmod, column.as_text, memory);
-            TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), column.name.c_str(), column.batch_type, -1,
-                               0);
-            if (column.as_text) depends_on_settings_ = true;
-        }
-        column_ = description_->natts;
-        row_overhead_ = static_cast<std::int64_t>(count * (sizeof(Datum) + sizeof(bool)));
-        MemoryContextSwitchTo(previous);
     });
 }
 

@@ -8,20 +8,9 @@
 namespace pgci {
 
 TextDecoder::TextDecoder(const ColumnMap &map, MemoryContext memory) {
-    const MappedColumn *const columns = map.columns.data();
-    const std::size_t count = map.columns.size();
-    pg_call([=, this] {
-        const MemoryContext previous = MemoryContextSwitchTo(memory);
-        description_ = CreateTemplateTupleDesc(static_cast<int>(count));
-        decoders_ = static_cast<ValueDecoder *>(palloc0(sizeof(ValueDecoder) * count));
-        for (std::size_t i = 0; i < count; ++i) {
-            const MappedColumn &column = columns[i];
-            init_value_decoder(decoders_[i], column.batch_type, column.batch_typmod, true, memory);
-            TupleDescInitEntry(description_, static_cast<AttrNumber>(i + 1), column.name.c_str(), column.batch_type, -1,
-                               0);
-        }
-        MemoryContextSwitchTo(previous);
-    });
+    const ValueDecoders made = pg_call([&] { return make_value_decoders(map, ValueFormat::text, memory); });
+    description_ = made.description;
+    decoders_ = made.columns;
 }
 
 std::optional<RunFailure> TextDecoder::decode(const std::vector<std::optional<std::string>> &texts, Batch &batch) {

@@ -119,8 +119,6 @@ bool decode_numeric(const char *value, int length, ValueArena &arena, Datum &res
     return true;
 }
 
-} // namespace
-
 void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_text, MemoryContext memory) {
     Oid function = InvalidOid;
     if (as_text)
@@ -133,6 +131,24 @@ void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_t
     get_typlenbyval(type, &decoder.length, &decoder.by_value);
     decoder.header = VARHDRSZ + MAXIMUM_ALIGNOF; // and alignment
     decoder.kind = as_text || typmod >= 0 ? Kind::function : binary_kind(type);
+}
+
+} // namespace
+
+ValueDecoders make_value_decoders(const ColumnMap &map, ValueFormat format, MemoryContext memory) {
+    const std::size_t count = map.columns.size();
+    const MemoryContext previous = MemoryContextSwitchTo(memory);
+    const ValueDecoders decoders{.description = CreateTemplateTupleDesc(static_cast<int>(count)),
+                                 .columns = static_cast<ValueDecoder *>(palloc0(sizeof(ValueDecoder) * count))};
+    for (std::size_t i = 0; i < count; ++i) {
+        const MappedColumn &column = map.columns[i];
+        init_value_decoder(decoders.columns[i], column.batch_type, column.batch_typmod,
+                           format == ValueFormat::text || column.as_text, memory);
+        TupleDescInitEntry(decoders.description, static_cast<AttrNumber>(i + 1), column.name.c_str(), column.batch_type,
+                           -1, 0);
+    }
+    MemoryContextSwitchTo(previous);
+    return decoders;
 }
 
 // A value that is not in the format or range of its kind is passed to the type's own function, which raises the error.

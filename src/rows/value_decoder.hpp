@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/pg.hpp"
+#include "target/column_map.hpp"
 #include "rows/value_arena.hpp"
 
 namespace pgci {
@@ -34,9 +35,17 @@ struct ValueDecoder {
     std::int64_t header; // bytes of memory besides those of the value, if it is not passed by value
 };
 
-// Looks up how to read values of `type`, in binary or, if `as_text`, in text format. PostgreSQL code. Allocates in
-// `memory`.
-void init_value_decoder(ValueDecoder &decoder, Oid type, int32 typmod, bool as_text, MemoryContext memory);
+// The columns of a batch, and how to decode each of them.
+struct ValueDecoders {
+    TupleDesc description;
+    ValueDecoder *columns;
+};
+
+// How the values of the columns arrive: as the map says, or all as texts.
+enum class ValueFormat : std::uint8_t { of_map, text };
+
+// Looks up how to read the columns of the map. PostgreSQL code. Allocates in `memory`.
+ValueDecoders make_value_decoders(const ColumnMap &map, ValueFormat format, MemoryContext memory);
 
 // Decodes a value of `length` bytes, which a zero byte follows, into the arena. Functions of types also allocate in the
 // current memory context. PostgreSQL code. Raises 22P03, 22021, 22P02, 08P01 and the errors of the type.
