@@ -85,19 +85,28 @@ std::string alias_of(const CopyRequest &request, const Target &target) {
     return quote_identifier(pg_call([oid = target.oid()] { return get_rel_name(oid); }));
 }
 
+std::string set_list(const std::vector<std::string> &names) {
+    std::string set;
+    for (const std::string &name : names) {
+        const std::string quoted = quote_identifier(name);
+        set.append(set.empty() ? "" : ", ").append(quoted).append(" = excluded.").append(quoted);
+    }
+    return set;
+}
+
 } // namespace
 
 Upsert::Upsert(const CopyRequest &request, const Target &target, const BatchRelation &batch, const ConflictKey &key)
     : target_(target), batch_(batch), key_(key), alias_(alias_of(request, target)),
       where_(request.update_where ? " AND (" + *request.update_where + "\n)" : ""),
       updated_(check_update_columns(request.update_columns.value_or(std::vector<std::string>{}), target, batch, key)),
-      is_ordered_in_memory_(!order().empty()) {
+      order_(find_order()) {
     if (request.update_columns) return;
     for (const std::string &name : batch.columns)
         if (!contains(key.columns, name)) updated_.push_back(name);
 }
 
-std::vector<OrderColumn> Upsert::order() const {
+std::vector<OrderColumn> Upsert::find_order() const {
     std::vector<OrderColumn> order;
     if (!batch_.with.empty() || key_.order.size() != key_.columns.size()) return {};
     for (std::size_t i = 0; i < key_.columns.size(); ++i) {
@@ -116,7 +125,7 @@ std::vector<OrderColumn> Upsert::order() const {
 // Because INSERT ... ON CONFLICT must not affect a row twice. Keys are compared as in the target's index; a key that contains
 // NULL is refused, unless the index is NULLS NOT DISTINCT.
 std::string Upsert::rows() const {
-    if (is_ordered_in_memory_) return "SELECT " + batch_.select_list() + " FROM " + batch_.from;
+    if (!order_.empty()) return "SELECT " + batch_.select_list() + " FROM " + batch_.from;
     const std::string ordinal = "ordered." + quote_identifier(batch_.ordinal);
     std::string distinct;
     for (std::size_t i = 0; i < key_.columns.size(); ++i)
@@ -142,15 +151,6 @@ std::string Upsert::differs(bool is_merge) const {
         excluded.append(excluded.empty() ? "" : ", ").append(values.second);
     }
     return "pg_catalog.record_image_ne(ROW(" + present + "), ROW(" + excluded + "))" + where_;
-}
-
-static std::string set_list(const std::vector<std::string> &names) {
-    std::string set;
-    for (const std::string &name : names) {
-        const std::string quoted = quote_identifier(name);
-        set.append(set.empty() ? "" : ", ").append(quoted).append(" = excluded.").append(quoted);
-    }
-    return set;
 }
 
 std::string Upsert::on_conflict() const {

@@ -27,7 +27,7 @@ class Upsert {
 
     // How to order the rows of the batch by the key; empty if memory does not have them as the target stores them. Then
     // rows() orders them.
-    std::vector<OrderColumn> order() const;
+    const std::vector<OrderColumn> &order() const { return order_; }
     // Selects the last row of each key.
     std::string rows() const;
     // " ON CONFLICT ..."; the target has the alias target_alias(), and the rows are rows().
@@ -38,6 +38,7 @@ class Upsert {
     std::string merge() const;
 
   private:
+    std::vector<OrderColumn> find_order() const;
     std::string differs(bool is_merge) const;
 
     const Target &target_;
@@ -46,7 +47,7 @@ class Upsert {
     std::string alias_;
     std::string where_;
     std::vector<std::string> updated_{};
-    bool is_ordered_in_memory_ = false;
+    std::vector<OrderColumn> order_;
 };
 
 } // namespace pgci
