@@ -11,10 +11,19 @@ SERVER_COPIES=/srv/servers
 # Make TEMPORARY, removed at exit.
 make_temporary_folder() {
     TEMPORARY=$(mktemp -d /tmp/pgci.XXXXXX)
-    trap 'rm -rf "$TEMPORARY"' EXIT
+    trap 'rm -rf --one-file-system "$TEMPORARY"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     chmod 755 "$TEMPORARY"
+}
+
+# Wait until no other check uses CACHE, and keep the others from it until this process ends.
+lock_cache() {
+    mkdir -p "$CACHE"
+    exec {CACHE_LOCK}>"$CACHE/lock"
+    flock --nonblock "$CACHE_LOCK" && return
+    echo "waiting for another check that uses $CACHE"
+    flock "$CACHE_LOCK"
 }
 
 # release_of PG_MAJOR: the release of Debian that has this version of PostgreSQL.
@@ -45,10 +54,11 @@ make_release() {
     if ((major >= 15)); then
         packages+=,postgresql-server-dev-$major,libpq-dev,g++,make,libipc-run-perl,pgbouncer,ccache
         packages+=,postgresql-$major-cron,debhelper,postgresql-server-dev-all,dpkg-dev,zip,unzip
+        packages+=,lintian,autopkgtest
     fi
     [[ $(cat "$folder/packages" 2>/dev/null) != "$packages" ]] || return 0
     echo "making $folder: Debian $release with PostgreSQL $major"
-    rm -rf "$folder" "$folder.new"
+    rm -rf --one-file-system "$folder" "$folder.new"
     mkdir -p "$CACHE"
     # A release that is not out yet may have a Release file past its date. No package may make a cluster.
     # shellcheck disable=SC2016  # $1 is the hook's
@@ -96,7 +106,7 @@ in_debian() {
         mkdir -p "$CLONE/test-output"
         cp -r "$tmp/clone/test-output" "$CLONE/test-output/${folder##*/}"
     fi
-    rm -rf "$tmp"
+    rm -rf --one-file-system "$tmp"
     return "$status"
 }
 
@@ -106,7 +116,7 @@ make_server_copy() {
     local major=$1 folder copy=$CACHE/servers/$1 inside=$SERVER_COPIES/$1/lib program loader
     folder=$CACHE/$(release_of "$major")
     [[ ! -e $copy/complete ]] || return 0
-    rm -rf "$copy"
+    rm -rf --one-file-system "$copy"
     mkdir -p "$copy/lib"
     tar -C "$folder" --exclude=bitcode --exclude=man -cf - "usr/lib/postgresql/$major" "usr/share/postgresql/$major" |
         tar -C "$copy" -xf -

@@ -5,10 +5,22 @@ cd /tmp
 
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"; }
 
+# No release of Debian has 16: its server gets a place beside those of Debian. The package is linked with Debian's libpq.
+place_server_16() {
+    rm -rf /usr/lib/postgresql/16
+    cp -a /srv/servers/16 /usr/lib/postgresql/16
+    rm -f /usr/lib/postgresql/16/lib/libpq.so*
+}
+
 # files_of_package: what it leaves in the server's folders.
 files_of_package() { find /usr/lib/postgresql /usr/share -name '*copy_incremental*' -o -name '*copy-incremental*'; }
 
-install_package() { dpkg -i "$1"/*.deb; }
+# Nothing can satisfy a dependency on 16.
+install_package() {
+    local options=()
+    [[ $1 != */16 ]] || options=(--force-depends)
+    dpkg "${options[@]}" -i "$1"/*.deb
+}
 
 # Remove it, and fail if a file stays.
 remove_package() {
@@ -16,14 +28,25 @@ remove_package() {
     [[ -z $(files_of_package) ]] || { files_of_package; exit 1; }
 }
 
-# start_server BINDIR DATA PORT: a throwaway server of postgres.
+# start_server BINDIR DATA PORT [AUTHENTICATION]: a throwaway server of postgres. With peer, TCP asks for a password.
 start_server() {
-    local bin=$1 data=$2 port=$3
-    [[ -d $data ]] || as_postgres "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --no-locale >/dev/null
+    local bin=$1 data=$2 port=$3 method=${4:-trust}
+    if [[ ! -d $data ]]; then
+        echo secret >/tmp/password
+        chmod 644 /tmp/password
+        as_postgres "$bin/initdb" -D "$data" -U postgres --auth-local="$method" --auth-host="${method/peer/scram-sha-256}" \
+            --pwfile=/tmp/password -E UTF8 --no-locale >/dev/null
+    fi
     as_postgres "$bin/pg_ctl" start -w -D "$data" -l "$data.log" -o "-p $port -k /tmp -h 127.0.0.1" >/dev/null
 }
 
 stop_server() { as_postgres "$1/pg_ctl" stop -w -D "$2" -m fast >/dev/null; }
+
+# installcheck FOLDER PG_MAJOR PORT: as a user runs it.
+installcheck() {
+    as_postgres PGHOST=/tmp PGPORT="$3" PGUSER=postgres PGPASSWORD=secret make -C "$1" installcheck \
+        PG_CONFIG="/usr/lib/postgresql/$2/bin/pg_config" || { cat "$1"/regression.diffs; exit 1; }
+}
 
 sql() { psql -X -At -v ON_ERROR_STOP=1 -h /tmp -U postgres "$@"; }
 
