@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "server/memory.hpp"
+#include "server/shown_text.hpp"
 #include "target/shared_keys.hpp"
 #include "run/bound_warnings.hpp"
 #include "many/window_report.hpp"
@@ -39,6 +40,7 @@ class Loader {
     bool must_be_in_order(const JobWindows &job) const;
     void say_in_order() const;
     std::size_t find_followers();
+    std::string name_jobs() const;
 
     Oid schema_;
     const ProcedureScope &procedure_;
@@ -136,19 +138,29 @@ std::size_t Loader::find_followers() {
     return others;
 }
 
+// Those that still have windows to load.
+std::string Loader::name_jobs() const {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < tasks_.size(); ++i)
+        if (i == 0 || tasks_[i].job != tasks_[i - 1].job) names.push_back("\"" + jobs_[tasks_[i].job].job.name + "\"");
+    return (names.size() == 1 ? "job " : "jobs ") + shorten_list(names);
+}
+
 void Loader::load_here() {
     for (const WindowTask &task : tasks_) run_here(task);
 }
 
-void warn_unused(const RunFailure &reason) {
-    const char *const text = reason.message.c_str();
-    const int code = reason.code;
-    pg_call([=] { ereport(WARNING, (errcode(code), errmsg("a background worker could not be used: %s", text))); });
+void warn_unused(const std::string &jobs, const RunFailure &reason) {
+    pg_call([&] {
+        ereport(WARNING, (errcode(reason.code), errmsg("%s: a background worker could not be used: %s", jobs.c_str(),
+                                                       reason.message.c_str())));
+    });
 }
 
-void say_fewer_workers(const RunFailure &failure) {
+void say_fewer_workers(const std::string &job, const RunFailure &failure) {
     pg_call([&] {
-        ereport(NOTICE, (errmsg("a source accepts no more connections, so fewer workers load the windows"),
+        ereport(NOTICE, (errmsg("job \"%s\": the source accepts no more connections, so fewer workers load the windows",
+                                job.c_str()),
                          errdetail_internal("%s: %s", failure.message.c_str(), failure.detail.c_str()),
                          errhint("Use fewer workers, or set copy_incremental.max_source_connections.")));
     });
@@ -172,10 +184,11 @@ void Loader::load_in_workers(int workers) {
                      .jobs = static_cast<std::uint32_t>(jobs_.size()),
                      .workers = wanted});
     const int launched = pool.size();
+    const std::string jobs = name_jobs();
     if (launched < wanted)
-        pg_call([=] {
+        pg_call([&] {
             ereport(NOTICE,
-                    (errmsg("%d of %d background workers could be started", launched, wanted),
+                    (errmsg("%s: %d of %d background workers could be started", jobs.c_str(), launched, wanted),
                      launched > 0
                          ? errdetail_plural("%d window is loaded at a time.", "%d windows are loaded at a time.",
                                             static_cast<unsigned long>(launched), launched)
@@ -188,10 +201,11 @@ void Loader::load_in_workers(int workers) {
         if (message->kind != MessageKind::ended) continue;
         const bool is_given_back = message->result.end == WindowEnd::given_back;
         has_ended[message->window] = !is_given_back;
-        if (is_given_back && !std::exchange(is_told, true)) say_fewer_workers(*message->result.failure);
+        if (is_given_back && !std::exchange(is_told, true))
+            say_fewer_workers(jobs_[tasks_[message->window].job].job.name, *message->result.failure);
         record(tasks_[message->window], message->result);
     }
-    if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(*reason);
+    if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(jobs, *reason);
     // Load the windows that workers left because they ended early.
     for (std::size_t i = 0; i < tasks_.size(); ++i)
         if (!has_ended[i]) run_here(tasks_[i]);

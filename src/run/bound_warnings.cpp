@@ -1,6 +1,7 @@
 #include "run/bound_warnings.hpp"
 
 #include "server/guard.hpp"
+#include "server/shown_text.hpp"
 #include "template/window_bounds.hpp"
 
 namespace pgci {
@@ -51,9 +52,14 @@ std::vector<BoundWarning> find_bound_warnings(const CopyRequest &request) {
     return warnings;
 }
 
-void warn_of_bounds(const CopyRequest &request) {
+std::string subject_of(const CopyRequest &request, const std::string &target) {
+    return request.job.empty() ? target : "job \"" + shorten(request.job) + "\"";
+}
+
+void warn_of_bounds(const CopyRequest &request, const std::string &target) {
     for (const BoundWarning &warning : find_bound_warnings(request)) {
-        const char *const message = warning.message.c_str();
+        const std::string text = subject_of(request, target) + ": " + warning.message;
+        const char *const message = text.c_str();
         const char *const detail = warning.detail.c_str();
         const char *const hint = warning.hint.c_str();
         pg_call([=] {

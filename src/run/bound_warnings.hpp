@@ -25,7 +25,10 @@ std::vector<BoundWarning> find_bound_warnings(const CopyRequest &request);
 // What explain adds if it is not known whether the windows of the query and of replace_where are the same; or empty.
 std::string find_unknown_slice(const CopyRequest &request);
 
-// Issues the warnings as WARNINGs.
-void warn_of_bounds(const CopyRequest &request);
+// What a message is about: the job of the request, or the target of a call.
+std::string subject_of(const CopyRequest &request, const std::string &target);
+
+// Issues the warnings as WARNINGs, which name the job, or else the target.
+void warn_of_bounds(const CopyRequest &request, const std::string &target = "");
 
 } // namespace pgci

@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/user_text.hpp"
+#include "request/job_context.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/progress.hpp"
 #include "target/missing_privileges.hpp"
@@ -25,8 +26,6 @@ struct CopyContext {
 
 void show_context(void *argument) {
     const auto *const context = static_cast<const CopyContext *>(argument);
-    const std::string &job = context->run.request().job;
-    if (!job.empty()) errcontext("job \"%s\"", job.c_str());
     const char *const window = context->run.window_name();
     const char *const target = context->run.target_name();
     if (target == nullptr)
@@ -46,7 +45,8 @@ ProgressFacts progress_facts(const PreparedRun &run, std::int64_t run_id) {
 void warn_limit(const PreparedRun &run) {
     const std::string warning = run.limit_warning();
     if (warning.empty()) return;
-    const char *const text = warning.c_str();
+    const std::string message = subject_of(run.request(), run.target().name()) + ": " + warning;
+    const char *const text = message.c_str();
     pg_call([=] {
         ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg_internal("%s", text),
                           errhint("Leave out LIMIT and OFFSET, or write the window in the query with $1 and $2.")));
@@ -80,6 +80,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     PreparedRun run(request, TargetUse::write, procedure.memory(), keeper);
     CopyContext context{.run = run};
     const ErrorContext shown_context(show_context, &context);
+    const JobContext job_context(request.job);
     const Ledger ledger(request.schema);
     if (!run.open_in_turn(ledger)) {
         // A run that begins here has no entry yet.
@@ -90,7 +91,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
         return {};
     }
     warn_limit(run);
-    if (!request.is_one_of_many) warn_of_bounds(request);
+    if (!request.is_one_of_many) warn_of_bounds(request, run.target().name());
     const std::vector<std::string> key = request.repair ? key_of(run) : std::vector<std::string>{};
     LoadPlan plan = request.repair ? run.plan_of_repair(key) : run.plan();
     check_privileges(plan, run.target(), run.needed_on_target());

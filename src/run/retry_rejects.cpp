@@ -123,11 +123,12 @@ bool Retry::load_some(int most, RunStatistics &statistics) {
     return true;
 }
 
-void tell_left(std::int64_t run_id, std::int64_t left, std::int64_t tried, std::int64_t all) {
-    pg_call([=] {
-        ereport(NOTICE, (errmsg_plural(INT64_FORMAT " rejected row of run " INT64_FORMAT " is not loaded",
-                                       INT64_FORMAT " rejected rows of run " INT64_FORMAT " are not loaded",
-                                       static_cast<unsigned long>(left), left, run_id),
+void tell_left(const std::string &target, std::int64_t run_id, std::int64_t left, std::int64_t tried,
+               std::int64_t all) {
+    pg_call([=, name = target.c_str()] {
+        ereport(NOTICE, (errmsg_plural(INT64_FORMAT " rejected row of run " INT64_FORMAT " into %s is not loaded",
+                                       INT64_FORMAT " rejected rows of run " INT64_FORMAT " into %s are not loaded",
+                                       static_cast<unsigned long>(left), left, run_id, name),
                          all == tried ? 0
                                       : errdetail_plural("Not all values of " INT64_FORMAT " of them could be stored.",
                                                          "Not all values of " INT64_FORMAT " of them could be stored.",
@@ -143,7 +144,11 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     RejectingRun run = rejected.find();
     const bool has_job = check_may_run(jobs, ledger, run, run_id);
     if (run.rejects == 0) {
-        pg_call([=] { ereport(NOTICE, (errmsg("run " INT64_FORMAT " has no rejected rows to load", run_id))); });
+        pg_call([run_id, target = run.key.target] {
+            const char *const name = get_rel_name(target);
+            ereport(NOTICE, (errmsg("run " INT64_FORMAT " into %s has no rejected rows to load", run_id,
+                                    name != nullptr ? name : "a dropped table")));
+        });
         return 0;
     }
     CopyRequest request;
@@ -172,7 +177,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     ledger.record(own_id, statistics, "succeeded");
     claim.release();
     if (left > 0)
-        tell_left(run_id, left, statistics.rows_read, run.rejects);
+        tell_left(target_name, run_id, left, statistics.rows_read, run.rejects);
     else if (has_job && run.key.window && run.is_settled && run.status == "succeeded")
         Coverage(schema, run.key.window->kind()).add(run.key.job_id, run.key.window->span());
     return statistics.rows_written;

@@ -153,7 +153,13 @@ void grant_verbs(FunctionCallInfo fcinfo) {
                   "Its owner or a superuser can grant it.");
         verbs += (verbs.empty() ? "" : ", ") + *row[0];
     }
-    const std::string grant = "GRANT EXECUTE ON ROUTINE " + verbs + " TO " + quote_identifier(grantee);
+    const std::string recipient = " TO " + quote_identifier(grantee);
+    std::string grant = "GRANT EXECUTE ON ROUTINE " + verbs + recipient;
+    for (const TextRow &row : select_rows(
+             "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_namespace WHERE oid OPERATOR(pg_catalog.=) "
+             "$1::pg_catalog.oid AND NOT pg_catalog.has_schema_privilege($2::pg_catalog.oid, oid, 'USAGE')",
+             {std::to_string(extension_schema(fcinfo)), std::to_string(role)}))
+        grant += "; GRANT USAGE ON SCHEMA " + *row[0] + recipient;
     const char *const sql = grant.c_str();
     pg_call([=] {
         spi_connect();

@@ -27,8 +27,8 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo);
 // is not complete, in order. Raises 22004, 22008, 22023 for the arguments, 42704 and 42501 as Jobs::find does.
 std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo);
 
-// copy_incremental_grant(role): grants EXECUTE on every function and procedure of the extension except internal ones. Raises
-// 42501 if the current user may not grant one.
+// copy_incremental_grant(role): grants EXECUTE on every function and procedure of the extension except internal ones, and
+// USAGE on its schema. Raises 42501 if the current user may not grant one.
 void grant_verbs(FunctionCallInfo fcinfo);
 
 // copy_incremental_catch_up(job, workers) and _backfill(job, first_day, last_day, workers, reprocess); see catch_up and

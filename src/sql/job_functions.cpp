@@ -8,6 +8,7 @@
 #include "run/copy_window.hpp"
 #include "run/define_job.hpp"
 #include "sql/job_arguments.hpp"
+#include "sql/job_boundary.hpp"
 
 extern "C" {
 
@@ -18,14 +19,14 @@ PG_FUNCTION_INFO_V1(copy_incremental_run_range);
 PG_FUNCTION_INFO_V1(copy_incremental_run_ids);
 
 Datum copy_incremental_create_job(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
+    return pgci::job_boundary(fcinfo, [fcinfo] {
         pgci::define_job(pgci::NamedValues(fcinfo), pgci::extension_schema(fcinfo));
         return Datum{0};
     });
 }
 
 Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
+    return pgci::job_boundary(fcinfo, [fcinfo] {
         const Oid schema = pgci::extension_schema(fcinfo);
         const pgci::Jobs jobs(schema);
         const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"));
@@ -38,15 +39,18 @@ Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
 }
 
 Datum copy_incremental_run(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
+    return pgci::job_boundary(fcinfo,
+                              [fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
 }
 
 Datum copy_incremental_run_range(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
+    return pgci::job_boundary(fcinfo,
+                              [fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
 }
 
 Datum copy_incremental_run_ids(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
+    return pgci::job_boundary(fcinfo,
+                              [fcinfo] { return Int64GetDatum(pgci::copy_window(pgci::read_job_request(fcinfo))); });
 }
 
 } // extern "C"

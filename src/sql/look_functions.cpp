@@ -5,6 +5,7 @@
 #include "look/explain.hpp"
 #include "look/verify.hpp"
 #include "sql/job_arguments.hpp"
+#include "sql/job_boundary.hpp"
 #include "sql/set_result.hpp"
 
 extern "C" {
@@ -15,14 +16,14 @@ PG_FUNCTION_INFO_V1(copy_incremental_verify);
 PG_FUNCTION_INFO_V1(copy_incremental_verify_rows);
 
 Datum copy_incremental_describe(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
+    return pgci::job_boundary(fcinfo, [fcinfo] {
         pgci::return_rows(fcinfo, pgci::describe_columns(pgci::read_any_window(fcinfo).request));
         return Datum{0};
     });
 }
 
 Datum copy_incremental_explain(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
+    return pgci::job_boundary(fcinfo, [fcinfo] {
         const pgci::JobRequest found = pgci::read_any_window(fcinfo);
         pgci::return_rows(fcinfo, pgci::explain_run(found.job, found.request));
         return Datum{0};
@@ -30,7 +31,7 @@ Datum copy_incremental_explain(PG_FUNCTION_ARGS) {
 }
 
 Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
+    return pgci::job_boundary(fcinfo, [fcinfo] {
         const pgci::NamedValues arguments(fcinfo);
         pgci::SetResult result(fcinfo);
         if (arguments.is_null("last_day") && arguments.is_null("ids")) {
@@ -46,7 +47,7 @@ Datum copy_incremental_verify(PG_FUNCTION_ARGS) {
 }
 
 Datum copy_incremental_verify_rows(PG_FUNCTION_ARGS) {
-    return pgci::sql_boundary([fcinfo] {
+    return pgci::job_boundary(fcinfo, [fcinfo] {
         pgci::SetResult result(fcinfo);
         pgci::find_different_rows(pgci::read_job_request(fcinfo), [&](const char *difference, const std::string &key) {
             result.add({difference, key});

@@ -74,7 +74,7 @@ start_call($session, q[SET client_min_messages = notice; CALL copy_incremental_b
 ok(wait_until($destination, q[SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'copy_incremental']), 'workers without a connection end');
 $locker->query_safe('SELECT pg_advisory_unlock(4711)');
 $session->query('SELECT 1');
-like($session->{stderr}, qr/NOTICE:  00000: a source accepts no more connections, so fewer workers load the windows/, 'a NOTICE says so');
+like($session->{stderr}, qr/NOTICE:  00000: job "[^"]+": the source accepts no more connections, so fewer workers load the windows/, 'a NOTICE says so');
 like($session->{stderr}, qr/NOTICE:  00000: job "job": 8 windows, 192 rows/, 'all days are loaded');
 is(value(q[SELECT count(*), count(*) FILTER (WHERE status = 'succeeded') FROM copy_incremental_runs WHERE sqlstate IS DISTINCT FROM '53300']), '8|8', 'no window is used up');
 $_->quit for $session, $locker;

@@ -103,6 +103,10 @@ for my $call (q[copy_incremental_forget('rows', NULL, NULL, 'of etl')], q[* FROM
 }
 is(sql('SET ROLE member', q[SELECT copy_incremental_forget('rows', NULL, NULL)], view('covered')), '1 {}', 'a member can');
 
+$destination->safe_psql('postgres', 'CREATE DATABASE apart');
+$destination->safe_psql('apart', 'CREATE SCHEMA "A part"; CREATE EXTENSION pg_copy_incremental SCHEMA "A part"');
+is($destination->safe_psql('apart', q[SELECT "A part".copy_incremental_grant('etl'); SET ROLE etl; SET search_path = "A part"; SELECT count(*) FROM copy_incremental_jobs]), "\n0", 'a grant includes the schema of the extension');
+
 # NOTIFY
 my $heard = sub {
 	my (@statements) = @_;

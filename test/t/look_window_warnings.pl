@@ -41,27 +41,27 @@ for my $case (
 {
 	my ($what, $condition) = @$case;
 	my $said = qr/\Q$text{$what}\E/;
-	like(load($condition), qr/^\d+ ?WARNING:  query template $said HINT:  Write "?\w+"? >= .* AND "?\w+"? < .*, or use window_column\.$/, "$what, a run: $condition");
+	like(load($condition), qr/^\d+ ?WARNING:  public\.ev: query template $said HINT:  Write "?\w+"? >= .* AND "?\w+"? < .*, or use window_column\.$/, "$what, a run: $condition");
 	like(warnings_of("SELECT * FROM ev WHERE $condition"), qr/query template $said\. Write/, "$what, explain: $condition");
-	like(load('day = $1', verify => 'true', replace_where => "\$w\$$condition\$w\$"), qr/WARNING:  replace_where $said HINT:  Write (?!.*window_column)/, "$what, replace_where: $condition");
+	like(load('day = $1', verify => 'true', replace_where => "\$w\$$condition\$w\$"), qr/WARNING:  public\.ev: replace_where $said HINT:  Write (?!.*window_column)/, "$what, replace_where: $condition");
 }
 for my $condition ('at >= $1 AND at < $2', 'day BETWEEN $1 AND $1', q[day BETWEEN '{}' AND '{day}'], 'at < $2 AND done > $1', q[at <= '{next_day}' AND done > '{day}'], q[at >= '{}' AND at <= '{} 23:59:59.999999'],
 	q[at >= '{}' AND at < '{} 12:00'], q[day >= '{}' AND day <= date '{next_day}' - 1], 'day > $1::date - 1 AND day <= $1', q[at BETWEEN $1 AND $2::timestamptz - interval '1 microsecond'])
 {
-	unlike(load($condition), qr/WARNING:  query/, "no warning of a run: $condition");
+	unlike(load($condition), qr/WARNING:  public\.ev: query/, "no warning of a run: $condition");
 	unlike(warnings_of("SELECT * FROM ev WHERE $condition"), qr/query template/, "no warning of explain: $condition");
 }
 
 # Once for a job.
 my $between = 'SELECT * FROM ev WHERE at BETWEEN $1 AND $2';
-my $warning = qr/WARNING:  query template \Q$text{end}\E HINT: /;
+my $warning = qr/WARNING:  job "daily": query template \Q$text{end}\E HINT: /;
 my @job = (first_day => q['2018-07-28'], target => q['ev'], mode => q['upsert']);
 like(results(define_job('daily', $between, @job)), qr/^$warning/, 'its definition');
 like(results(q[SELECT copy_incremental_run('daily', '2018-07-29')]), qr/^\d+$warning/, 'a run of it');
 for my $workers (1, 2)
 {
 	my $said = results("CALL copy_incremental_backfill('daily', '2018-07-28', '2018-07-31', workers => $workers, reprocess => 'all')");
-	is(() = $said =~ /WARNING:  query template/g, 1, "backfill by $workers: once") or diag($said);
+	is(() = $said =~ /WARNING:  job "daily": query template/g, 1, "backfill by $workers: once") or diag($said);
 }
 
 # NULL, and time zones.

@@ -118,7 +118,7 @@ like("$elsewhere @runs", qr/^\d+ \d+ \d+ \d+$/, 'four of eight workers run');
 like(fails_with($destination, start($waits, '2018-07-08'), '53000', qr/no background worker slot is free/, 'not a fifth'),
 	qr/HINT:  Raise copy_incremental\.max_workers, or wait/, 'the hint names the setting');
 results(q[DELETE FROM pgci_runs WHERE status <> 'running']);
-like(results('DELETE FROM pgci_coverage', backfill($query, 5, 'workers => 2')), qr/^NOTICE:  0 of 2 background workers could be started.*copy_incremental\.max_workers.* job "days": 5 windows, 5000 rows$/,
+like(results('DELETE FROM pgci_coverage', backfill($query, 5, 'workers => 2')), qr/^NOTICE:  job "[^"]+": 0 of 2 background workers could be started.*copy_incremental\.max_workers.* job "days": 5 windows, 5000 rows$/,
 	'a backfill goes on in its session');
 like(results(q[SET copy_incremental.max_workers = 5], start($query, '2018-07-08')), qr/^\d+$/, 'the setting lets a fifth run');
 like(results('LOAD $$pg_copy_incremental$$', 'CREATE ROLE someone', 'SET ROLE someone', 'SET copy_incremental.max_workers = 9'), qr/ERROR:  permission denied to set parameter/,

@@ -115,8 +115,8 @@ like(results('SET statement_timeout = 2000', define_job('replaced', 'SELECT * FR
 	qr/NOTICE:  job "replaced": 4 windows, \d+ rows$/, 'replace of several days at once');
 
 # Few slots: fewer at once; none: the session itself.
-for my $case ([ 1, qr/NOTICE:  1 of 3 background workers could be started DETAIL:  1 window is loaded at a time\. HINT:  Raise max_worker_processes/ ],
-	[ 0, qr/NOTICE:  0 of 3 background workers could be started DETAIL:  This session loads the windows one after the other\. HINT:  Raise max_worker_processes/ ])
+for my $case ([ 1, qr/NOTICE:  job "[^"]+": 1 of 3 background workers could be started DETAIL:  1 window is loaded at a time\. HINT:  Raise max_worker_processes/ ],
+	[ 0, qr/NOTICE:  job "[^"]+": 0 of 3 background workers could be started DETAIL:  This session loads the windows one after the other\. HINT:  Raise max_worker_processes/ ])
 {
 	my ($slots, $notice) = @$case;
 	$destination->append_conf('postgresql.conf', "max_worker_processes = $slots\nmax_logical_replication_workers = 0\n");
@@ -129,7 +129,7 @@ $destination->restart;
 results('CREATE FUNCTION no_login() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ALTER ROLE etl NOLOGIN$$', 'TRUNCATE mine.flights',
 	@fresh);
 my ($status, $out, $err) = $destination->psql('postgres', "SELECT no_login(); SET ROLE loader; " . loads('mine', '2013-01-03', 2), extra_params => [ '-U', 'etl' ]);
-ok($status == 0 && $err =~ /WARNING:  a background worker could not be used: role "etl" is not permitted to log in/ && $err =~ /job "mine": 3 windows, \d+ rows/,
+ok($status == 0 && $err =~ /WARNING:  job "mine": a background worker could not be used: role "etl" is not permitted to log in/ && $err =~ /job "mine": 3 windows, \d+ rows/,
 	'workers that may not log in: the session does the days') or diag($err);
 
 # However the leader ends, the workers end, and what they run at the source.

@@ -46,18 +46,18 @@ like(sql("SELECT copy_incremental_run('days', '2018-07-29')"), qr/ERROR:  PI001:
 like(sql("SELECT * FROM copy_incremental_explain('days')"), qr/missing windows\|0 rejects\|Windows with rejected rows/, 'explain');
 
 # Nothing has changed.
-like(sql('SELECT copy_incremental_retry_rejects(2)'), qr/^0NOTICE:  00000: 2 rejected rows of run 2 are not loaded HINT/, 'none of the rows is taken');
+like(sql('SELECT copy_incremental_retry_rejects(2)'), qr/^0NOTICE:  00000: 2 rejected rows of run 2 into public.events are not loaded HINT/, 'none of the rows is taken');
 is(sql($utc, "SELECT run_id, job, mode, status, rows_read, rows_written, rejects, data_interval FROM copy_incremental_runs WHERE run_id IN (2, 4) ORDER BY 1"),
 	'2|days|append|succeeded|24|22|2|["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00") 4|days|retry|succeeded|2|0|0|["2018-07-29 00:00:00+00","2018-07-30 00:00:00+00")', 'a run of its own');
 # The target takes some rows: the others have their newest error.
 value('ALTER TABLE events DROP CONSTRAINT positive, ADD CONSTRAINT below CHECK (value > -40)');
-like(sql('SELECT copy_incremental_retry_rejects(2)'), qr/^1NOTICE:  00000: 1 rejected row of run 2 is not loaded/, 'one of two');
+like(sql('SELECT copy_incremental_retry_rejects(2)'), qr/^1NOTICE:  00000: 1 rejected row of run 2 into public.events is not loaded/, 'one of two');
 is(sql("$rejects WHERE run_id = 2 ORDER BY 2"), '2|1|23514|positive|5 2|2|23514|below|', 'it is marked, the other one has its newest error');
 is(sql(view('rejects')), '7', 'counted');
 value(q[ALTER TABLE events DROP CONSTRAINT below; ALTER TYPE mood ADD VALUE 'angry']);
 is(sql('SELECT copy_incremental_retry_rejects(r) FROM generate_series(1, 3) AS r'), '3 1 3', 'the others');
 is(sql($utc, view('covered, missing_windows, rejects, rejecting_runs')), '{["2018-07-28 00:00:00+00","2018-07-31 00:00:00+00")}|0|0|', 'the windows are complete');
-is(sql('SELECT copy_incremental_retry_rejects(2)'), '0NOTICE:  00000: run 2 has no rejected rows to load', 'nothing is left');
+is(sql('SELECT copy_incremental_retry_rejects(2)'), '0NOTICE:  00000: run 2 into events has no rejected rows to load', 'nothing is left');
 same_rows($source, $destination, 'events', 'every value has arrived');
 like(sql('SELECT copy_incremental_retry_rejects(99)'), qr/ERROR:  42704: run 99 does not exist/, 'no such run');
 like(sql('SELECT copy_incremental_retry_rejects(NULL)'), qr/ERROR:  22004/, 'NULL');
@@ -136,7 +136,7 @@ is(sql('SET ROLE owner', "SELECT copy_incremental_retry_rejects($run)"), '2', 't
 value('ALTER TABLE events ADD CONSTRAINT positive CHECK (value > 0) NOT VALID');
 $run = rejecting_run();
 value("UPDATE pgci_rejects SET is_whole = false WHERE run_id = $run AND reject = 1; ALTER TABLE events DROP CONSTRAINT positive");
-is(sql("SELECT copy_incremental_retry_rejects($run)"), "1NOTICE:  00000: 1 rejected row of run $run is not loaded DETAIL:  Not all values of 1 of them could be stored. HINT:  The view copy_incremental_rejects has their newest errors.",
+is(sql("SELECT copy_incremental_retry_rejects($run)"), "1NOTICE:  00000: 1 rejected row of run $run into public.events is not loaded DETAIL:  Not all values of 1 of them could be stored. HINT:  The view copy_incremental_rejects has their newest errors.",
 	'a row that is not known cannot be loaded');
 
 # Many rejects, in batches; two retries at once; a cancel.

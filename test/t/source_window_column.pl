@@ -81,7 +81,7 @@ for my $query ('SELECT * FROM ev ORDER BY id DESC', 'SELECT * FROM ev -- all', "
 	is(result('TRUNCATE ev', copy_sql($query, $day, window_column => q['at'], target => q['ev']), $ids), "24\n$expected", "query: $query");
 }
 like(results('TRUNCATE ev, pgci_runs', copy_sql('SELECT * FROM ev ORDER BY id LIMIT 30', $day, window_column => q['at']), $ids),
-	qr/^6 6 24 29WARNING:  the query's LIMIT or OFFSET is applied before the window/, 'LIMIT is applied first, and the run says so');
+	qr/^6 6 24 29WARNING:  public\.\w+: the query's LIMIT or OFFSET is applied before the window/, 'LIMIT is applied first, and the run says so');
 
 # What the source is asked for, and how it finds it.
 my $explained = result(look_sql('explain', 'SELECT * FROM many', '2018-07-29', window_column => q['at']));

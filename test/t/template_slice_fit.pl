@@ -102,7 +102,7 @@ for my $name (sort keys %maybe)
 	my ($query, $slice, %argument) = @{ $maybe{$name} };
 	$query = "SELECT * FROM ev WHERE $query" unless $query =~ /^SELECT/;
 	my @call = (mode => q['replace'], target => q['ev'], replace_where => "'$slice'", %argument);
-	like(results('TRUNCATE ev', copy_sql($query, '2018-07-29', @call)), qr/WARNING:  replace_where may select another window than the query DETAIL:  The query selects rows from .* $hint/, "a warning: $name");
+	like(results('TRUNCATE ev', copy_sql($query, '2018-07-29', @call)), qr/WARNING:  public\.ev: replace_where may select another window than the query DETAIL:  The query selects rows from .* $hint/, "a warning: $name");
 	like(results(look_sql('explain', $query, '2018-07-29', @call)), qr/warning\|replace_where may select another window than the query\. The query selects/, "explain: $name");
 }
 my $unknown = qr/warning\|it is not known whether replace_where selects the window of the query; rows in it/;
