@@ -15,7 +15,7 @@ CLANG_TIDY ?= clang-tidy-14
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-readme check-citus check-versions check-airflow check-packages dist check-sanitizers check-valgrind coverage demo bench \
+OWN_GOALS := help check check-readme check-citus check-versions check-airflow check-packages check-container dist site check-sanitizers check-valgrind coverage demo bench \
 	format lint tidy fuzz pgspot release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -37,6 +37,8 @@ help:
 	@echo 'make check-citus CITUS=/folder    with Citus, built from the source of a release in this folder'
 	@echo 'make check-airflow  the Airflow package on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
+	@echo 'make check-container    the image of examples/container, built by buildah and run'
+	@echo 'make site           the documentation as a site, in site-output/html, and its links checked'
 	@echo 'make dist           the PGXN bundle of the last commit'
 	@echo 'make format         format src/ with clang-format'
 	@echo 'make lint           what CI lints: formatting, layers, clang-tidy, the table of options'
@@ -45,7 +47,7 @@ help:
 	@echo 'make release-check  version, changelog, META.json and tag agree, and the bundle installs'
 	@echo 'make map            draw the folders of src/ for CONTRIBUTING.md'
 	@echo 'make compile_commands.json    for editors and clang tools'
-	@echo 'make reference      write the table of options into doc/reference.md'
+	@echo 'make reference      write the list of options into doc/reference.md, and that of messages into doc/messages.md'
 	@echo 'make clean          remove what was built'
 	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
 
@@ -75,9 +77,17 @@ check-versions:
 check-packages:
 	@test/package/check-packages
 
+check-container:
+	@test/package/check-container
+
+site:
+	@test/bin/site
+
+# The same bytes for the same commit: all that is in the bundle is of the commit, and has its time, in UTC.
 dist:
-	sed 's/@VERSION@/$(EXTVERSION)/g' META.json.in > META.json
-	git archive --prefix=$(EXTENSION)-$(EXTVERSION)/ --add-file=META.json -o $(EXTENSION)-$(EXTVERSION).zip HEAD
+	git show HEAD:META.json.in | sed 's/@VERSION@/$(EXTVERSION)/g' > META.json
+	TZ=UTC git archive --prefix=$(EXTENSION)-$(EXTVERSION)/ --add-file=META.json \
+		-o $(EXTENSION)-$(EXTVERSION).zip HEAD
 
 check-airflow:
 	@PG_MAJOR='$(PG_MAJOR)' test/airflow/check-airflow
@@ -157,8 +167,7 @@ REGRESS := $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 REGRESS_OPTS = --encoding=UTF8
 ISOLATION := $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --encoding=UTF8
-PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
-TAP_TESTS := $(if $(PROVE_TESTS),1)
+# installcheck does not run the TAP tests, which need IPC::Run and start servers of their own: make check runs them.
 
 # -isystem keeps the server's own headers out of -Wall -Wextra. -MMD -MP: PGXS writes no dependency files.
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
@@ -173,7 +182,6 @@ override COMPILER = $(CXX) $(CXXFLAGS)
 
 all: META.json
 include $(PGXS)
-PROVE_FLAGS += -I test/lib
 
 # A program of the build's own: no header of the server, no flag of the module.
 $(FILL_IN): $(FILL_IN).cpp src/request/option_list.hpp src/request/options.inc
@@ -183,9 +191,10 @@ $(EXTENSION)--$(EXTVERSION).sql: src/script/$(EXTENSION).sql.in $(FILL_IN) $(EXT
 	$(FILL_IN) script <$< >$@.new
 	mv $@.new $@
 
-# The table of options in doc/reference.md; test/bin/check compares it.
+# The table of options in doc/reference.md, and doc/messages.md; test/bin/check compares them.
 .PHONY: reference
 reference: $(FILL_IN)
+	perl src/script/list_messages src/*/*.hpp src/*/*.cpp >doc/messages.md
 	$(FILL_IN) reference >$(FILL_IN).md
 	sed -i -e '/^<!-- options -->$$/,/^<!-- end of options -->$$/{//!d}' -e '/^<!-- options -->$$/r $(FILL_IN).md' doc/reference.md
 	rm $(FILL_IN).md

@@ -26,7 +26,7 @@ GRANT SELECT ON users, orders TO etl_reader;
 SQL
 }
 
-# The destination, set up as doc/howto.md says.
+# The destination, set up as doc/how-to/set-up-a-source.md says.
 start_destination() {
     start_cluster destination
     DESTINATION_PORT=$CLUSTER_PORT

@@ -1,6 +1,6 @@
 # The network between the servers fails at the n-th message of the source, is slow, or turns bits over: nothing is written
 # or everything is, no session stays at the source, and the same backend of this server goes on.
-# PG_TEST_EXTRA=hostile makes more of it. F numbers count the kinds of faults, see doc/reliability.md.
+# PG_TEST_EXTRA=hostile makes more of it. F numbers count the kinds of faults, see test/reliability.md.
 use strict;
 use warnings;
 

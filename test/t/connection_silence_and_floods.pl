@@ -1,6 +1,6 @@
 # A source that says nothing, says it slowly, or never stops: a timeout, a cancel and a termination end the run in every
 # such state, nothing is written, and neither memory nor the log has grown. PG_TEST_EXTRA=hostile lets floods run for 10 s.
-# F numbers count the kinds of faults, see doc/reliability.md.
+# F numbers count the kinds of faults, see test/reliability.md.
 use strict;
 use warnings;
 

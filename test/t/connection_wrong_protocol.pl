@@ -1,6 +1,6 @@
 # A hostile source: whatever it answers in whatever place, the run ends with a clear error, the target is as it was, and
 # no connection, file descriptor or memory is left. What the protocol allows, but no question expects, is in
-# connection_hostile_answers.pl. The B and F numbers count the kinds of bad input and of faults, see doc/reliability.md.
+# connection_hostile_answers.pl. The B and F numbers count the kinds of bad input and of faults, see test/reliability.md.
 use strict;
 use warnings;
 

@@ -1,5 +1,5 @@
 # Method copy and a COPY stream that is wrong, cut, silent or endless: a clear error, the target as before, nothing left.
-# B and F numbers as in doc/reliability.md.
+# B and F numbers as in test/reliability.md.
 use strict;
 use warnings;
 

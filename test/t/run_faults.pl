@@ -1,6 +1,6 @@
 # The faults that no other file has: this server stops, a descriptor or a lock is missing, somebody else is in the way,
 # the source is a standby or becomes one, rights go away. Nothing is written, and the next run is exact.
-# F numbers count the kinds of faults, see doc/reliability.md.
+# F numbers count the kinds of faults, see test/reliability.md.
 use strict;
 use warnings;
 

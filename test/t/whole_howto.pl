@@ -1,4 +1,5 @@
-# The SQL of doc/howto.md, run as it stands there, but for the address and password of the source and for the first day of jobs.
+# The SQL of doc/how-to, run as it stands there in the order of its list of pages, but for the address and password of the source
+# and for the first day of jobs.
 use strict;
 use warnings;
 
@@ -32,7 +33,10 @@ $destination->safe_psql('postgres', <<~'SQL');
 	INSERT INTO customers VALUES (0, 'north'), (1, 'south'), (2, 'west');
 	SQL
 
-my @blocks = slurp_file("$FindBin::RealBin/../../doc/howto.md") =~ /^```sql\n(.*?)^```$/msg;
+my $folder = "$FindBin::RealBin/../../doc/how-to";
+my @pages = slurp_file("$folder/README.md") =~ /^- \[.*?\]\((.*?)\)$/mg;
+is_deeply([ sort @pages, 'README.md' ], [ sort map { m{([^/]+)$} } glob "$folder/*.md" ], 'the list has all pages');
+my @blocks = map { slurp_file("$folder/$_") =~ /^```sql\n(.*?)^```$/msg } @pages;
 is(scalar @blocks, 10, 'the blocks of SQL that this test knows');
 my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform) = @blocks;
 
