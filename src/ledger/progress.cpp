@@ -27,8 +27,9 @@ constexpr std::int64_t mark = 7163797;
 // PostgreSQL code.
 void show_numbers(const ProgressFacts &facts, Activity activity, TimestampTz started_at, std::int64_t estimated_rows,
                   const RunStatistics &statistics) {
-    // A statement of a trigger may have reported its own progress since the last call.
-    if (MyBEEntry != nullptr && MyBEEntry->st_progress_command != PROGRESS_COMMAND_COPY)
+    // A statement of a trigger, or a COPY of Citus, may have reported its own progress since the last call.
+    if (MyBEEntry != nullptr && (MyBEEntry->st_progress_command != PROGRESS_COMMAND_COPY ||
+                                 MyBEEntry->st_progress_command_target != facts.target))
         pgstat_progress_start_command(PROGRESS_COMMAND_COPY, facts.target);
     const int slots[] = {PROGRESS_COPY_BYTES_PROCESSED,
                          PROGRESS_COPY_TUPLES_PROCESSED,

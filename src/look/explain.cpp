@@ -142,6 +142,25 @@ std::optional<LoadPlan> explain_plan(Explanation &explanation, PreparedRun &run)
     return plan;
 }
 
+// What is different if an extension executes the INSERT.
+void explain_other_planner(Explanation &explanation, const CopyRequest &request, const LoadPlan &plan) {
+    if (!plan.is_of_other_planner) return;
+    explanation.add("batch", std::to_string(batch_of(request, plan)) + " rows, and at most max_batch_bytes");
+    explanation.add(
+        "note", "an extension, such as Citus, executes the INSERT, so the number of rows written is what it reports" +
+                    std::string(request.mode == Mode::skip || request.mode == Mode::upsert
+                                    ? ", which may include rows that were left unchanged"
+                                    : ""));
+    if (request.transform)
+        explanation.add(
+            "note", "a transform that joins a table of other servers is executed there, with the time zone of those "
+                    "servers; write column AT TIME ZONE 'zone' where it makes a date or a text of a time");
+    if (request.on_error == OnError::reject)
+        explanation.add("note",
+                        "rejected rows are found by writing parts of a batch again, which takes a subtransaction "
+                        "on each server for each part");
+}
+
 void explain_privileges(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
     MissingPrivileges missing;
     explain_step(explanation, [&] { missing = find_missing_privileges(statement); });
@@ -291,6 +310,7 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
     if (const std::optional<LoadPlan> plan = explain_plan(explanation, run)) {
         if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);
         const std::optional<SourceStatement> statement = explain_method(explanation, run, *plan);
+        explain_other_planner(explanation, request, *plan);
         std::vector<std::string> missing;
         explain_privileges(explanation, plan->statements.remove, missing);
         explain_privileges(explanation, plan->statements.insert, missing);

@@ -72,6 +72,66 @@ std::string convert(const std::string &value, Oid from, const StoredType &into) 
     }
 }
 
+// The type of what convert() returns, where it is the type that is stored.
+Oid converted_type(const StoredType &into) {
+    switch (into.type) {
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case BPCHAROID:
+    case VARCHAROID:
+    case TEXTOID:
+    case BITOID:
+    case VARBITOID:
+        return InvalidOid;
+    default:
+        return into.type;
+    }
+}
+
+const char *send_function(Oid type) {
+    switch (type) {
+    case FLOAT4OID:
+        return "float4send";
+    case FLOAT8OID:
+        return "float8send";
+    case NUMERICOID:
+        return "numeric_send";
+    case INTERVALOID:
+        return "interval_send";
+    case DATEOID:
+        return "date_send";
+    case TIMESTAMPOID:
+        return "timestamp_send";
+    case TIMESTAMPTZOID:
+        return "timestamptz_send";
+    case POINTOID:
+        return "point_send";
+    case LSEGOID:
+        return "lseg_send";
+    case PATHOID:
+        return "path_send";
+    case BOXOID:
+        return "box_send";
+    case POLYGONOID:
+        return "poly_send";
+    case LINEOID:
+        return "line_send";
+    case CIRCLEOID:
+        return "circle_send";
+    case DATERANGEOID:
+    case TSRANGEOID:
+    case TSTZRANGEOID:
+        return "range_send";
+    case DATEMULTIRANGEOID:
+    case TSMULTIRANGEOID:
+    case TSTZMULTIRANGEOID:
+        return "multirange_send";
+    default:
+        return "";
+    }
+}
+
 ComparedColumn compare(const MappedColumn &column, int source_typmod, const TargetColumn &target) {
     const std::string value = "q." + quote_identifier(column.name);
     const StoredType into = stored_type(target);
@@ -79,16 +139,22 @@ ComparedColumn compare(const MappedColumn &column, int source_typmod, const Targ
     if (column.as_text) {
         const bool same_text = column.source_type == into.type || !is_known_to_both(into.type);
         if (same_text) return {column.name, value + as_text, value + as_text};
-        return {column.name, convert("(" + value + as_text + ")", TEXTOID, into), target_text};
+        return {column.name, convert("(" + value + as_text + ")", TEXTOID, into), target_text, converted_type(into)};
     }
     const bool is_stored_as_it_is =
         column.source_type == into.type && (into.typmod < 0 || into.typmod == source_typmod);
     if (is_stored_as_it_is) return {column.name, target_text, target_text, into.type};
     if (!is_known_to_both(into.type)) return {column.name, value + as_text, value + as_text};
-    return {column.name, convert(value, column.source_type, into), target_text};
+    return {column.name, convert(value, column.source_type, into), target_text, converted_type(into)};
 }
 
 } // namespace
+
+std::string binary_form(Oid type) {
+    const Oid element = pg_call([=] { return get_element_type(type); });
+    if (!OidIsValid(element)) return send_function(type);
+    return element == BYTEAOID || *send_function(element) != '\0' ? "array_send" : "";
+}
 
 std::vector<ComparedColumn> compare_columns(const ColumnMap &map, const std::vector<SourceColumn> &columns,
                                             const Target &target) {

@@ -110,11 +110,14 @@ Comparison::Sides<Comparison::Buckets> Comparison::buckets() {
 }
 
 void Comparison::merge_rows(const std::vector<int> &buckets, std::int64_t source_rows, const RowSink &sink) {
-    const std::string head = "SELECT k, h, " + hashes_.key_as_json();
+    const std::string head = "SELECT k, h, ";
     const std::string tail = end_of_hashes + (" WHERE " + bucket_condition("k", buckets)) + " ORDER BY k, h";
-    SourceRows source(source_.connection(), source_statement(head, tail, true), source_rows);
+    SourceRows source(source_.connection(), source_statement(head + hashes_.key_as_json(), tail, true), source_rows);
+    const std::vector<std::string> key = hashes_.key_columns();
+    std::string key_columns;
+    for (std::size_t i = 0; i < key.size(); ++i) key_columns.append(i == 0 ? "c" : ", c").append(std::to_string(i));
     const int settings = begin_settings();
-    TargetRows target(query(Side::target, head, tail, true), target_.used_for(ACL_SELECT));
+    TargetRows target(query(Side::target, head + key_columns, tail, true), key, target_.used_for(ACL_SELECT));
     std::optional<HashedRow> theirs = source.next();
     std::optional<HashedRow> ours = target.next();
     while (theirs || ours) {

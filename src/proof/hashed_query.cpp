@@ -12,7 +12,7 @@ constexpr int first_with_record_hash = 140000;
 
 // Returns an expression whose hash, in a record, differs if the text of the value differs. For most types this is the
 // text. A hash of numeric is equal for 1.0 and 1.00, and a hash of text depends on its collation.
-std::string hashable(Oid type, const std::string &value) {
+std::string hashable(Oid type, const std::string &value, const std::string &encoding) {
     switch (type) {
     case BOOLOID:
     case CHAROID:
@@ -28,17 +28,23 @@ std::string hashable(Oid type, const std::string &value) {
     case TIMESTAMPOID:
     case TIMESTAMPTZOID:
         return value;
-    case FLOAT4OID:
-        return "pg_catalog.float4send(" + value + ")";
-    case FLOAT8OID:
-        return "pg_catalog.float8send(" + value + ")";
-    case NUMERICOID:
-        return "pg_catalog.numeric_send(" + value + ")";
-    case INTERVALOID:
-        return "pg_catalog.interval_send(" + value + ")";
-    default:
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
         return "(" + value + ")::pg_catalog.text COLLATE pg_catalog.\"C\"";
+    default:
+        if (const std::string binary = binary_form(type); !binary.empty())
+            return "pg_catalog." + binary + "(" + value + ")";
+        // Not with COLLATE, which the planner merges with the cast: Citus sends such an expression to its workers without the cast.
+        return "pg_catalog.convert_to((" + value + ")::pg_catalog.text, " + encoding + ")";
     }
+}
+
+// Returns an expression whose text does not depend on settings.
+std::string printable(Oid type, const std::string &value) {
+    const std::string binary = binary_form(type);
+    if (binary.empty() && type != BYTEAOID) return value;
+    return "pg_catalog.encode(" + (binary.empty() ? value : "pg_catalog." + binary + "(" + value + ")") + ", 'hex')";
 }
 
 } // namespace
@@ -67,7 +73,9 @@ std::string HashedQuery::record_hash(const std::vector<ComparedColumn> &columns,
     std::string row;
     for (const ComparedColumn &column : columns) {
         const std::string &value = expression(column, side);
-        row.append(row.empty() ? "" : ", ").append(hashes_records_ ? hashable(column.type, value) : value);
+        row.append(row.empty() ? "" : ", ")
+            .append(hashes_records_ ? hashable(column.type, value, quote_literal(GetDatabaseEncodingName()))
+                                    : printable(column.type, value));
     }
     if (!hashes_records_) return text_hash("ROW(" + row + ")::pg_catalog.text", seed);
     return "pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(" + row + "), " + std::to_string(seed) +
@@ -79,8 +87,20 @@ std::string HashedQuery::key_hash(Side side) const { return record_hash(key_, si
 std::string HashedQuery::select(Side side, bool with_key) const {
     std::string parts = with_key ? ", " + key_hash(side) + " AS k" : "";
     for (std::size_t i = 0; with_key && i < key_.size(); ++i)
-        parts += ", (" + expression(key_[i], side) + ")::pg_catalog.text AS c" + std::to_string(i);
+        parts += ", (" + expression(key_[i], side) + ")" + (makes_text(key_[i], side) ? "::pg_catalog.text" : "") +
+                 " AS c" + std::to_string(i);
     return "SELECT " + record_hash(columns_, side, 1) + " AS h" + parts + " FROM (";
+}
+
+// A value of the target whose text depends on settings is converted in this process.
+bool HashedQuery::makes_text(const ComparedColumn &column, Side side) {
+    return side == Side::source || (binary_form(column.type).empty() && column.type != BYTEAOID);
+}
+
+std::vector<std::string> HashedQuery::key_columns() const {
+    std::vector<std::string> names;
+    for (const ComparedColumn &column : key_) names.push_back(column.name);
+    return names;
 }
 
 // Uses an array: the nesting of a chain of operators grows with its length.

@@ -17,15 +17,17 @@ class HashedQuery {
     // servers can compute.
     HashedQuery(SourceSession &source, std::vector<ComparedColumn> columns, const std::vector<std::string> &key);
 
-    // Returns a SELECT of h and, if requested, k (the hash of the key) and c0, c1, ... (the columns of the key) for all
-    // rows of a relation q, which the caller appends.
+    // Returns a SELECT of h and, if requested, k (the hash of the key) and c0, c1, ... (the columns of the key: texts, or at the
+    // target values whose text this session has to make) for all rows of a relation q, which the caller appends.
     std::string select(Side side, bool with_key) const;
     // Returns k as an expression on a relation q.
     std::string key_hash(Side side) const;
     // Returns the key as a JSON object of the texts c0, c1, ....
     std::string key_as_json() const;
+    std::vector<std::string> key_columns() const;
 
   private:
+    static bool makes_text(const ComparedColumn &column, Side side);
     static const std::string &expression(const ComparedColumn &column, Side side);
     std::string text_hash(const std::string &text, int seed) const;
     std::string record_hash(const std::vector<ComparedColumn> &columns, Side side, int seed) const;

@@ -53,18 +53,14 @@ std::optional<HashedRow> SourceRows::next() {
     return result;
 }
 
-TargetRows::TargetRows(const std::string &sql, const UsedRelation &must_read) {
+TargetRows::TargetRows(const std::string &sql, std::vector<std::string> key, const UsedRelation &must_read)
+    : key_(std::move(key)) {
     pg_call([&] {
         memory_ = AllocSetContextCreate(CurrentMemoryContext, "copy_incremental compared", ALLOCSET_DEFAULT_SIZES);
         const MemoryContext rows_memory =
             AllocSetContextCreate(CurrentMemoryContext, "copy_incremental rows", ALLOCSET_DEFAULT_SIZES);
         const MemoryContext previous = MemoryContextSwitchTo(rows_memory);
         store_ = tuplestore_begin_heap(false, false, work_mem);
-        const TupleDesc columns = CreateTemplateTupleDesc(3);
-        TupleDescInitEntry(columns, 1, "k", INT8OID, -1, 0);
-        TupleDescInitEntry(columns, 2, "h", INT8OID, -1, 0);
-        TupleDescInitEntry(columns, 3, "key", TEXTOID, -1, 0);
-        slot_ = MakeSingleTupleTableSlot(columns, &TTSOpsMinimalTuple);
         MemoryContextSwitchTo(previous);
         // Not with a cursor, whose query cannot use parallel workers.
         spi_connect();
@@ -77,8 +73,36 @@ TargetRows::TargetRows(const std::string &sql, const UsedRelation &must_read) {
         if (const int code = SPI_execute_plan_extended(plan, &options); code != SPI_OK_SELECT)
             raise_spi("SPI_execute_plan", code);
         check_uses(plan, must_read); // SPI may have analyzed the query again
+        const auto *const source = static_cast<const CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
+        MemoryContextSwitchTo(rows_memory);
+        slot_ = MakeSingleTupleTableSlot(CreateTupleDescCopy(source->resultDesc), &TTSOpsMinimalTuple);
         spi_finish();
     });
+}
+
+// The same object as the source makes. PostgreSQL code.
+const char *TargetRows::key_as_json() const {
+    slot_getallattrs(slot_);
+    StringInfoData json;
+    initStringInfo(&json);
+    appendStringInfoChar(&json, '{');
+    for (std::size_t i = 0; i < key_.size(); ++i) {
+        appendStringInfoString(&json, i == 0 ? "" : ", ");
+        escape_json(&json, key_[i].c_str());
+        appendStringInfoString(&json, ": ");
+        const std::size_t column = 2 + i;
+        if (slot_->tts_isnull[column]) {
+            appendStringInfoString(&json, "null");
+            continue;
+        }
+        Oid output = InvalidOid;
+        bool is_varlena = false;
+        getTypeOutputInfo(TupleDescAttr(slot_->tts_tupleDescriptor, static_cast<int>(column))->atttypid, &output,
+                          &is_varlena);
+        escape_json(&json, OidOutputFunctionCall(output, slot_->tts_values[column]));
+    }
+    appendStringInfoChar(&json, '}');
+    return json.data;
 }
 
 void TargetRows::fetch() {
@@ -94,7 +118,7 @@ void TargetRows::fetch() {
             Row &row = rows_[count_++];
             row.key_hash = DatumGetInt64(slot_getattr(slot_, 1, &is_null));
             row.hash = DatumGetInt64(slot_getattr(slot_, 2, &is_null));
-            row.key = TextDatumGetCString(slot_getattr(slot_, 3, &is_null));
+            row.key = key_as_json();
         }
         ExecClearTuple(slot_); // its tuple, if read from a file, is in the memory to be reset
         MemoryContextSwitchTo(previous);

@@ -1,6 +1,7 @@
 #include "rows/insert_planner.hpp"
 
 #include "server/compat.hpp"
+#include "target/other_planner.hpp"
 #include "rows/batch_in_hand.hpp"
 #include "rows/batch_scan.hpp"
 #include "rows/insert_node.hpp"
@@ -132,6 +133,7 @@ void enlarge_target(PlannerInfo *root, Oid oid, bool is_parent, RelOptInfo *rela
 void install_insert_planner() {
     previous_hook = planner_hook;
     planner_hook = plan_statement;
+    note_planner(plan_statement, previous_hook);
     previous_relation_hook = get_relation_info_hook;
     get_relation_info_hook = enlarge_target;
 }

@@ -76,6 +76,18 @@ void add_hint_of_other_key(ErrorData *error, Mode mode, const LoadStatements &st
     error->hint = pg_call([text = hint.c_str()] { return MemoryContextStrdup(CurTransactionContext, text); });
 }
 
+// Adds a hint to what the extension that executes the statements refuses.
+void add_hint_of_other_planner(ErrorData *error, const LoadPlan &plan) {
+    if (!plan.is_of_other_planner || error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED || error->hint != nullptr)
+        return;
+    error->hint = pg_call([] {
+        return MemoryContextStrdup(
+            CurTransactionContext,
+            "An extension, such as Citus, executes the statements of this run. replace_where must not "
+            "depend on settings: compare columns with $1 and $2, without a cast.");
+    });
+}
+
 RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure, ConnectionKeeper *keeper) {
     PreparedRun run(request, TargetUse::write, procedure.memory(), keeper);
     CopyContext context{.run = run};
@@ -123,6 +135,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     } catch (const PgError &error) {
         add_hint(error.data(), request.method);
         add_hint_of_other_key(error.data(), request.mode, plan.statements);
+        add_hint_of_other_planner(error.data(), plan);
         for (const std::string &statement :
              {plan.statements.insert, plan.statements.merge, plan.statements.remove, plan.statements.left})
             hide_statement(error.data(), statement);

@@ -125,13 +125,14 @@ void LoadRun::record_success() {
 
 void load_by_cursor(LoadRun &run) {
     const std::int64_t bound = max_batch_bytes;
+    const int rows_of_batch = batch_of(run.request(), run.plan);
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
-    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, run.request().batch, bound,
+    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, rows_of_batch, bound,
                         RunProgress::is_shown());
     run.progress.expect(cursor.estimated_rows());
     run.progress.show(run.statistics);
-    BatchReader reader(cursor, decoder, run.request().batch, bound);
+    BatchReader reader(cursor, decoder, rows_of_batch, bound);
     const RejectedRows rejected(run.request().schema, run.run_id);
     Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work,
                     [&] { rejected.store(ways_of_rows(run)); });

@@ -46,6 +46,10 @@ std::string find_came(const Target &target, const BatchRelation &batch, const st
 
 } // namespace
 
+void LoadStatements::return_rows() {
+    if (!returns_checks()) insert += " RETURNING true";
+}
+
 LoadStatements build_statements(Mode mode, const Target &target, const BatchRelation &batch,
                                 const std::optional<ConflictKey> &key, const std::string &slice, const Upsert *upsert) {
     const std::string rows =

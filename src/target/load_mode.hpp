@@ -35,6 +35,9 @@ struct LoadStatements {
     // If it checks, `insert` returns for each row: its text if it is stored outside of the slice, else NULL, and whether
     // its key has a NULL.
     bool returns_checks() const { return checks_slice || checks_key; }
+    // Makes `insert` return a row for each row. Citus then has its workers execute the INSERT, instead of a COPY whose errors
+    // have no SQLSTATE.
+    void return_rows();
 };
 
 // Builds the statements. `key` is for skip and upsert, `slice` is the condition of the rows that may be written; in mode

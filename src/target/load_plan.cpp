@@ -4,6 +4,7 @@
 #include "server/spi.hpp"
 #include "server/user_text.hpp"
 #include "target/merge_target.hpp"
+#include "target/other_planner.hpp"
 #include "target/precision.hpp"
 
 namespace pgci {
@@ -28,20 +29,6 @@ void check_covers_key(const BatchRelation &batch, const ConflictKey &key, const 
                   "Add it to the query, or pass other key_columns.");
 }
 
-// Returns whether the server's own planner plans the INSERT, and not that of an extension.
-bool is_planned_here(const Target &target, const std::string &insert) {
-    const char *const statement = insert.c_str();
-    const UsedRelation used = target.used_for(ACL_INSERT);
-    return pg_call([=] {
-        spi_connect();
-        CachedPlan *const plan = SPI_plan_get_cached_plan(spi_prepare(statement, used));
-        const bool writes = IsA(static_cast<const PlannedStmt *>(linitial(plan->stmt_list))->planTree, ModifyTable);
-        ReleaseCachedPlan(plan, nullptr);
-        spi_finish();
-        return writes;
-    });
-}
-
 // Raises the errors of an update_where, before anything is written.
 void check_analyzes(const std::string &insert, const Target &target) {
     try {
@@ -60,7 +47,7 @@ void check_analyzes(const std::string &insert, const Target &target) {
 void add_merge(LoadStatements &statements, const Upsert &upsert, const Target &target, const BatchRelation &batch) {
     if (statements.checks_slice || (statements.checks_key && statements.order.empty())) return;
     const MergeTarget merged = look_at_merge_target(target, batch.columns);
-    if (!merged.is_possible || !is_planned_here(target, statements.insert)) return;
+    if (!merged.is_possible) return;
     const std::string merge = upsert.merge();
     if (merge.empty()) return;
     statements.merge = batch.with_list() + merge;
@@ -90,7 +77,13 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
     std::optional<Upsert> upsert;
     if (request.mode == Mode::upsert) upsert.emplace(request, target, batch, *key);
     plan.statements = build_statements(request.mode, target, batch, key, slice, upsert ? &*upsert : nullptr);
-    if (upsert) add_merge(plan.statements, *upsert, target, batch);
+    plan.is_of_other_planner = is_planned_by_other(target, plan.statements.insert);
+    if (plan.is_of_other_planner) {
+        check_other_planner(target, request.mode);
+        if (request.on_error == OnError::reject) plan.statements.return_rows();
+    } else if (upsert) {
+        add_merge(plan.statements, *upsert, target, batch);
+    }
     if (request.update_where) check_analyzes(plan.statements.insert, target);
     if (request.method != Method::cursor)
         plan.insert = build_statements(Mode::append, target, batch, std::nullopt, "").insert;
@@ -107,11 +100,19 @@ void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<Source
               "The rows that the source sends no longer fit them.");
     plan.statements = std::move(now.statements);
     plan.insert = std::move(now.insert);
+    plan.is_of_other_planner = now.is_of_other_planner;
     plan.columns = std::move(now.columns);
 }
 
+int batch_of(const CopyRequest &request, const LoadPlan &plan) {
+    constexpr int large_batch = 50000;
+    const bool is_large = plan.is_of_other_planner && request.batch == RequestOptions{}.batch &&
+                          !request.commit_batches && request.on_error == OnError::stop;
+    return is_large ? large_batch : request.batch;
+}
+
 void check_inserts_are_local(const Target &target, const std::string &insert, Method method) {
-    if (!is_planned_here(target, insert))
+    if (is_planned_by_other(target, insert))
         raise(
             sqlstate::feature_not_supported,
             "method " + std::string(word_of(method)) + " cannot write to " + target.name(), "Use method => 'cursor'.",

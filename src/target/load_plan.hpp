@@ -16,13 +16,18 @@ struct LoadPlan {
     std::string slice{};                // the condition of the rows that may be written; empty for none
     std::vector<std::string> columns{}; // of the target that the INSERT fills
     bool has_transform = false;
+    bool is_of_other_planner = false; // an extension executes the INSERT, as Citus does
 };
 
 // Maps the columns and builds the statements. `slice` is the condition of the rows that may be written. Raises 42701 or 42804 for
 // columns that cannot be mapped, 42P10 if skip or upsert have no key, 0A000 if row-level security would hide a part of
-// the slice.
+// the slice, or for what the extension that executes the INSERT cannot do.
 LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
                    const std::string &slice);
+
+// The number of rows of a batch. If the caller has left `batch` at its default, an extension that executes the INSERT gets larger
+// ones, because it takes each batch apart for its servers; not where a batch is a commit, or is tried again without bad rows.
+int batch_of(const CopyRequest &request, const LoadPlan &plan);
 
 // Builds the statements again in a later transaction of the run, because the target may have changed. Keeps the column
 // map. Raises the errors of make_plan, and 55000 if the format of a column would have to change.

@@ -35,5 +35,11 @@ is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql('SELECT * F
 	  . '; SELECT count(*), sum(v) FROM event'), $expected, 'rejected rows: each part of a batch is planned');
 is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql('SELECT * FROM event', undef, target => "'event'", batch => 100, on_rerun => "'run'",
 		transform => "'SELECT id, v FROM batch WHERE v < 6'") . '; SELECT count(*), sum(v) FROM event'), $expected, 'transform');
+# Such an extension gets larger batches, if none was asked for.
+$source->safe_psql('postgres', 'INSERT INTO event SELECT i, 0 FROM generate_series(501, 2500) AS i');
+my $batches = 'SELECT batches FROM copy_incremental_runs WHERE run_id = (SELECT max(run_id) FROM copy_incremental_runs)';
+is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql(@some, batch => 2000, on_rerun => "'run'") . "; $batches"), "2429\n1", 'the default batch is larger');
+is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql(@some, batch => 1500, on_rerun => "'run'") . "; $batches"), "2429\n2", 'another is as it was asked for');
+like($destination->safe_psql('postgres', look_sql('explain', @some, mode => "'skip'")), qr/^batch\|\d+ rows.*^note\|an extension, such as Citus, executes the INSERT, .*left unchanged/ms, 'explain says so');
 no_session_left($source, 'no session is left at the source');
 done_testing();
