@@ -22,6 +22,7 @@ from pg_copy_incremental_airflow import (
     CopyIncrementalOperator,
     CopyIncrementalWindowSensor,
     get_provider_info,
+    triggers,
 )
 from pg_copy_incremental_airflow.compat import AirflowException, AirflowSkipException
 from pg_copy_incremental_airflow.destination import Destination, Window
@@ -32,6 +33,8 @@ from pg_copy_incremental_airflow.watch import RunWatch
 
 DAY = Window("2018-07-29T00:00:00+00:00", "2018-07-30T00:00:00+00:00")
 LOG = logging.getLogger(__name__)
+
+triggers.LEAST_SECONDS = 0.0
 
 
 def at(text: str) -> datetime:

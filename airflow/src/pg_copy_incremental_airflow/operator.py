@@ -15,6 +15,9 @@ from pg_copy_incremental_airflow.lineage import lineage_of
 from pg_copy_incremental_airflow.triggers import CopyIncrementalRunTrigger
 from pg_copy_incremental_airflow.watch import RunWatch
 
+# A run that ends within so many seconds is not worth a deferral, which takes about as long.
+SHORT_RUN = 5.0
+
 
 class CopyIncrementalOperator(BaseOperator):
     """Loads the windows of a job that ended within the data interval of the DAG run, as one run of the job.
@@ -26,7 +29,7 @@ class CopyIncrementalOperator(BaseOperator):
     :param data_interval: a day such as "2018-07-29", a pair of times, or two times with a slash between them; by
         default, the data interval of the DAG run
     :param conn_id: connection of type Postgres to the destination database
-    :param deferrable: release the worker slot during the run; the triggerer waits then
+    :param deferrable: release the worker slot if the run takes longer than a few seconds; the triggerer waits then
     :param poll_interval: seconds after which the task looks at the run without a notification, and between two lines
         of progress in the log
     """
@@ -63,10 +66,13 @@ class CopyIncrementalOperator(BaseOperator):
         try:
             found = watch.step()
             self._push_run_id(context, watch.run_id)
-            if found is None and self.deferrable:
-                self._defer(watch)
+            stays_until = time.monotonic() + SHORT_RUN
             while found is None:
-                self._rest(watch)
+                # Without a run, the task waits for a free worker.
+                stays = stays_until - time.monotonic() if watch.run_id is not None else 0.0
+                if self.deferrable and stays <= 0:
+                    self._defer(watch)
+                self._rest(watch, min(stays, self.poll_interval) if self.deferrable else self.poll_interval)
                 found = watch.step()
         except BaseException as error:
             # An execution_timeout, or Ctrl-C. Airflow calls on_kill() for a task that is killed.
@@ -96,12 +102,12 @@ class CopyIncrementalOperator(BaseOperator):
         )
 
     @staticmethod
-    def _rest(watch: RunWatch) -> None:
+    def _rest(watch: RunWatch, seconds: float) -> None:
         socket = watch.fileno()
         if socket is None:
-            time.sleep(watch.poll_interval)
+            time.sleep(seconds)
         else:
-            select.select([socket], [], [], watch.poll_interval)
+            select.select([socket], [], [], seconds)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> int:
         """Continue after the trigger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
@@ -14,6 +15,10 @@ from asgiref.sync import sync_to_async
 
 from pg_copy_incremental_airflow.destination import Window
 from pg_copy_incremental_airflow.watch import CoverageWatch, RunWatch, Watch
+
+# No event is sent in the first seconds. A scheduler that has not yet heard that the task was deferred, but finds it
+# queued again, takes it for killed.
+LEAST_SECONDS = 5.0
 
 # Airflow 3.3 and later call on_kill() of a trigger; before, a trigger has to find out why it was cancelled.
 _AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
@@ -51,6 +56,7 @@ class _WatchTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look after each notification, and every poll_interval without one."""
         watch = self.watch()
+        began_at = time.monotonic()
         try:
             while True:
                 found = await self._look(watch)
@@ -58,6 +64,7 @@ class _WatchTrigger(BaseTrigger):
                     await self.on_kill()
                     found = {"status": "timeout"}
                 if found is not None:
+                    await asyncio.sleep(began_at + LEAST_SECONDS - time.monotonic())
                     yield TriggerEvent(found)  # type: ignore[no-untyped-call]
                     return
                 await self._rest(watch)
@@ -68,6 +75,7 @@ class _WatchTrigger(BaseTrigger):
         except Exception as error:
             self.log.exception("The trigger failed")
             message = f"{type(error).__name__}: {error}".strip()
+            await asyncio.sleep(began_at + LEAST_SECONDS - time.monotonic())
             yield TriggerEvent({"status": "error", "message": message})  # type: ignore[no-untyped-call]
         finally:
             await asyncio.shield(self._in_thread(watch.close))
