@@ -4,7 +4,8 @@
 
 namespace pgci {
 
-JobContext::JobContext(const std::string &job) : job_(shorten(job)), outer_(innermost), context_(show, this) {
+JobContext::JobContext(const std::string &job)
+    : job_(has_control_character(job) ? "" : shorten(job)), outer_(innermost), context_(show, this) {
     if (!job_.empty()) innermost = this;
 }
 

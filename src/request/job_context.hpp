@@ -10,7 +10,7 @@ namespace pgci {
 // Adds the line to the errors, warnings and notices during its lifetime, unless a call within has a job of its own.
 class JobContext {
   public:
-    // An empty name adds nothing.
+    // An empty name adds nothing, nor does one with control characters, which no job can have.
     explicit JobContext(const std::string &job);
     ~JobContext();
     JobContext(const JobContext &) = delete;
