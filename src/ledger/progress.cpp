@@ -8,7 +8,8 @@ namespace {
 
 // Positions among the twenty numbers, from 0. The definition of the view counts them from 1.
 enum Slot : int {
-    slot_activity = 8,
+    slot_snapshot_at = 7,
+    slot_activity,
     slot_job_id = 9, // 0 for a call without a job
     slot_mark,       // distinguishes a run from a COPY
     slot_run_id,
@@ -35,6 +36,7 @@ void show_numbers(const ProgressFacts &facts, Activity activity, TimestampTz sta
                          PROGRESS_COPY_TUPLES_PROCESSED,
                          PROGRESS_COPY_COMMAND,
                          PROGRESS_COPY_TYPE,
+                         slot_snapshot_at,
                          slot_activity,
                          slot_job_id,
                          slot_run_id,
@@ -51,6 +53,7 @@ void show_numbers(const ProgressFacts &facts, Activity activity, TimestampTz sta
                             statistics.rows_read,
                             PROGRESS_COPY_COMMAND_FROM,
                             PROGRESS_COPY_TYPE_CALLBACK,
+                            facts.snapshot_at,
                             static_cast<int64>(activity),
                             facts.job_id,
                             facts.run_id,
@@ -85,6 +88,10 @@ RunProgress::~RunProgress() { pgstat_progress_end_command(); }
 
 void RunProgress::show(const RunStatistics &statistics) const {
     pg_call([&] { show_numbers(facts_, Activity::copies, started_at_, estimated_rows_, statistics); });
+}
+
+void RunProgress::change(Activity activity) {
+    pg_call([=] { pgstat_progress_update_param(slot_activity, static_cast<int64>(activity)); });
 }
 
 } // namespace pgci

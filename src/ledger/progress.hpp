@@ -10,10 +10,11 @@ struct ProgressFacts {
     std::int64_t job_id = 0; // 0 for a call without a job
     std::int64_t run_id = 0;
     std::optional<Window> window{}; // nothing for a whole result
+    TimestampTz snapshot_at = 0;    // when the snapshot of the source was taken; 0 if there is none
 };
 
 // What a process does, in the column `state` of the view.
-enum class Activity : std::int8_t { copies, waits_for_connection, waits_to_retry };
+enum class Activity : std::int8_t { copies, waits_for_connection, waits_to_retry, waits_for_replicas };
 
 // Shows, during its lifetime, that a run waits. It has no run_id yet, and no other progress is shown.
 class ShownWait {
@@ -40,6 +41,8 @@ class RunProgress {
     void expect(std::int64_t rows) noexcept { estimated_rows_ = rows; }
     // Call it after every batch.
     void show(const RunStatistics &statistics) const;
+    // Shows what the run does now, besides its counts.
+    static void change(Activity activity);
 
   private:
     ProgressFacts facts_;

@@ -16,11 +16,13 @@
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "target/missing_privileges.hpp"
+#include "target/owned_sequences.hpp"
 #include "target/partition_gaps.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/prepared_run.hpp"
+#include "run/sequence_sync.hpp"
 #include "look/upsert_warnings.hpp"
 
 namespace pgci {
@@ -161,14 +163,37 @@ void explain_other_planner(Explanation &explanation, const CopyRequest &request,
                         "on each server for each part");
 }
 
-void explain_privileges(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
-    MissingPrivileges missing;
-    explain_step(explanation, [&] { missing = find_missing_privileges(statement); });
+void explain_missing(Explanation &explanation, const MissingPrivileges &missing, std::vector<std::string> &known) {
     for (const std::string &grant : missing.grants) {
         if (std::find(known.begin(), known.end(), grant) != known.end()) continue;
         known.push_back(grant);
         explanation.add("missing privilege", grant);
     }
+}
+
+void explain_privileges(Explanation &explanation, const std::string &statement, std::vector<std::string> &known) {
+    MissingPrivileges missing;
+    explain_step(explanation, [&] { missing = find_missing_privileges(statement); });
+    explain_missing(explanation, missing, known);
+}
+
+// Which sequences the run moves.
+void explain_sequences(Explanation &explanation, const PreparedRun &run, const LoadPlan &plan,
+                       std::vector<std::string> &known) {
+    if (!run.request().sync_sequences) return;
+    MissingPrivileges missing;
+    explain_step(explanation, [&] {
+        const std::vector<OwnedSequence> sequences = find_owned_sequences(run.target(), plan.columns);
+        if (sequences.empty()) explanation.add("sequence", "none: no column that the run fills has one");
+        for (const OwnedSequence &sequence : sequences) {
+            explanation.add("sequence", sequence.name + " follows column \"" + sequence.column + "\"");
+            if (!sequence.has_index)
+                explanation.add("warning", "sync_sequences reads all rows of " + run.target().name() +
+                                               ", because no index begins with column \"" + sequence.column + "\"");
+        }
+        missing = find_missing_for_sequences(run.target(), plan.columns);
+    });
+    explain_missing(explanation, missing, known);
 }
 
 // How the run asks the source for the rows.
@@ -185,6 +210,9 @@ SourceStatement explain_copy(Explanation &explanation, PreparedRun &run, const L
         columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
     explanation.add("copy",
                     "COPY " + run.target().name() + " (" + columns + ") FROM STDIN (FORMAT " + format_name(copy) + ")");
+    if (run.target().is_partitioned())
+        explanation.add("warning", "method copy does not find partitions that are attached to " + run.target().name() +
+                                       " while it runs");
     const std::vector<Oid> &types = run.source().parameter_types();
     return {copy_statement(run.query(), types, copy).sql, copied_query(run.query(), types, copy)};
 }
@@ -209,8 +237,8 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
 void explain_partitions(Explanation &explanation, const PreparedRun &run, const SourceColumn &column) {
     const TargetColumn *const into = run.request().transform ? nullptr : run.target().find_column(column.name);
     if (into == nullptr || into->type != column.type) return;
-    const std::string warning = find_partition_warning(run.target(), *run.window(), *into, run.column_zone());
-    if (!warning.empty()) explanation.add("warning", warning);
+    for (const std::string &warning : find_partition_warnings(run.target(), *run.window(), *into, run.column_zone()))
+        explanation.add("warning", warning);
 }
 
 void explain_window_column(Explanation &explanation, PreparedRun &run) {
@@ -314,6 +342,7 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
         std::vector<std::string> missing;
         explain_privileges(explanation, plan->statements.remove, missing);
         explain_privileges(explanation, plan->statements.insert, missing);
+        explain_sequences(explanation, run, *plan, missing);
         if (statement) explain_source(explanation, run, *statement);
         explain_step(explanation, [&] {
             for (const std::string &warning : find_upsert_warnings(run)) explanation.add("warning", warning);

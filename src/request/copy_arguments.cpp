@@ -1,6 +1,7 @@
 #include "request/copy_arguments.hpp"
 
 #include "server/guard.hpp"
+#include "server/shown_text.hpp"
 #include "request/option_arguments.hpp"
 
 namespace pgci {
@@ -23,8 +24,41 @@ static void check_window_rules(const CopyRequest &request) {
         refuse("lookback", "Leave it out. Rows that are changed later are found by copy_incremental_repair().");
 }
 
+std::int64_t read_size(const std::string &size, const char *option) {
+    std::int64_t bytes = 0;
+    try {
+        bytes = pg_call([text = size.c_str()] {
+            return DatumGetInt64(DirectFunctionCall1(pg_size_bytes, CStringGetTextDatum(text)));
+        });
+    } catch (const PgError &error) {
+        // An error of the syntax or of the range; others are not about the text.
+        if (error.data()->sqlerrcode != ERRCODE_INVALID_PARAMETER_VALUE &&
+            error.data()->sqlerrcode != ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE &&
+            error.data()->sqlerrcode != ERRCODE_INVALID_TEXT_REPRESENTATION)
+            throw;
+    }
+    if (bytes <= 0)
+        raise(sqlstate::invalid_parameter,
+              std::string("invalid value for argument \"") + option + "\": \"" + shorten(size) + "\"",
+              "It is a size such as '64MB'.");
+    return bytes;
+}
+
+// Checks the options that limit how fast the source is read.
+static void check_throttle(const CopyRequest &request) {
+    if (request.max_rows_per_second == 0)
+        raise(sqlstate::invalid_parameter, "max_rows_per_second must be at least 1", "Leave it out for no limit.");
+    if (!request.max_replica_lag) return;
+    (void)read_size(*request.max_replica_lag, "max_replica_lag");
+    if (request.method != Method::cursor)
+        raise(sqlstate::feature_not_supported, "max_replica_lag needs method cursor",
+              "Use method => 'cursor', or leave it out.",
+              "The connection of a COPY can ask the source nothing else until its end.");
+}
+
 void check_rules(const CopyRequest &request) {
     check_window_rules(request);
+    check_throttle(request);
     const std::string mode(word_of(request.mode));
     const bool has_window = request.has_window();
     const auto refuse = [](const std::string &message, const char *hint) {

@@ -16,4 +16,7 @@ CopyRequest read_copy_arguments(FunctionCallInfo fcinfo, bool commit_batches = f
 // does not support.
 void check_rules(const CopyRequest &request);
 
+// Returns the bytes of a size such as 64MB. Raises 22023, which names the option, for what is not a positive size.
+std::int64_t read_size(const std::string &size, const char *option);
+
 } // namespace pgci

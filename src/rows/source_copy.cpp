@@ -57,8 +57,9 @@ RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::
     return statement;
 }
 
-SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan)
-    : source_(source), statement_(copy_statement(query, source.parameter_types(), plan)), framing_(plan.is_binary) {
+SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan, Throttle &throttle)
+    : source_(source), statement_(copy_statement(query, source.parameter_types(), plan)), framing_(plan.is_binary),
+      throttle_(throttle) {
     // COPY uses the extended protocol, which accepts only one statement.
     if (connection().is_in_pipeline()) connection().leave_pipeline();
     const Result begin = connection().begin_copy(statement_);
@@ -69,6 +70,11 @@ SourceCopy::SourceCopy(SourceSession &source, const SourceQuery &query, const Co
 
 // Returns whether there is another piece. If it may not wait, returns false if none has arrived.
 bool SourceCopy::next_piece(bool may_wait) {
+    // Meanwhile the source sends no more than fits into the buffers on the way.
+    if (!throttle_.may_read()) {
+        if (!may_wait) return false;
+        throttle_.wait();
+    }
     given_ = 0;
     // The end has been seen after data that COPY must process first.
     if (piece_.size < 0) {
@@ -76,7 +82,9 @@ bool SourceCopy::next_piece(bool may_wait) {
         return false;
     }
     piece_ = may_wait ? connection().await_copy_piece() : connection().copy_piece_at_hand();
+    const std::int64_t before = rows();
     if (piece_.size > 0) framing_.walk(piece_.data.get(), static_cast<std::size_t>(piece_.size));
+    throttle_.count(rows() - before);
     if (piece_.size < 0 && may_wait) end();
     return piece_.size > 0;
 }

@@ -3,6 +3,7 @@
 
 #include "rows/copy_framing.hpp"
 #include "rows/copy_plan.hpp"
+#include "rows/throttle.hpp"
 
 namespace pgci {
 
@@ -17,8 +18,8 @@ RemoteConnection::Statement copy_statement(const SourceQuery &query, const std::
 
 class SourceCopy {
   public:
-    // Sends the statement and waits for the start of its data. Raises the source's errors.
-    SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan);
+    // Sends the statement and waits for the start of its data. Reads no faster than the throttle says. Raises the source's errors.
+    SourceCopy(SourceSession &source, const SourceQuery &query, const CopyPlan &plan, Throttle &throttle);
 
     // Fills the buffer with the next 1 to `size` bytes. Returns 0 at the end: the source has reported the end, and its
     // number of rows is the number received. Raises the source's errors, 08006, and 08P01 for truncated data or another
@@ -39,6 +40,7 @@ class SourceCopy {
     SourceSession &source_;
     RemoteConnection::Statement statement_;
     CopyFraming framing_;
+    Throttle &throttle_;
     RemoteConnection::CopyPiece piece_{};
     int given_ = 0; // bytes of the piece that were returned
     bool at_end_ = false;

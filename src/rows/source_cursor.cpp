@@ -32,8 +32,9 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 }
 
 SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch,
-                           std::int64_t bound, bool estimates)
-    : source_(source), map_(map), ahead_(batch, bound) {
+                           std::int64_t bound, bool estimates, Throttle &throttle)
+    : source_(source), map_(map), ahead_(throttle.most_rows_of_fetch(batch), bound), throttle_(throttle) {
+    if (throttle.must_look()) throttle.look(connection());
     const RemoteConnection::Statement declare = declare_statement(query, map);
     std::optional<RowEstimate> estimate;
     if (estimates) estimate.emplace(source, declare);
@@ -44,15 +45,30 @@ SourceCursor::SourceCursor(SourceSession &source, const SourceQuery &query, cons
     begin_fetch();
 }
 
+// Whether a FETCH of so many rows can be sent. If none is in flight, waits until it can. Otherwise the caller comes back after the
+// next one; a question to the source also has to come after all of them, because results arrive in the order of the statements.
+bool SourceCursor::may_send(int rows) {
+    if (throttle_.is_off()) return true;
+    if (!asked_.empty() && (throttle_.must_look() || !throttle_.may_read())) return false;
+    throttle_.wait();
+    if (throttle_.must_look()) {
+        throttle_.look(connection());
+        fetch_.sql.clear(); // it is the unnamed statement no longer
+    }
+    throttle_.count(rows);
+    return true;
+}
+
 void SourceCursor::send_fetches() {
     if (asked_.size() > 1 && asked_rows_ > ahead_.ahead() * 3 / 4) return;
     bool is_last = false;
     while (!is_last && asked_.size() < ahead_.most_fetches()) {
         FetchAhead::Fetch next = ahead_.next(asked_rows_);
+        if (!may_send(next.rows)) return;
         asked_rows_ += next.rows;
         is_last =
             asked_.size() + 1 == ahead_.most_fetches() || (!asked_.empty() && asked_rows_ + next.rows > ahead_.ahead());
-        next.has_sync = is_last || !next.shares_sync;
+        next.has_sync = is_last || !next.shares_sync || !throttle_.is_off();
         const std::string sql = "FETCH FORWARD " + std::to_string(next.rows) + " FROM copy_incremental";
         if (sql == fetch_.sql)
             connection().send_again(fetch_, next.has_sync);

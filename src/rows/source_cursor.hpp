@@ -7,6 +7,7 @@
 
 #include "source/source_session.hpp"
 #include "target/column_map.hpp"
+#include "rows/throttle.hpp"
 
 namespace pgci {
 
@@ -87,9 +88,10 @@ RemoteConnection::Statement declare_statement(const SourceQuery &query, const Co
 class SourceCursor {
   public:
     // Declares the cursor and requests the first rows, in binary format: at most `batch` rows in a FETCH, and about
-    // `bound` bytes. `estimates`: the source also estimates the number of rows, for the progress of the run.
+    // `bound` bytes. `estimates`: the source also estimates the number of rows, for the progress of the run. All FETCHes wait for
+    // the throttle.
     SourceCursor(SourceSession &source, const SourceQuery &query, const ColumnMap &map, int batch, std::int64_t bound,
-                 bool estimates);
+                 bool estimates, Throttle &throttle);
 
     // The source's estimate of the number of rows; 0 if it is not known.
     std::int64_t estimated_rows() const { return estimated_rows_; }
@@ -116,6 +118,7 @@ class SourceCursor {
 
   private:
     void send_fetches();
+    bool may_send(int rows);
     void begin_fetch();
     void end_fetch(const PGresult *end);
     void check_columns(const PGresult *result) const;
@@ -124,6 +127,7 @@ class SourceCursor {
     SourceSession &source_;
     const ColumnMap &map_;
     FetchAhead ahead_;
+    Throttle &throttle_;
     std::int64_t estimated_rows_ = 0;
     RemoteConnection::Statement fetch_{.sql = "", .binary_result = true}; // the last that was sent
     std::deque<FetchAhead::Fetch> asked_{};                               // in flight

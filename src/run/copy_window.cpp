@@ -13,6 +13,7 @@
 #include "run/repair.hpp"
 #include "run/row_key.hpp"
 #include "run/run_scope.hpp"
+#include "run/sequence_sync.hpp"
 
 namespace pgci {
 
@@ -39,6 +40,7 @@ void show_context(void *argument) {
 ProgressFacts progress_facts(const PreparedRun &run, std::int64_t run_id) {
     ProgressFacts facts{.target = run.target().oid(), .job_id = run.key().job_id, .run_id = run_id};
     facts.window = run.window();
+    facts.snapshot_at = run.snapshot_at();
     return facts;
 }
 
@@ -88,6 +90,12 @@ void add_hint_of_other_planner(ErrorData *error, const LoadPlan &plan) {
     });
 }
 
+void check_all_privileges(const PreparedRun &run, const LoadPlan &plan) {
+    MissingPrivileges of_sequences;
+    if (run.request().sync_sequences) of_sequences = find_missing_for_sequences(run.target(), plan.columns);
+    check_privileges(plan, run.target(), run.needed_on_target(), of_sequences);
+}
+
 RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure, ConnectionKeeper *keeper) {
     PreparedRun run(request, TargetUse::write, procedure.memory(), keeper);
     CopyContext context{.run = run};
@@ -106,7 +114,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     if (!request.is_one_of_many) warn_of_bounds(request, run.target().name());
     const std::vector<std::string> key = request.repair ? key_of(run) : std::vector<std::string>{};
     LoadPlan plan = request.repair ? run.plan_of_repair(key) : run.plan();
-    check_privileges(plan, run.target(), run.needed_on_target());
+    check_all_privileges(run, plan);
     // The definition of a job has warned.
     if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
     std::optional<LoadCheck> check;
@@ -174,7 +182,7 @@ RunKey check_request(const CopyRequest &request) {
     check_may_write();
     PreparedRun run(request, TargetUse::write);
     run.open();
-    check_privileges(run.plan(), run.target(), run.needed_on_target());
+    check_all_privileges(run, run.plan());
     if (request.verify) (void)run.comparison({});
     run.find_source_tables();
     run.source().send_commit();

@@ -12,6 +12,7 @@
 #include "rows/batch_reader.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/rejecting_writer.hpp"
+#include "run/sequence_sync.hpp"
 
 namespace pgci {
 
@@ -96,6 +97,10 @@ void LoadRun::check_slice() const {
     check_slice_after(plan.statements, target(), prepared.zone(), statistics.rows_written);
 }
 
+void LoadRun::follow_sequences() const {
+    if (request().sync_sequences) move_sequences(target(), plan.columns);
+}
+
 void LoadRun::record_success() {
     if (announced_rows && statistics.rows_read != *announced_rows)
         prepared.source().connection().raise_protocol_violation(std::to_string(statistics.rows_read) +
@@ -104,6 +109,7 @@ void LoadRun::record_success() {
     if (statement != nullptr) pg_call([this] { statement->end(); });
     check_empty(*this);
     warn_of_dropped(*this);
+    follow_sequences();
     if (check != nullptr) {
         check->compare();
         statistics.source_rows = check->source_rows();
@@ -128,11 +134,13 @@ void load_by_cursor(LoadRun &run) {
     const int rows_of_batch = batch_of(run.request(), run.plan);
     const MemoryContext memory = create_run_memory(run.procedure.memory());
     RowDecoder decoder(run.plan.map, memory);
-    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, rows_of_batch, bound,
-                        RunProgress::is_shown());
+    Throttle throttle(run.request(), run.target().name());
+    const int most_rows = throttle.most_rows_of_batch(rows_of_batch);
+    SourceCursor cursor(run.prepared.source(), run.query(), run.plan.map, most_rows, bound, RunProgress::is_shown(),
+                        throttle);
     run.progress.expect(cursor.estimated_rows());
     run.progress.show(run.statistics);
-    BatchReader reader(cursor, decoder, rows_of_batch, bound);
+    BatchReader reader(cursor, decoder, most_rows, bound);
     const RejectedRows rejected(run.request().schema, run.run_id);
     Rejects rejects(run.ledger, run.run_id, run.request().reject_limit, run.batch_in_work,
                     [&] { rejected.store(ways_of_rows(run)); });
@@ -177,10 +185,12 @@ void load_by_cursor(LoadRun &run) {
         writer->finish();
         run.dropped_rows += writer->dropped();
         if (deletes) run.check_slice();
-        if (cursor.at_end())
+        if (cursor.at_end()) {
             run.record_success();
-        else
+        } else {
+            run.follow_sequences();
             run.ledger.record(run.run_id, statistics, "partial");
+        }
         run.procedure.commit();
         if (run.request().commit_batches)
             run.prepared.source().connection().set_written("The batches committed before stay written");
@@ -195,7 +205,8 @@ void load_by_copy(LoadRun &run) {
         RowEstimate estimate(run.prepared.source(), declare_statement(run.query(), run.plan.map));
         run.progress.expect(estimate.receive());
     }
-    SourceCopy data(run.prepared.source(), run.prepared.query(), plan);
+    Throttle throttle(run.request(), run.target().name());
+    SourceCopy data(run.prepared.source(), run.prepared.query(), plan, throttle);
     RunStatistics &statistics = run.statistics;
     statistics.rows_deleted = writer.remove();
     statistics.rows_written = writer.write(data, run.progress);

@@ -79,6 +79,7 @@ class PreparedRun {
     // What the ledger calls the run.
     const RunKey &key() const { return key_; }
     SourceSession &source() { return *source_; }
+    TimestampTz snapshot_at() const { return source_->snapshot_at(); }
     const std::vector<SourceColumn> &columns() const { return columns_; }
     const Target &target() const { return *target_; }
     // The target's name in messages; null until it is found.

@@ -15,6 +15,7 @@
 #include "rows/rejecting_writer.hpp"
 #include "rows/text_decoder.hpp"
 #include "run/run_scope.hpp"
+#include "run/sequence_sync.hpp"
 
 namespace pgci {
 
@@ -163,7 +164,8 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     run = rejected.find(); // another retry may have loaded rows
     check_is_last(ledger, run, run_id);
     const LoadPlan plan = make_plan(request, run.ways.columns, target, run.ways.slice);
-    check_privileges(plan, target, needed);
+    check_privileges(plan, target, needed,
+                     request.sync_sequences ? find_missing_for_sequences(target, plan.columns) : MissingPrivileges{});
     const std::int64_t own_id = ledger.begin(run.key, "retry", word_of(Method::cursor));
     const ProgressFacts facts{
         .target = target.oid(), .job_id = run.key.job_id, .run_id = own_id, .window = run.key.window};
@@ -173,6 +175,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     Retry rows(rejected, plan, target, zone, own_id);
     while (rows.load_some(request.batch, statistics)) progress.show(statistics);
     rows.finish();
+    if (request.sync_sequences) move_sequences(target, plan.columns);
     const std::int64_t left = rejected.count_again();
     ledger.record(own_id, statistics, "succeeded");
     claim.release();

@@ -136,6 +136,17 @@ inline RangeType *make_range(TypeCacheEntry *type, RangeBound *lower, RangeBound
 #endif
 }
 
+// Returns the begin of the WAL record of a sequence.
+inline xl_seq_rec sequence_record(Relation sequence) {
+    xl_seq_rec record{};
+#if PG_VERSION_NUM >= 160000
+    record.locator = sequence->rd_locator;
+#else
+    record.node = sequence->rd_node;
+#endif
+    return record;
+}
+
 // Returns whether this process holds the lock.
 inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
 #if PG_VERSION_NUM >= 170000

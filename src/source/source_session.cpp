@@ -123,6 +123,7 @@ void SourceSession::restart(const TimeZone &zone, const SourceQuery *query) {
 }
 
 void SourceSession::send_begin(const Question &settings) {
+    snapshot_at_ = GetCurrentTimestamp();
     connection_->send(begin_read_only);
     send_question(*connection_, settings);
 }

@@ -52,6 +52,9 @@ class SourceSession {
     // Begins a new transaction, which sees later commits. `query`: describe() is called for it next.
     void restart(const TimeZone &zone, const SourceQuery *query = nullptr);
 
+    // When the snapshot was taken, by the clock of this server: a moment before.
+    TimestampTz snapshot_at() const { return snapshot_at_; }
+
     // The answers to the questions of the opening.
     const std::vector<Answer> &opening_answers() const { return opening_answers_; }
 
@@ -95,6 +98,7 @@ class SourceSession {
 
     std::unique_ptr<RemoteConnection> connection_;
     bool is_this_database_ = false;
+    TimestampTz snapshot_at_ = 0;
     std::vector<Answer> opening_answers_{};
     const SourceQuery *sent_query_ = nullptr; // its description was asked for, and has not been received
     std::vector<Oid> parameter_types_{};

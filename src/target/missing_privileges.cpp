@@ -1,7 +1,5 @@
 #include "target/missing_privileges.hpp"
 
-#include <iterator>
-
 #include "server/compat.hpp"
 #include "server/guard.hpp"
 #include "server/named_relation.hpp"
@@ -88,7 +86,9 @@ AclMode needed_on_target(const CopyRequest &request) {
     if (request.mode == Mode::upsert) needed |= ACL_UPDATE;
     if (request.mode == Mode::replace) needed |= ACL_DELETE;
     const bool has_slice = request.mode == Mode::replace && (request.replace_where || request.window_column);
-    if (has_slice || request.mode == Mode::upsert || request.mode == Mode::skip || request.verify) needed |= ACL_SELECT;
+    if (has_slice || request.mode == Mode::upsert || request.mode == Mode::skip || request.verify ||
+        request.sync_sequences)
+        needed |= ACL_SELECT;
     return needed;
 }
 
@@ -105,17 +105,21 @@ MissingPrivileges find_missing_privileges(const std::string &statement) {
     return missing;
 }
 
-void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed) {
+void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed, const MissingPrivileges &more) {
     const bool has_all =
         pg_call([=, oid = target.oid()] { return pg_class_aclmask(oid, GetUserId(), needed, ACLMASK_ALL) == needed; });
+    MissingPrivileges missing;
+    const auto add = [&](const MissingPrivileges &found) {
+        if (!OidIsValid(missing.relation)) missing.relation = found.relation;
+        missing.grants.insert(missing.grants.end(), found.grants.begin(), found.grants.end());
+    };
     // A view and a transform also read other tables.
-    if (has_all && !target.is_view() && !plan.has_transform) return;
-    MissingPrivileges missing = find_missing_privileges(plan.statements.remove);
-    const std::string &insert = plan.insert.empty() ? plan.statements.insert : plan.insert;
-    MissingPrivileges of_insert = find_missing_privileges(insert);
-    if (!OidIsValid(missing.relation)) missing.relation = of_insert.relation;
+    if (!has_all || target.is_view() || plan.has_transform) {
+        add(find_missing_privileges(plan.statements.remove));
+        add(find_missing_privileges(plan.insert.empty() ? plan.statements.insert : plan.insert));
+    }
+    add(more);
     std::string grants;
-    std::move(of_insert.grants.begin(), of_insert.grants.end(), std::back_inserter(missing.grants));
     for (auto grant = missing.grants.begin(); grant != missing.grants.end(); ++grant)
         if (std::find(missing.grants.begin(), grant, *grant) == grant) grants += (grants.empty() ? "" : "; ") + *grant;
     if (grants.empty()) return;

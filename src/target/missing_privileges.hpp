@@ -21,7 +21,7 @@ struct MissingPrivileges {
 // analysis. The analysis locks the tables.
 MissingPrivileges find_missing_privileges(const std::string &statement);
 
-// Raises 42501 with all privileges that the statements of a run lack. `needed` are those that suffice on the target itself.
-void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed);
+// Raises 42501 with all privileges that the statements of a run lack, and `more`. `needed` are those that suffice on the target itself.
+void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed, const MissingPrivileges &more = {});
 
 } // namespace pgci

@@ -165,6 +165,7 @@ void raise_denied(Oid relation, const char *grants) {
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                     errmsg("permission denied for %s %s",
                            kind == RELKIND_VIEW            ? "view"
+                           : kind == RELKIND_SEQUENCE      ? "sequence"
                            : kind == RELKIND_FOREIGN_TABLE ? "foreign table"
                                                            : "table",
                            get_rel_name(relation)),
