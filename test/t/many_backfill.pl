@@ -74,7 +74,7 @@ like(results(backfill(4, "reprocess => 'all'")), qr/^ERROR:  reprocess => 'all' 
 $source->safe_psql('postgres', 'UPDATE job SET value = -id');
 is(results(define($query, mode => "'replace'", replace_where => q['day = $1']), backfill(4, "reprocess => 'all'")), $line->(4, 40), 'all: replace');
 is(results($days, 'SELECT sum(value) FROM job'), '1:10 2:10 3:10 4:10 -780', 'all: every day anew');
-like(results('ALTER TABLE job ADD CONSTRAINT c CHECK (id <> 15) NOT VALID', backfill(2, "reprocess => 'all'")), qr/HINT: .* reprocess => 'failed'\.$/, 'all: the hint says what does the rest alone');
+like(results('ALTER TABLE job ADD CONSTRAINT c CHECK (id <> 15) NOT VALID', backfill(2, "reprocess => 'all'")), qr/HINT: .* reprocess => 'failed'\. CONTEXT:  job "job"$/, 'all: the hint says what does the rest alone');
 is(results($days, 'ALTER TABLE job DROP CONSTRAINT c'), '1:10 2:10 3:10 4:10', 'a replace that fails leaves the day as it was');
 is(results(backfill(4, "reprocess => 'failed'")), $line->(1, 10, ' DETAIL:  1 of 4 windows failed before.'), 'failed: a window that was loaded before');
 
