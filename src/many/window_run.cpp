@@ -99,7 +99,8 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
         result.rows_written = 0;
         if (result.failure->code == sqlstate::connection_failed.packed() ||
             result.failure->code == sqlstate::connection_refused.packed() ||
-            result.failure->code == sqlstate::too_many_connections.packed())
+            result.failure->code == sqlstate::too_many_connections.packed() ||
+            (result.failure->code == sqlstate::undefined_table.packed() && job && !OidIsValid(job->target)))
             result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
