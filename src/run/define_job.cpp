@@ -160,11 +160,12 @@ void warn_of_no_target(const std::string &job, const NewTable &table) {
     const std::string name = table.name();
     const std::string script = shorten_middle(table.script());
     pg_call([&] {
-        ereport(WARNING, (errcode(ERRCODE_UNDEFINED_TABLE),
-                          errmsg("table %s, the target of job \"%s\" does not exist yet", name.c_str(), job.c_str()),
-                          errdetail("Only the connection and the query could be checked. Runs of the job fail until the "
-                                    "table exists."),
-                          errhint("Pass create_target => true to have it created, or create it:\n%s", script.c_str())));
+        ereport(WARNING,
+                (errcode(ERRCODE_UNDEFINED_TABLE),
+                 errmsg("table %s, the target of job \"%s\" does not exist yet", name.c_str(), job.c_str()),
+                 errdetail("Only the connection and the query could be checked. Runs of the job fail until the "
+                           "table exists."),
+                 errhint("Pass create_target => true to have it created, or create it:\n%s", script.c_str())));
     });
 }
 

@@ -36,8 +36,8 @@ std::string table_of_request(const CopyRequest &request, const NewTable &table) 
 } // namespace
 
 WrittenName read_name(const std::string &name) {
-    const RangeVar *const parsed = pg_call(
-        [text = name.c_str()] { return makeRangeVarFromNameList(compat::parse_qualified_name(text)); });
+    const RangeVar *const parsed =
+        pg_call([text = name.c_str()] { return makeRangeVarFromNameList(compat::parse_qualified_name(text)); });
     return {parsed->schemaname != nullptr ? parsed->schemaname : "", parsed->relname};
 }
 
@@ -70,10 +70,12 @@ std::string describe_differences(const NewTable &table) {
         if (!column.type.is_same)
             list.push_back(column.name + ": " + column.source_type + " becomes " + column.type.sql());
     std::string differences;
-    if (!list.empty()) differences = "This database does not have the types of these columns: " + shorten_list(list) + ".";
+    if (!list.empty())
+        differences = "This database does not have the types of these columns: " + shorten_list(list) + ".";
     if (!table.left_out_key.empty())
-        differences += std::string(differences.empty() ? "" : " ") + "It has no primary key, because that of the source, (" +
-                       shorten_list(table.left_out_key) + "), does not have the column by which it is partitioned.";
+        differences += std::string(differences.empty() ? "" : " ") +
+                       "It has no primary key, because that of the source, (" + shorten_list(table.left_out_key) +
+                       "), does not have the column by which it is partitioned.";
     return differences;
 }
 

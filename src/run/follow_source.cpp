@@ -86,7 +86,8 @@ void check_known_types(const CopyRequest &request, const std::vector<SourceColum
     bool can_widen = true;
     for (const SourceColumn &column : columns) {
         const TargetColumn *const into = target.find_column(column.name);
-        if (into == nullptr || into->is_generated || !has_changed(request, column) || !may_lose(column, *into)) continue;
+        if (into == nullptr || into->is_generated || !has_changed(request, column) || !may_lose(column, *into))
+            continue;
         const bool is_wider = can_be_widened(column, *into);
         if (is_wider && adds(request)) continue;
         can_widen = can_widen && is_wider;

@@ -14,6 +14,7 @@
 #include "target/batch_relation.hpp"
 #include "target/conflict_key.hpp"
 #include "target/missing_privileges.hpp"
+#include "target/partition_gaps.hpp"
 #include "target/precision.hpp"
 #include "target/shared_keys.hpp"
 #include "target/same_relation.hpp"
@@ -207,9 +208,9 @@ TargetChange PreparedRun::find_change() {
 std::vector<std::string> PreparedRun::find_new_partitions() const {
     if (request_.create_partitions == CreatePartitions::none) return {};
     const TargetColumn *const column = target_->find_column(*request_.window_column);
-    return column == nullptr ? std::vector<std::string>{}
-                             : pgci::find_new_partitions(*target_, *key_.window, *column, column_zone_,
-                                                         request_.create_partitions);
+    return column == nullptr
+               ? std::vector<std::string>{}
+               : pgci::find_new_partitions(*target_, *key_.window, *column, column_zone_, request_.create_partitions);
 }
 
 void PreparedRun::adapt_target() {

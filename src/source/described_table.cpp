@@ -9,30 +9,43 @@ constexpr int most_types = 16; // that one type is made of
 // Returns, for each result column, a row for its type, and one for each type that this is made of. The column of a table says
 // more than the result: that its type is a domain. Types that PostgreSQL numbers itself are not looked into.
 constexpr const char *inquiry =
-    "WITH RECURSIVE result AS (SELECT u.place, u.tab, a.attnum, coalesce(a.atttypid, u.type) AS type, CASE WHEN a.attnum "
+    "WITH RECURSIVE result AS (SELECT u.place, u.tab, a.attnum, coalesce(a.atttypid, u.type) AS type, CASE WHEN "
+    "a.attnum "
     "IS NULL THEN u.typmod ELSE a.atttypmod END AS typmod, coalesce(a.attnotnull, false) AS not_null FROM ROWS FROM "
     "(pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]), "
     "pg_catalog.unnest($3::pg_catalog.oid[]), pg_catalog.unnest($4::pg_catalog.int4[])) WITH ORDINALITY AS u(type, "
     "typmod, tab, num, place) LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) u.tab AND "
-    "a.attnum::pg_catalog.int4 OPERATOR(pg_catalog.=) u.num AND u.num OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped), "
+    "a.attnum::pg_catalog.int4 OPERATOR(pg_catalog.=) u.num AND u.num OPERATOR(pg_catalog.>) 0 AND NOT "
+    "a.attisdropped), "
     "part AS (SELECT r.place, 1 AS depth, r.type, r.typmod FROM result AS r UNION ALL SELECT p.place, p.depth "
-    "OPERATOR(pg_catalog.+) 1, CASE WHEN y.typtype OPERATOR(pg_catalog.=) 'd' THEN y.typbasetype ELSE y.typelem END, CASE "
-    "WHEN y.typtype OPERATOR(pg_catalog.=) 'd' THEN y.typtypmod ELSE p.typmod END FROM part AS p JOIN pg_catalog.pg_type AS "
-    "y ON y.oid OPERATOR(pg_catalog.=) p.type LEFT JOIN pg_catalog.pg_type AS e ON e.oid OPERATOR(pg_catalog.=) y.typelem "
+    "OPERATOR(pg_catalog.+) 1, CASE WHEN y.typtype OPERATOR(pg_catalog.=) 'd' THEN y.typbasetype ELSE y.typelem END, "
+    "CASE "
+    "WHEN y.typtype OPERATOR(pg_catalog.=) 'd' THEN y.typtypmod ELSE p.typmod END FROM part AS p JOIN "
+    "pg_catalog.pg_type AS "
+    "y ON y.oid OPERATOR(pg_catalog.=) p.type LEFT JOIN pg_catalog.pg_type AS e ON e.oid OPERATOR(pg_catalog.=) "
+    "y.typelem "
     "AND e.typarray OPERATOR(pg_catalog.=) y.oid WHERE p.depth OPERATOR(pg_catalog.<) $6::pg_catalog.int4 AND "
-    "y.oid::pg_catalog.int8 OPERATOR(pg_catalog.>=) $5::pg_catalog.int8 AND (y.typtype OPERATOR(pg_catalog.=) 'd' OR e.oid "
+    "y.oid::pg_catalog.int8 OPERATOR(pg_catalog.>=) $5::pg_catalog.int8 AND (y.typtype OPERATOR(pg_catalog.=) 'd' OR "
+    "e.oid "
     "IS NOT NULL)) SELECT p.place, CASE WHEN y.typtype OPERATOR(pg_catalog.<>) 'd' AND e.oid IS NOT NULL THEN 'a' ELSE "
-    "y.typtype::pg_catalog.text END, p.type, p.typmod, n.nspname, y.typname, CASE WHEN y.typtype OPERATOR(pg_catalog.=) 'e' "
-    "THEN (SELECT pg_catalog.array_agg(l.enumlabel::pg_catalog.text)::pg_catalog.text FROM pg_catalog.pg_enum AS l WHERE "
+    "y.typtype::pg_catalog.text END, p.type, p.typmod, n.nspname, y.typname, CASE WHEN y.typtype "
+    "OPERATOR(pg_catalog.=) 'e' "
+    "THEN (SELECT pg_catalog.array_agg(l.enumlabel::pg_catalog.text)::pg_catalog.text FROM pg_catalog.pg_enum AS l "
+    "WHERE "
     "l.enumtypid OPERATOR(pg_catalog.=) y.oid) END, CASE WHEN r.not_null THEN 1 ELSE 0 END, CASE WHEN p.depth "
     "OPERATOR(pg_catalog.=) 1 THEN pg_catalog.col_description(r.tab, r.attnum) END, "
     "coalesce(pg_catalog.array_position(i.indkey::pg_catalog.int2[], r.attnum), -1) OPERATOR(pg_catalog.+) 1, "
     "coalesce(i.indnkeyatts, 0), CASE WHEN p.place OPERATOR(pg_catalog.=) 1 AND p.depth OPERATOR(pg_catalog.=) 1 THEN "
-    "pg_catalog.obj_description(r.tab, 'pg_class') END FROM part AS p JOIN result AS r ON r.place OPERATOR(pg_catalog.=) "
-    "p.place JOIN pg_catalog.pg_type AS y ON y.oid OPERATOR(pg_catalog.=) p.type JOIN pg_catalog.pg_namespace AS n ON n.oid "
-    "OPERATOR(pg_catalog.=) y.typnamespace LEFT JOIN pg_catalog.pg_type AS e ON e.oid OPERATOR(pg_catalog.=) y.typelem AND "
-    "e.typarray OPERATOR(pg_catalog.=) y.oid LEFT JOIN (pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid "
-    "OPERATOR(pg_catalog.=) i.indrelid AND NOT (c.relkind OPERATOR(pg_catalog.=) 'r' AND c.relhassubclass)) ON i.indrelid "
+    "pg_catalog.obj_description(r.tab, 'pg_class') END FROM part AS p JOIN result AS r ON r.place "
+    "OPERATOR(pg_catalog.=) "
+    "p.place JOIN pg_catalog.pg_type AS y ON y.oid OPERATOR(pg_catalog.=) p.type JOIN pg_catalog.pg_namespace AS n ON "
+    "n.oid "
+    "OPERATOR(pg_catalog.=) y.typnamespace LEFT JOIN pg_catalog.pg_type AS e ON e.oid OPERATOR(pg_catalog.=) y.typelem "
+    "AND "
+    "e.typarray OPERATOR(pg_catalog.=) y.oid LEFT JOIN (pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON "
+    "c.oid "
+    "OPERATOR(pg_catalog.=) i.indrelid AND NOT (c.relkind OPERATOR(pg_catalog.=) 'r' AND c.relhassubclass)) ON "
+    "i.indrelid "
     "OPERATOR(pg_catalog.=) r.tab AND i.indisprimary ORDER BY p.place, p.depth";
 
 // The columns of the answer.
@@ -50,22 +63,21 @@ template <class Value> std::string numbers(const std::vector<SourceColumn> &colu
 Answer ask_catalogs(SourceSession &source, const std::vector<SourceColumn> &columns) {
     constexpr std::int64_t most_bytes = std::int64_t{16} << 20;
     const auto count = static_cast<std::int64_t>(columns.size());
-    return ask(
-        source.connection(),
-        {.kind = "the question about the columns' types",
-         .statement =
-             RemoteConnection::Statement{
-                 .sql = inquiry,
-                 .parameters = {numbers(columns, [](const SourceColumn &column) { return column.type; }),
-                                numbers(columns, [](const SourceColumn &column) { return column.typmod; }),
-                                numbers(columns, [](const SourceColumn &column) { return column.table; }),
-                                numbers(columns, [](const SourceColumn &column) { return column.number; }),
-                                std::to_string(FirstGenbkiObjectId), std::to_string(most_types)}},
-         .columns = table_comment + 1,
-         .least_rows = count,
-         .most_rows = most_types * count,
-         .most_bytes = most_bytes,
-         .nullable = {labels, comment, table_comment}});
+    return ask(source.connection(),
+               {.kind = "the question about the columns' types",
+                .statement =
+                    RemoteConnection::Statement{
+                        .sql = inquiry,
+                        .parameters = {numbers(columns, [](const SourceColumn &column) { return column.type; }),
+                                       numbers(columns, [](const SourceColumn &column) { return column.typmod; }),
+                                       numbers(columns, [](const SourceColumn &column) { return column.table; }),
+                                       numbers(columns, [](const SourceColumn &column) { return column.number; }),
+                                       std::to_string(FirstGenbkiObjectId), std::to_string(most_types)}},
+                .columns = table_comment + 1,
+                .least_rows = count,
+                .most_rows = most_types * count,
+                .most_bytes = most_bytes,
+                .nullable = {labels, comment, table_comment}});
 }
 
 SourceType read_type(const Answer &answer, std::size_t row) {
@@ -96,8 +108,8 @@ DescribedTable describe_table(SourceSession &source, const std::vector<SourceCol
     DescribedTable table;
     std::vector<std::string> key;
     for (std::size_t row = 0; row < answer.rows(); ++row) {
-        const auto number = static_cast<std::size_t>(
-            answer.integer(row, place, 1, static_cast<std::int64_t>(columns.size())));
+        const auto number =
+            static_cast<std::size_t>(answer.integer(row, place, 1, static_cast<std::int64_t>(columns.size())));
         if (number == table.columns.size() + 1) {
             const std::string &column = columns[number - 1].name;
             table.columns.push_back({.name = column,

@@ -22,7 +22,8 @@ struct SourceType {
 
 struct DescribedColumn {
     std::string name;
-    std::vector<SourceType> types; // the column's type, and what it is made of: the element of an array, the base of a domain
+    std::vector<SourceType>
+        types; // the column's type, and what it is made of: the element of an array, the base of a domain
     bool is_not_null = false;
     std::optional<std::string> comment{};
 };

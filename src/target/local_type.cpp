@@ -16,10 +16,12 @@ constexpr LocalType text_instead{.type = TEXTOID, .typmod = -1, .is_same = false
 Oid find_named(const SourceType &type, Oid base) {
     const std::vector<TextRow> found = select_rows(
         "SELECT t.oid FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) "
-        "t.typnamespace WHERE t.typname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND t.typtype OPERATOR(pg_catalog.=) "
+        "t.typnamespace WHERE t.typname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND t.typtype "
+        "OPERATOR(pg_catalog.=) "
         "$3::pg_catalog.\"char\" AND t.typisdefined AND (n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.name OR "
         "pg_catalog.pg_type_is_visible(t.oid)) AND n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog' AND NOT "
-        "pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_temp') AND (t.typtype OPERATOR(pg_catalog.<>) 'e' OR NOT "
+        "pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_temp') AND (t.typtype OPERATOR(pg_catalog.<>) 'e' OR "
+        "NOT "
         "EXISTS (SELECT FROM pg_catalog.unnest($4::pg_catalog.text[]) AS l(label) WHERE NOT EXISTS (SELECT FROM "
         "pg_catalog.pg_enum AS e WHERE e.enumtypid OPERATOR(pg_catalog.=) t.oid AND e.enumlabel::pg_catalog.text "
         "OPERATOR(pg_catalog.=) l.label))) ORDER BY n.nspname OPERATOR(pg_catalog.<>) $1::pg_catalog.name LIMIT 1",

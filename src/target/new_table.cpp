@@ -88,8 +88,9 @@ std::string find_creation_schema() {
             const Oid schema = list_nth_oid(path, i);
             if (!isAnyTempNamespace(schema) && !IsCatalogNamespace(schema)) return get_namespace_name(schema);
         }
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("no schema has been selected to create the target in"),
-                        errhint("Set search_path, or name the target with its schema.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("no schema has been selected to create the target in"),
+                 errhint("Set search_path, or name the target with its schema.")));
         pg_unreachable();
     });
 }

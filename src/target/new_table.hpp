@@ -21,9 +21,9 @@ struct NewTable {
     std::string schema;
     std::string relation;
     std::vector<NewColumn> columns{};
-    std::vector<std::string> primary_key{}; // empty for none
-    std::vector<std::string> left_out_key{}; // the primary key of the source, if the partition key is not in it
-    std::optional<std::string> indexed{};   // a column for an index of its own
+    std::vector<std::string> primary_key{};     // empty for none
+    std::vector<std::string> left_out_key{};    // the primary key of the source, if the partition key is not in it
+    std::optional<std::string> indexed{};       // a column for an index of its own
     std::optional<std::string> partition_key{}; // of PARTITION BY RANGE
     std::optional<std::string> comment{};
 

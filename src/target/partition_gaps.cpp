@@ -45,7 +45,8 @@ std::string bound_sql(const char *part, const RangeNames &names) {
 std::string partitions_sql(const RangeNames &names) {
     return "(SELECT coalesce(pg_catalog.range_agg(" + names.range + "(" + bound_sql("bound[1]", names) + ", " +
            bound_sql("bound[2]", names) + ")), " + names.multirange +
-           "()) FROM (SELECT pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \\((.*)\\) TO "
+           "()) FROM (SELECT pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \\((.*)\\) "
+           "TO "
            "\\((.*)\\)$') AS bound FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid "
            "OPERATOR(pg_catalog.=) i.inhrelid WHERE i.inhparent OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND NOT "
            "i.inhdetachpending) AS bounds WHERE bound IS NOT NULL)";
@@ -79,10 +80,9 @@ LocalTime local_time_of(Oid type) {
                            "), 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')";
                 }};
     if (type == TIMESTAMPOID)
-        return {[](const std::string &value) { return value; }, [](const std::string &local) { return local; },
-                [](const std::string &value) {
-                    return "pg_catalog.to_char(" + value + ", 'YYYY-MM-DD HH24:MI:SS.US')";
-                }};
+        return {
+            [](const std::string &value) { return value; }, [](const std::string &local) { return local; },
+            [](const std::string &value) { return "pg_catalog.to_char(" + value + ", 'YYYY-MM-DD HH24:MI:SS.US')"; }};
     return {[](const std::string &value) { return value + "::pg_catalog.timestamp"; },
             [](const std::string &local) { return local + "::pg_catalog.date"; },
             [](const std::string &value) {
@@ -99,13 +99,13 @@ std::vector<TextRow> find_gaps_of_units(const Target &target, const ColumnWindow
     const std::string sql =
         "SELECT pg_catalog.to_char(" + time.local("pg_catalog.lower(gap)") + ", CASE WHEN '" + unit +
         "' OPERATOR(pg_catalog.=) 'month' AND gap OPERATOR(pg_catalog.=) u.span THEN 'YYYYMM' ELSE 'YYYYMMDD' END), " +
-        time.text("pg_catalog.lower(gap)") + ", " + time.text("pg_catalog.upper(gap)") + " FROM (SELECT " + names.range +
-        "(" + time.value("t") + ", " + time.value("(t OPERATOR(pg_catalog.+) " + step + ")") +
+        time.text("pg_catalog.lower(gap)") + ", " + time.text("pg_catalog.upper(gap)") + " FROM (SELECT " +
+        names.range + "(" + time.value("t") + ", " + time.value("(t OPERATOR(pg_catalog.+) " + step + ")") +
         ") AS span FROM pg_catalog.generate_series(pg_catalog.date_trunc('" + unit + "', " +
         time.local("$2::" + names.type) + "), " + time.local("$3::" + names.type) +
         " OPERATOR(pg_catalog.-) '1 microsecond'::pg_catalog.interval, " + step +
-        ") AS t) AS u CROSS JOIN LATERAL pg_catalog.unnest(" + names.multirange +
-        "(u.span) OPERATOR(pg_catalog.-) " + partitions_sql(names) + ") AS gap ORDER BY gap";
+        ") AS t) AS u CROSS JOIN LATERAL pg_catalog.unnest(" + names.multirange + "(u.span) OPERATOR(pg_catalog.-) " +
+        partitions_sql(names) + ") AS gap ORDER BY gap";
     return select_rows(sql, {std::to_string(target.oid()), window.start, window.end, zone.name()}, true);
 }
 

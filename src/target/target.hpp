@@ -37,7 +37,8 @@ class Target {
 
     // Returns the name of the relation that a query reads. The source must have found exactly one table, and the FROM clause
     // must consist of this table. Raises 42P09 if the table is ambiguous.
-    static WrittenName name_in(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source);
+    static WrittenName name_in(const SourceQuery &query, const std::vector<SourceColumn> &columns,
+                               SourceSession &source);
 
     // Finds a relation by its name, in search_path if it has no schema: the relation that has this name when the lock is
     // acquired. Returns nothing if this server does not have it. Temporary tables and catalogs are not found.

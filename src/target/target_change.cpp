@@ -6,6 +6,7 @@
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
 #include "server/text_rows.hpp"
+#include "target/column_map.hpp"
 #include "target/conversion.hpp"
 #include "target/precision.hpp"
 
@@ -22,13 +23,15 @@ std::vector<std::string> find_views(const Target &target, const std::vector<std:
     std::vector<std::string> views;
     for (const TextRow &row : select_rows(
              "SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, v.relname) FROM pg_catalog.pg_depend AS d JOIN "
-             "pg_catalog.pg_rewrite AS r ON r.oid OPERATOR(pg_catalog.=) d.objid JOIN pg_catalog.pg_class AS v ON v.oid "
+             "pg_catalog.pg_rewrite AS r ON r.oid OPERATOR(pg_catalog.=) d.objid JOIN pg_catalog.pg_class AS v ON "
+             "v.oid "
              "OPERATOR(pg_catalog.=) r.ev_class JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) "
              "v.relnamespace JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) d.refobjid AND "
              "a.attnum::pg_catalog.int4 OPERATOR(pg_catalog.=) d.refobjsubid WHERE d.classid OPERATOR(pg_catalog.=) "
              "'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid OPERATOR(pg_catalog.=) "
              "'pg_catalog.pg_class'::pg_catalog.regclass AND (d.refobjid OPERATOR(pg_catalog.=) $1::pg_catalog.oid OR "
-             "d.refobjid OPERATOR(pg_catalog.=) ANY (SELECT p.relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid) "
+             "d.refobjid OPERATOR(pg_catalog.=) ANY (SELECT p.relid FROM "
+             "pg_catalog.pg_partition_tree($1::pg_catalog.oid) "
              "AS p)) AND a.attname OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.name[]) AND v.oid "
              "OPERATOR(pg_catalog.<>) d.refobjid ORDER BY 1",
              {std::to_string(target.oid()), array_literal(columns)}, true))
