@@ -40,10 +40,13 @@ std::string hashable(Oid type, const std::string &value, const std::string &enco
     }
 }
 
+// Whether the text of a value of this type depends on settings.
+bool has_text_of_settings(Oid type) { return type == BYTEAOID || !binary_form(type).empty(); }
+
 // Returns an expression whose text does not depend on settings.
 std::string printable(Oid type, const std::string &value) {
+    if (!has_text_of_settings(type)) return value;
     const std::string binary = binary_form(type);
-    if (binary.empty() && type != BYTEAOID) return value;
     return "pg_catalog.encode(" + (binary.empty() ? value : "pg_catalog." + binary + "(" + value + ")") + ", 'hex')";
 }
 
@@ -94,7 +97,7 @@ std::string HashedQuery::select(Side side, bool with_key) const {
 
 // A value of the target whose text depends on settings is converted in this process.
 bool HashedQuery::makes_text(const ComparedColumn &column, Side side) {
-    return side == Side::source || (binary_form(column.type).empty() && column.type != BYTEAOID);
+    return side == Side::source || !has_text_of_settings(column.type);
 }
 
 std::vector<std::string> HashedQuery::key_columns() const {
