@@ -1,6 +1,5 @@
 #include "target/partition_gaps.hpp"
 
-#include "server/guard.hpp"
 #include "server/sql_text.hpp"
 #include "server/text_rows.hpp"
 #include "template/column_window.hpp"
@@ -42,7 +41,7 @@ class PartitionGaps {
     // Warns of the part that the partition itself, or a partition that it is in, does not have. Returns the rest.
     std::string look_above(const std::string &partition, std::string part);
     // Warns of the part that the partitions of a table do not have.
-    void look_below(const std::string &table, const std::string &part);
+    void look_below(const std::string &table, const std::string &name, const std::string &part);
     std::vector<std::string> take() { return std::move(warnings_); }
 
   private:
@@ -144,7 +143,7 @@ std::string PartitionGaps::look_above(const std::string &partition, std::string 
     return look_above(parent, std::move(part));
 }
 
-void PartitionGaps::look_below(const std::string &table, const std::string &part) {
+void PartitionGaps::look_below(const std::string &table, const std::string &name, const std::string &part) {
     if (part == nothing || !is_by_column(table)) return;
     const std::vector<Partition> partitions = partitions_of(table);
     const std::string gap = subtract(part, partitions);
@@ -154,12 +153,10 @@ void PartitionGaps::look_below(const std::string &table, const std::string &part
         if (!partition.values && gap != nothing)
             warnings_.push_back("rows of " + shown(gap) + " go into the default partition " + partition.name);
         if (partition.is_partitioned)
-            look_below(partition.oid, partition.values ? intersect(part, *partition.values) : gap);
+            look_below(partition.oid, partition.name, partition.values ? intersect(part, *partition.values) : gap);
     }
     if (has_default || gap == nothing) return;
-    const char *const name = pg_call([oid = static_cast<Oid>(std::stoul(table))] { return qualified_name(oid); });
-    warnings_.push_back("no partition of " + std::string(name != nullptr ? name : table) + " takes rows of " +
-                        shown(gap));
+    warnings_.push_back("no partition of " + name + " takes rows of " + shown(gap));
 }
 
 } // namespace
@@ -169,7 +166,7 @@ std::vector<std::string> find_partition_warnings(const Target &target, const Win
     const ColumnWindow values = window_of_column(window, column.type, zone, column.name);
     PartitionGaps gaps(column.name, values.type);
     const std::string relation = std::to_string(target.oid());
-    gaps.look_below(relation, gaps.look_above(relation, gaps.part_of(values)));
+    gaps.look_below(relation, target.name(), gaps.look_above(relation, gaps.part_of(values)));
     return gaps.take();
 }
 
