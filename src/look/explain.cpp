@@ -191,7 +191,7 @@ void explain_sequences(Explanation &explanation, const PreparedRun &run, const L
                 explanation.add("warning", "sync_sequences reads all rows of " + run.target().name() +
                                                ", because no index begins with column \"" + sequence.column + "\"");
         }
-        missing = find_missing_for_sequences(run.target(), plan.columns);
+        missing = find_missing_for_sequences(run.request(), run.target(), plan.columns);
     });
     explain_missing(explanation, missing, known);
 }

@@ -91,9 +91,8 @@ void add_hint_of_other_planner(ErrorData *error, const LoadPlan &plan) {
 }
 
 void check_all_privileges(const PreparedRun &run, const LoadPlan &plan) {
-    MissingPrivileges of_sequences;
-    if (run.request().sync_sequences) of_sequences = find_missing_for_sequences(run.target(), plan.columns);
-    check_privileges(plan, run.target(), run.needed_on_target(), of_sequences);
+    check_privileges(plan, run.target(), run.needed_on_target(),
+                     find_missing_for_sequences(run.request(), run.target(), plan.columns));
 }
 
 RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure, ConnectionKeeper *keeper) {

@@ -97,10 +97,6 @@ void LoadRun::check_slice() const {
     check_slice_after(plan.statements, target(), prepared.zone(), statistics.rows_written);
 }
 
-void LoadRun::follow_sequences() const {
-    if (request().sync_sequences) move_sequences(target(), plan.columns);
-}
-
 void LoadRun::record_success() {
     if (announced_rows && statistics.rows_read != *announced_rows)
         prepared.source().connection().raise_protocol_violation(std::to_string(statistics.rows_read) +
@@ -109,7 +105,7 @@ void LoadRun::record_success() {
     if (statement != nullptr) pg_call([this] { statement->end(); });
     check_empty(*this);
     warn_of_dropped(*this);
-    follow_sequences();
+    move_sequences(request(), target(), plan.columns);
     if (check != nullptr) {
         check->compare();
         statistics.source_rows = check->source_rows();
@@ -188,7 +184,7 @@ void load_by_cursor(LoadRun &run) {
         if (cursor.at_end()) {
             run.record_success();
         } else {
-            run.follow_sequences();
+            move_sequences(run.request(), run.target(), run.plan.columns);
             run.ledger.record(run.run_id, statistics, "partial");
         }
         run.procedure.commit();

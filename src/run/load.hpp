@@ -29,8 +29,6 @@ struct LoadRun {
     const CopyRequest &request() const { return prepared.request(); }
     const Target &target() const { return prepared.target(); }
     const SourceQuery &query() const { return rows_to_write != nullptr ? *rows_to_write : prepared.query(); }
-    // Call it after the last row of each transaction. Does what sync_sequences says.
-    void follow_sequences() const;
     // Call it when all triggers of the transaction that deletes the slice have fired. Raises 44000 if they added rows to it.
     void check_slice() const;
     // Call it after the last row. Compares both sides if the request asks for it, records the run, and adds the window to the

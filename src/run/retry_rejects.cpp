@@ -164,8 +164,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     run = rejected.find(); // another retry may have loaded rows
     check_is_last(ledger, run, run_id);
     const LoadPlan plan = make_plan(request, run.ways.columns, target, run.ways.slice);
-    check_privileges(plan, target, needed,
-                     request.sync_sequences ? find_missing_for_sequences(target, plan.columns) : MissingPrivileges{});
+    check_privileges(plan, target, needed, find_missing_for_sequences(request, target, plan.columns));
     const std::int64_t own_id = ledger.begin(run.key, "retry", word_of(Method::cursor));
     const ProgressFacts facts{
         .target = target.oid(), .job_id = run.key.job_id, .run_id = own_id, .window = run.key.window};
@@ -175,7 +174,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     Retry rows(rejected, plan, target, zone, own_id);
     while (rows.load_some(request.batch, statistics)) progress.show(statistics);
     rows.finish();
-    if (request.sync_sequences) move_sequences(target, plan.columns);
+    move_sequences(request, target, plan.columns);
     const std::int64_t left = rejected.count_again();
     ledger.record(own_id, statistics, "succeeded");
     claim.release();

@@ -47,8 +47,10 @@ void warn_of_end(const Target &target, const OwnedSequence &sequence) {
 
 } // namespace
 
-MissingPrivileges find_missing_for_sequences(const Target &target, const std::vector<std::string> &columns) {
+MissingPrivileges find_missing_for_sequences(const RequestOptions &options, const Target &target,
+                                             const std::vector<std::string> &columns) {
     MissingPrivileges missing;
+    if (!options.sync_sequences) return missing;
     const std::vector<OwnedSequence> sequences = find_owned_sequences(target, columns);
     if (!sequences.empty()) check_sees_all_rows(target);
     for (const OwnedSequence &sequence : sequences) {
@@ -63,7 +65,8 @@ MissingPrivileges find_missing_for_sequences(const Target &target, const std::ve
     return missing;
 }
 
-void move_sequences(const Target &target, const std::vector<std::string> &columns) {
+void move_sequences(const RequestOptions &options, const Target &target, const std::vector<std::string> &columns) {
+    if (!options.sync_sequences) return;
     for (const OwnedSequence &found : find_owned_sequences(target, columns)) {
         if (!lock_sequence(found)) continue;
         // Its definition may have changed before the lock.
