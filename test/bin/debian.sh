@@ -52,7 +52,7 @@ make_release() {
     folder=$CACHE/$release
     packages=postgresql-$major
     if ((major >= 15)); then
-        packages+=,postgresql-server-dev-$major,libpq-dev,g++,make,libipc-run-perl,pgbouncer,ccache
+        packages+=,postgresql-server-dev-$major,libpq-dev,build-essential,libipc-run-perl,pgbouncer,ccache
         packages+=,postgresql-$major-cron,debhelper,postgresql-server-dev-all,dpkg-dev,zip,unzip
         packages+=,lintian,autopkgtest
     fi
