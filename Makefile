@@ -109,8 +109,8 @@ compile_commands.json:
 	@test/bin/compile-commands '$(PG_CONFIG)' '$(EXTVERSION)' $(SOURCES) >$@
 
 FILES ?= $(SOURCES)
-tidy: compile_commands.json
-	@printf '%s\n' $(FILES) | xargs -P "$$(nproc)" -n 3 $(CLANG_TIDY) --quiet -p . 2>/dev/null
+tidy:
+	@test/bin/tidy '$(CLANG_TIDY)' '$(PG_CONFIG)' '$(EXTVERSION)' $(FILES)
 
 # PS017: a script creates its objects in the extension's schema, which is first on its search_path, and fails where one
 # of that name is there already (test/t/server_hijack.pl); so its own unqualified references find its own objects.

@@ -20,7 +20,7 @@ int connect_timeout(const ConnectionOptions &options) {
 
 namespace {
 
-SqlState local_state(std::string_view remote) {
+SqlState refusal_state(std::string_view remote) {
     if (remote == "53300") return sqlstate::too_many_connections;
     // The source starts, shuts down, or lacks something.
     const bool may_change = remote.empty() || remote.starts_with("57") || remote.starts_with("53") ||
@@ -50,7 +50,7 @@ void raise_connection_timed_out(const ConnectionOptions &options) {
 
 void raise_connection_failed_redacted(const ConnectionOptions &options, const std::string &reason,
                                       std::string_view remote_state) {
-    const SqlState code = local_state(remote_state);
+    const SqlState code = refusal_state(remote_state);
     if (options.server.empty() && !options.names_are_plain())
         raise_failure(
             options,

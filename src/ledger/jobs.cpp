@@ -14,16 +14,14 @@ namespace pgci {
 
 namespace {
 
-Oid read_oid(const NamedValues &row, const char *name) { return DatumGetObjectId(row.value(name)); }
-
 Job read_job(const NamedValues &row) {
     Job job;
     job.id = DatumGetInt64(row.value("job_id"));
     job.name = row.required_text("job");
-    job.owner = read_oid(row, "owner");
-    job.server = read_oid(row, "server");
+    job.owner = row.oid("owner");
+    job.server = row.oid("server");
     job.source = row.required_text("source");
-    job.target = read_oid(row, "target_oid");
+    job.target = row.oid("target_oid");
     job.target_name = row.required_text("target_name");
     job.version = DatumGetInt32(row.value("version"));
     job.first_day = DatumGetDateADT(row.value("first_day"));

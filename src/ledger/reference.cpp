@@ -22,12 +22,12 @@ const char *relation_name(Oid relation) {
 
 const char *role_name(Oid role) {
     const char *const name = GetUserNameFromId(role, true);
-    return name == nullptr ? nullptr : quote_identifier(name);
+    return name == nullptr ? nullptr : ::quote_identifier(name);
 }
 
 const char *server_name(Oid server) {
     const ForeignServer *const found = GetForeignServerExtended(server, FSV_MISSING_OK);
-    return found == nullptr ? nullptr : quote_identifier(found->servername);
+    return found == nullptr ? nullptr : ::quote_identifier(found->servername);
 }
 
 // Returns the identifier of a name without a schema; raises 42602 for a name with one.

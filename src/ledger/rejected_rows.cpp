@@ -33,8 +33,6 @@ std::vector<std::optional<std::string>> read_texts(Datum array) {
     return texts;
 }
 
-Oid read_oid(const NamedValues &row, const char *name) { return DatumGetObjectId(row.value(name)); }
-
 void check_count(std::int64_t run_id, std::int64_t written, std::size_t wanted) {
     if (written == static_cast<std::int64_t>(wanted)) return;
     raise(sqlstate::not_in_prerequisite_state,
@@ -76,7 +74,7 @@ std::vector<SourceColumn> RejectedRows::find_columns() const {
                              "is_text_only boolean) WHERE r.run_id = $1",
                          {int8_parameter(run_id_)}, true))
         columns.push_back({.name = row.required_text("name"),
-                           .type = read_oid(row, "type"),
+                           .type = row.oid("type"),
                            .typmod = DatumGetInt32(row.value("typmod")),
                            .is_text_only = DatumGetBool(row.value("is_text_only"))});
     return columns;
@@ -100,7 +98,7 @@ RejectingRun RejectedRows::find() const {
         raise(sqlstate::undefined_object, "run " + std::to_string(run_id_) + " does not exist",
               "The view copy_incremental_rejects has the run_id of each rejected row.");
     const NamedValues &row = rows.front();
-    RejectingRun run{.owner = read_oid(row, "owner"),
+    RejectingRun run{.owner = row.oid("owner"),
                      .status = row.required_text("status"),
                      .is_settled = DatumGetBool(row.value("settled")),
                      .rejects = DatumGetInt64(row.value("rejects")),
@@ -108,9 +106,9 @@ RejectingRun RejectedRows::find() const {
                               .slice = row.required_text("slice"),
                               .zone = row.required_text("time_zone")}};
     read_options(row, run.ways.options);
-    run.key = {.target = read_oid(row, "target_oid"),
+    run.key = {.target = row.oid("target_oid"),
                .source = {.name = row.required_text("source"),
-                          .server = read_oid(row, "server"),
+                          .server = row.oid("server"),
                           .place = row.required_text("source_place")},
                .query_hash = row.required_text("query_hash"),
                .column_time_zone = row.optional_text("zone_of_column").value_or(""),

@@ -23,6 +23,7 @@ class NamedValues {
     bool is_null(const char *name) const;
     // The value must not be NULL.
     Datum value(const char *name) const;
+    Oid oid(const char *name) const { return DatumGetObjectId(value(name)); }
 
     std::optional<std::string> optional_text(const char *name) const;
     // These raise 22004 for NULL.

@@ -28,14 +28,14 @@ TupleTableSlot *next_row(ScanState *node) {
 
 bool recheck_row(ScanState *, TupleTableSlot *) { return true; }
 
-TupleTableSlot *execute(CustomScanState *node) { return ExecScan(&node->ss, next_row, recheck_row); }
+TupleTableSlot *execute_scan(CustomScanState *node) { return ExecScan(&node->ss, next_row, recheck_row); }
 
-void rescan(CustomScanState *node) {
+void rescan_scan(CustomScanState *node) {
     state_of(&node->ss)->next = 0;
     ExecScanReScan(&node->ss);
 }
 
-void begin(CustomScanState *node, EState *, int) {
+void begin_scan(CustomScanState *node, EState *, int) {
     const BatchInHand &hand = BatchInHand::get();
     const TupleDesc wanted = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
     const TupleDesc columns = hand.batch().description();
@@ -48,16 +48,16 @@ void begin(CustomScanState *node, EState *, int) {
     state_of(&node->ss)->next = 0;
 }
 
-void end(CustomScanState *) {}
+void end_scan(CustomScanState *) {}
 
-Node *create(CustomScan *) {
+Node *create_scan(CustomScan *) {
     static const CustomExecMethods methods = [] {
         CustomExecMethods all{};
         all.CustomName = "copy_incremental batch";
-        all.BeginCustomScan = begin;
-        all.ExecCustomScan = execute;
-        all.EndCustomScan = end;
-        all.ReScanCustomScan = rescan;
+        all.BeginCustomScan = begin_scan;
+        all.ExecCustomScan = execute_scan;
+        all.EndCustomScan = end_scan;
+        all.ReScanCustomScan = rescan_scan;
         return all;
     }();
     auto *const state = static_cast<BatchScanState *>(palloc0(sizeof(BatchScanState)));
@@ -66,7 +66,7 @@ Node *create(CustomScan *) {
     return reinterpret_cast<Node *>(state);
 }
 
-const CustomScanMethods scan_methods{.CustomName = "copy_incremental batch", .CreateCustomScanState = create};
+const CustomScanMethods scan_methods{.CustomName = "copy_incremental batch", .CreateCustomScanState = create_scan};
 
 // Returns the only function of the scan if it is that of the batch in hand, else null.
 const RangeTblFunction *find_function(const FunctionScan *scan, Oid function) {

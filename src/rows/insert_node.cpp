@@ -74,7 +74,7 @@ void count(const InsertNodeState *state, uint64 processed) {
 }
 
 // Returns no row. Executed once.
-TupleTableSlot *execute(CustomScanState *node) {
+TupleTableSlot *execute_insert(CustomScanState *node) {
     InsertNodeState *const state = state_of(node);
     if (state->inserts_many) {
         if (!state->insert->mt_done) insert_many(state);
@@ -132,7 +132,7 @@ void count_rows(PlanState *node) {
     if (node->instrument == nullptr) node->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
 }
 
-void begin(CustomScanState *node, EState *executor, int flags) {
+void begin_insert(CustomScanState *node, EState *executor, int flags) {
     InsertNodeState *const state = state_of(node);
     const auto *const plan = reinterpret_cast<const CustomScan *>(node->ss.ps.plan);
     auto *const insert = ExecInitNode(static_cast<Plan *>(linitial(plan->custom_plans)), executor, flags);
@@ -149,26 +149,26 @@ void begin(CustomScanState *node, EState *executor, int flags) {
     count_rows(outerPlanState(state->insert));
 }
 
-void end(CustomScanState *node) {
+void end_insert(CustomScanState *node) {
     InsertNodeState *const state = state_of(node);
     if (state->inserts_many) state->rows.end();
     ExecEndNode(&state->insert->ps);
 }
 
-void rescan(CustomScanState *) { elog(ERROR, "an INSERT cannot be executed again"); }
+void rescan_insert(CustomScanState *) { elog(ERROR, "an INSERT cannot be executed again"); }
 
 void explain(CustomScanState *node, List *, ExplainState *text) {
     ExplainPropertyText("Rows Stored", state_of(node)->inserts_many ? "many at once" : "one by one", text);
 }
 
-Node *create(CustomScan *) {
+Node *create_insert(CustomScan *) {
     static const CustomExecMethods methods = [] {
         CustomExecMethods all{};
         all.CustomName = "copy_incremental insert";
-        all.BeginCustomScan = begin;
-        all.ExecCustomScan = execute;
-        all.EndCustomScan = end;
-        all.ReScanCustomScan = rescan;
+        all.BeginCustomScan = begin_insert;
+        all.ExecCustomScan = execute_insert;
+        all.EndCustomScan = end_insert;
+        all.ReScanCustomScan = rescan_insert;
         all.ExplainCustomScan = explain;
         return all;
     }();
@@ -178,7 +178,7 @@ Node *create(CustomScan *) {
     return reinterpret_cast<Node *>(state);
 }
 
-const CustomScanMethods insert_methods{.CustomName = "copy_incremental insert", .CreateCustomScanState = create};
+const CustomScanMethods insert_methods{.CustomName = "copy_incremental insert", .CreateCustomScanState = create_insert};
 
 // Whether a call of the function may see rows that are stored while the statement runs.
 bool sees_stored_rows(Oid function, void *batch_function) {

@@ -26,7 +26,7 @@ struct RetryContext {
     const char *target = nullptr; // its name, when it is found
 };
 
-void show_context(void *argument) {
+void show_retry_context(void *argument) {
     const auto *const context = static_cast<const RetryContext *>(argument);
     if (context->target == nullptr)
         errcontext("retrying the rejected rows of run " INT64_FORMAT, context->run_id);
@@ -192,7 +192,7 @@ std::int64_t retry_rejects(Oid schema, std::int64_t run_id) {
     check_may_write();
     const ClientWatch client_watch;
     RetryContext context{.run_id = run_id};
-    const ErrorContext shown_context(show_context, &context);
+    const ErrorContext shown_context(show_retry_context, &context);
     return retry(schema, run_id, context);
 }
 

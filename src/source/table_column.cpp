@@ -11,7 +11,7 @@ namespace {
 // Returns one row, or none if this is not a table: the name and type of the column, whether the type is one of texts,
 // whether the column may be NULL, the percentage of NULLs according to ANALYZE, whether an index begins with the column,
 // and the table.
-constexpr const char *inquiry =
+constexpr const char *column_inquiry =
     "SELECT a.attname, a.atttypid, CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'S' THEN 1 ELSE 0 END, CASE WHEN "
     "a.attnotnull THEN 0 ELSE 1 END, pg_catalog.round((100 OPERATOR(pg_catalog.*) coalesce((SELECT "
     "pg_catalog.max(s.null_frac) FROM pg_catalog.pg_stats AS s WHERE s.schemaname OPERATOR(pg_catalog.=) n.nspname AND "
@@ -29,7 +29,7 @@ std::optional<TableColumn> find(SourceSession &source, Oid table, const std::str
     if (!OidIsValid(table)) return std::nullopt;
     const Answer found = ask(source.connection(),
                              {.kind = "the question about the window's column",
-                              .statement = RemoteConnection::Statement{.sql = inquiry + condition,
+                              .statement = RemoteConnection::Statement{.sql = column_inquiry + condition,
                                                                        .parameters = {std::to_string(table), value}},
                               .columns = 8,
                               .least_rows = 0});

@@ -106,7 +106,7 @@ ConflictKey::Order order_of(Oid operator_class, Oid collation) {
         const HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equal));
         if (!HeapTupleIsValid(tuple)) return result;
         const auto *const form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-        result.schema = quote_identifier(get_namespace_name(form->oprnamespace));
+        result.schema = ::quote_identifier(get_namespace_name(form->oprnamespace));
         result.equal = pstrdup(NameStr(form->oprname));
         result.less = get_opfamily_member(family, type, type, BTLessStrategyNumber);
         if (OidIsValid(collation)) result.collation = generate_collation_name(collation);

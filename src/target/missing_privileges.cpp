@@ -26,7 +26,7 @@ char *missing_columns(const compat::NeededRights &needed, AclMode privilege, Oid
         if (number == InvalidAttrNumber) continue;
         if (pg_attribute_aclcheck(needed.relation, number, user, privilege) == ACLCHECK_OK) continue;
         appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
-                         quote_identifier(get_attname(needed.relation, number, false)));
+                         ::quote_identifier(get_attname(needed.relation, number, false)));
     }
     return list.data;
 }
@@ -44,7 +44,7 @@ bool append_missing(StringInfo text, const compat::NeededRights &needed) {
             continue;
         appendStringInfo(text, "GRANT %s%s%s%s ON %s TO %s\n", name, columns[0] != '\0' ? " (" : "", columns,
                          columns[0] != '\0' ? ")" : "", qualified_name(needed.relation),
-                         quote_identifier(GetUserNameFromId(user, false)));
+                         ::quote_identifier(GetUserNameFromId(user, false)));
     }
     return text->len > before;
 }

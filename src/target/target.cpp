@@ -59,7 +59,7 @@ bool is_catalog_schema(Oid schema) {
         if ((needed & privilege) != 0 && pg_class_aclcheck(relation, GetUserId(), privilege) != ACLCHECK_OK)
             appendStringInfo(&grant, "%s%s", grant.len == 0 ? "GRANT " : ", ", name);
     appendStringInfo(&grant, " ON %s TO %s", qualified_name(relation),
-                     quote_identifier(GetUserNameFromId(GetUserId(), false)));
+                     ::quote_identifier(GetUserNameFromId(GetUserId(), false)));
     raise_denied(relation, grant.data);
 }
 

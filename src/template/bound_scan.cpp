@@ -22,8 +22,6 @@ bool is_any_of(const char *word, std::initializer_list<const char *> words) {
     return false;
 }
 
-template <class T> T *as(Node *node) { return reinterpret_cast<T *>(node); }
-
 const char *constant_text(Node *node) {
     if (!IsA(node, A_Const) || as<A_Const>(node)->isnull || !IsA(&as<A_Const>(node)->val, String)) return nullptr;
     return strVal(&as<A_Const>(node)->val);

@@ -44,4 +44,6 @@ const char *column_name(Node *node);
 // Returns the last name of a possibly qualified one; null if it is no name.
 const char *last_name(const List *names);
 
+template <class T> T *as(Node *node) { return reinterpret_cast<T *>(node); }
+
 } // namespace pgci

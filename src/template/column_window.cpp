@@ -8,7 +8,7 @@ namespace pgci {
 
 namespace {
 
-[[noreturn]] void raise_out_of_range() {
+[[noreturn]] void raise_window_out_of_range() {
     raise(sqlstate::datetime_overflow, "window is out of range in the time zone of the column",
           "Pass a window within the years of timestamp.");
 }
@@ -22,13 +22,14 @@ struct LocalTime {
 LocalTime clock_at(TimestampTz instant, const TimeZone &zone) {
     LocalTime local;
     int offset = 0;
-    if (timestamp2tm(instant, &offset, &local.tm, &local.fraction, nullptr, zone.get()) != 0) raise_out_of_range();
+    if (timestamp2tm(instant, &offset, &local.tm, &local.fraction, nullptr, zone.get()) != 0)
+        raise_window_out_of_range();
     return local;
 }
 
 Timestamp to_timestamp(LocalTime local) {
     Timestamp timestamp = 0;
-    if (tm2timestamp(&local.tm, local.fraction, nullptr, &timestamp) != 0) raise_out_of_range();
+    if (tm2timestamp(&local.tm, local.fraction, nullptr, &timestamp) != 0) raise_window_out_of_range();
     return timestamp;
 }
 
@@ -76,7 +77,8 @@ Timestamp first_local_time(TimestampTz instant, const TimeZone &zone) {
 
 std::string timestamp_text(Timestamp timestamp) {
     LocalTime local;
-    if (timestamp2tm(timestamp, nullptr, &local.tm, &local.fraction, nullptr, nullptr) != 0) raise_out_of_range();
+    if (timestamp2tm(timestamp, nullptr, &local.tm, &local.fraction, nullptr, nullptr) != 0)
+        raise_window_out_of_range();
     char buffer[MAXDATELEN + 1];
     EncodeDateTime(&local.tm, local.fraction, false, 0, nullptr, USE_ISO_DATES, buffer);
     return buffer;

@@ -7,8 +7,6 @@ namespace pgci {
 
 namespace {
 
-template <class T> T *as(Node *node) { return reinterpret_cast<T *>(node); }
-
 bool is_sign(const A_Expr *operation, const char *sign) {
     const char *const name = last_name(operation->name);
     return operation->kind == AEXPR_OP && operation->lexpr != nullptr && name != nullptr &&

@@ -21,7 +21,7 @@ namespace {
 // The first day that the calendar counts as AD.
 DateADT day_one() { return date2j(1, 1, 1) - POSTGRES_EPOCH_JDATE; }
 
-[[noreturn]] void raise_out_of_range() {
+[[noreturn]] void raise_day_out_of_range() {
     raise(sqlstate::datetime_overflow, "day is out of range",
           "Pass a day from 0001-01-01 to the last one that timestamptz holds, in the year 294276.");
 }
@@ -43,7 +43,7 @@ TimestampTz first_instant(std::int64_t local, const TimeZone &zone) {
     pg_time_t boundary = 0;
     const int found = pg_next_dst_boundary(&before, &offset_before, &is_dst_before, &boundary, &offset_after,
                                            &is_dst_after, zone.get());
-    if (found < 0) raise_out_of_range();
+    if (found < 0) raise_day_out_of_range();
     const TimestampTz with_before = local - offset_before * USECS_PER_SEC;
     if (found == 0) return with_before;
     const TimestampTz transition = (boundary - epoch_shift) * USECS_PER_SEC;
@@ -59,7 +59,7 @@ std::int64_t local_time(TimestampTz instant, const TimeZone &zone) {
     Timestamp local = 0;
     if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0 ||
         tm2timestamp(&tm, fraction, nullptr, &local) != 0)
-        raise_out_of_range();
+        raise_day_out_of_range();
     return local;
 }
 
@@ -79,7 +79,7 @@ std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
     fsec_t fraction = 0;
     int offset = 0;
     const char *abbreviation = nullptr;
-    if (timestamp2tm(instant, &offset, &tm, &fraction, &abbreviation, zone.get()) != 0) raise_out_of_range();
+    if (timestamp2tm(instant, &offset, &tm, &fraction, &abbreviation, zone.get()) != 0) raise_day_out_of_range();
     char buffer[MAXDATELEN + 1];
     EncodeDateTime(&tm, fraction, true, offset, abbreviation, USE_ISO_DATES, buffer);
     return buffer;
@@ -93,7 +93,7 @@ Window Window::of_day(DateADT day, const TimeZone &zone) {
     const DateADT last = date2j(294276, 12, 29) - POSTGRES_EPOCH_JDATE;
     if (day < day_one())
         raise(sqlstate::datetime_overflow, "day must not be in a year BC", "Pass a day from 0001-01-01 on.");
-    if (day > last) raise_out_of_range();
+    if (day > last) raise_day_out_of_range();
     Window window;
     window.start_ = first_instant(midnight(day), zone);
     window.end_ = first_instant(midnight(day + 1), zone);
@@ -110,14 +110,14 @@ static TimestampTz days_before(TimestampTz instant, int days, const TimeZone &zo
     struct pg_tm tm {};
     fsec_t fraction = 0;
     int offset = 0;
-    if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0) raise_out_of_range();
+    if (timestamp2tm(instant, &offset, &tm, &fraction, nullptr, zone.get()) != 0) raise_day_out_of_range();
     const int day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - days;
     if (tm.tm_hour == 0 && tm.tm_min == 0 && tm.tm_sec == 0 && fraction == 0)
         return first_instant(midnight(day - POSTGRES_EPOCH_JDATE), zone);
     j2date(day, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
     offset = DetermineTimeZoneOffset(&tm, zone.get());
     TimestampTz result = 0;
-    if (tm2timestamp(&tm, fraction, &offset, &result) != 0) raise_out_of_range();
+    if (tm2timestamp(&tm, fraction, &offset, &result) != 0) raise_day_out_of_range();
     return result;
 }
 

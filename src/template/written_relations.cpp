@@ -12,22 +12,22 @@ struct WithName {
     int definitions;
 };
 
-struct Walk {
+struct RelationWalk {
     List *relations = NIL; // RangeVar
     HTAB *with_names = nullptr;
 };
 
-WithName *find_name(const Walk *walk, const char *name, HASHACTION action, bool *found) {
+WithName *find_name(const RelationWalk *walk, const char *name, HASHACTION action, bool *found) {
     return static_cast<WithName *>(hash_search(walk->with_names, name, action, found));
 }
 
-void define(const Walk *walk, const CommonTableExpr *query) {
+void define(const RelationWalk *walk, const CommonTableExpr *query) {
     bool is_old = false;
     WithName *const entry = find_name(walk, query->ctename, HASH_ENTER, &is_old);
     entry->definitions = is_old ? entry->definitions + 1 : 1;
 }
 
-bool is_defined(const Walk *walk, const char *name) {
+bool is_defined(const RelationWalk *walk, const char *name) {
     const WithName *const entry = find_name(walk, name, HASH_FIND, nullptr);
     return entry != nullptr && entry->definitions > 0;
 }
@@ -39,7 +39,7 @@ CommonTableExpr *query_at(const WithClause *with, int place) {
 }
 
 // Without RECURSIVE, a query of WITH sees only the names that were defined before it.
-void enter(const WithClause *with, Walk *walk) {
+void enter(const WithClause *with, RelationWalk *walk) {
     for (int i = 0; with->recursive && i < list_length(with->ctes); ++i) define(walk, query_at(with, i));
     for (int i = 0; i < list_length(with->ctes); ++i) {
         collect(query_at(with, i)->ctequery, walk);
@@ -47,14 +47,14 @@ void enter(const WithClause *with, Walk *walk) {
     }
 }
 
-void leave(const WithClause *with, const Walk *walk) {
+void leave(const WithClause *with, const RelationWalk *walk) {
     for (int i = 0; i < list_length(with->ctes); ++i)
         --find_name(walk, query_at(with, i)->ctename, HASH_FIND, nullptr)->definitions;
 }
 
 bool collect(Node *node, void *context) {
     CHECK_FOR_INTERRUPTS();
-    auto *const walk = static_cast<Walk *>(context);
+    auto *const walk = static_cast<RelationWalk *>(context);
     // Joins of joins are as deep as the text is long.
     for (; node != nullptr && IsA(node, JoinExpr); node = reinterpret_cast<JoinExpr *>(node)->larg) {
         collect(reinterpret_cast<JoinExpr *>(node)->rarg, context);
@@ -84,7 +84,7 @@ List *find_written_relations(Node *statement) {
     control.keysize = NAMEDATALEN;
     control.entrysize = sizeof(WithName);
     control.hcxt = CurrentMemoryContext;
-    Walk walk;
+    RelationWalk walk;
     walk.with_names =
         hash_create("copy_incremental names of WITH", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
     collect(statement, &walk);
