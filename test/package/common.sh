@@ -1,6 +1,7 @@
 # Sourced by the tests of the packages, which run as root in a release of Debian: the server's user, installing.
 # shellcheck shell=bash
-set -euo pipefail
+set -eEuo pipefail
+trap 'echo "${BASH_SOURCE[0]##*/}, line $LINENO: failed: $BASH_COMMAND" >&2' ERR
 cd /tmp
 
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"; }
@@ -45,7 +46,7 @@ stop_server() { as_postgres "$1/pg_ctl" stop -w -D "$2" -m fast >/dev/null; }
 # installcheck FOLDER PG_MAJOR PORT: as a user runs it.
 installcheck() {
     as_postgres PGHOST=/tmp PGPORT="$3" PGUSER=postgres PGPASSWORD=secret make -C "$1" installcheck \
-        PG_CONFIG="/usr/lib/postgresql/$2/bin/pg_config" || { cat "$1"/regression.diffs; exit 1; }
+        PG_CONFIG="/usr/lib/postgresql/$2/bin/pg_config" || { cat "$1"/regression.diffs "$1"/output_iso/regression.diffs 2>/dev/null; exit 1; }
 }
 
 sql() { psql -X -At -v ON_ERROR_STOP=1 -h /tmp -U postgres "$@"; }
