@@ -15,7 +15,7 @@ CLANG_TIDY ?= clang-tidy-14
 PG_MAJOR ?= 15
 
 # Targets that need no server headers: check, demo and bench install them, then call make again.
-OWN_GOALS := help check check-readme check-citus check-versions check-airflow check-packages check-container dist site check-sanitizers check-valgrind coverage demo bench \
+OWN_GOALS := help check check-readme check-citus check-versions check-airflow check-packages check-container check-monitoring dist site check-sanitizers check-valgrind coverage demo bench \
 	format lint tidy fuzz pgspot release-check compile_commands.json map
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make check-airflow  the Airflow package on Airflow 2 and 3 from PyPI, with two servers'
 	@echo 'make check-packages the Debian packages and the PGXN bundle: build, install, test, dump, pg_upgrade, remove'
 	@echo 'make check-container    the image of examples/container, built by buildah and run'
+	@echo 'make check-monitoring   the examples for Prometheus and Grafana, with a real sql_exporter and Prometheus'
 	@echo 'make site           the documentation as a site, in site-output/html, and its links checked'
 	@echo 'make dist           the PGXN bundle of the last commit'
 	@echo 'make format         format src/ with clang-format'
@@ -79,6 +80,9 @@ check-packages:
 
 check-container:
 	@test/package/check-container
+
+check-monitoring:
+	@PG_MAJOR='$(PG_MAJOR)' test/monitoring/check-monitoring
 
 site:
 	@test/bin/site
