@@ -9,8 +9,8 @@ std::unique_ptr<RemoteConnection> ConnectionKeeper::take(const ConnectionOptions
 }
 
 std::unique_ptr<RemoteConnection> ConnectionKeeper::connect(const ConnectionOptions &options,
-                                                            const WaitObserver &observer) const {
-    return std::make_unique<RemoteConnection>(options, memory_, observer);
+                                                            const WaitObserver &observer, ConnectionUse use) const {
+    return std::make_unique<RemoteConnection>(options, memory_, observer, use);
 }
 
 void ConnectionKeeper::keep(std::unique_ptr<RemoteConnection> connection, const ConnectionOptions &options) {

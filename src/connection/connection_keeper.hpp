@@ -16,7 +16,8 @@ class ConnectionKeeper {
     // lost.
     std::unique_ptr<RemoteConnection> take(const ConnectionOptions &options);
     // Returns a new connection. Raises what RemoteConnection raises.
-    std::unique_ptr<RemoteConnection> connect(const ConnectionOptions &options, const WaitObserver &observer) const;
+    std::unique_ptr<RemoteConnection> connect(const ConnectionOptions &options, const WaitObserver &observer,
+                                              ConnectionUse use = ConnectionUse::reads) const;
     // Keeps a connection with these options, if no transaction is open in it.
     void keep(std::unique_ptr<RemoteConnection> connection, const ConnectionOptions &options);
 

@@ -26,8 +26,9 @@ bool is_part(const PGresult *result) {
 
 } // namespace
 
-RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory, const WaitObserver &observer)
-    : source_(options.display_name()), slot_(options, observer), link_(memory) {
+RemoteConnection::RemoteConnection(const ConnectionOptions &options, MemoryContext memory, const WaitObserver &observer,
+                                   ConnectionUse use)
+    : source_(options.display_name()), slot_(options, observer, use), link_(memory) {
     connect_link(link_, options, memory,
                  {SourceMessages::collect, &messages_, [this] { messages_.take(link_->connection); }});
     check_password_used(options, PQconnectionUsedPassword(link_->connection) != 0);

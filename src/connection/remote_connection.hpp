@@ -17,8 +17,9 @@ namespace pgci {
 class RemoteConnection {
   public:
     // Waits for a slot of the source, then connects within connect_timeout (10 s if it is not set). Raises 08001, 08004, 2F003,
-    // 53000, 53300. `memory` owns the connection.
-    RemoteConnection(const ConnectionOptions &options, MemoryContext memory, const WaitObserver &observer = {});
+    // 53000, 53300, 53400. `memory` owns the connection.
+    RemoteConnection(const ConnectionOptions &options, MemoryContext memory, const WaitObserver &observer = {},
+                     ConnectionUse use = ConnectionUse::reads);
     RemoteConnection(const RemoteConnection &) = delete;
     RemoteConnection &operator=(const RemoteConnection &) = delete;
 

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "server/guard.hpp"
 #include "connection/interruptible_wait.hpp"
 
 namespace pgci {
@@ -31,19 +32,24 @@ std::uint64_t number_of(const ConnectionOptions &options) {
 
 } // namespace
 
-SourceSlot::SourceSlot(const ConnectionOptions &options, const WaitObserver &observer) {
+SourceSlot::SourceSlot(const ConnectionOptions &options, const WaitObserver &observer, ConnectionUse use) {
     if (max_source_connections == 0) return;
+    const int limit = max_source_connections - (use == ConnectionUse::holds_snapshot ? 1 : 0);
+    if (limit == 0)
+        raise(sqlstate::configuration_limit, "a job group needs two connections to its source",
+              "Set copy_incremental.max_source_connections to 2 or more.",
+              "One of them holds the snapshot that the runs of the group read.");
     const std::uint64_t source = number_of(options);
-    if (take(source)) return;
+    if (take(source, limit)) return;
     constexpr long pause = 100; // milliseconds
     if (observer) observer(true);
     do wait_milliseconds(pause);
-    while (!take(source));
+    while (!take(source, limit));
     if (observer) observer(false);
 }
 
-bool SourceSlot::take(std::uint64_t source) {
-    for (std::uint64_t slot = 0; slot < static_cast<std::uint64_t>(max_source_connections); ++slot) {
+bool SourceSlot::take(std::uint64_t source, int limit) {
+    for (std::uint64_t slot = 0; slot < static_cast<std::uint64_t>(limit); ++slot) {
         number_ = source + slot;
         if (own_slots().contains(number_)) continue;
         lock_.emplace(LockClass::source_connection, MyDatabaseId, number_);

@@ -1,5 +1,8 @@
 #include "ledger/jobs.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "server/compat.hpp"
 #include "server/guard.hpp"
 #include "server/named_relation.hpp"
@@ -45,6 +48,15 @@ Parameter interval_parameter(const Interval &value) { return {INTERVALOID, Inter
 
 } // namespace
 
+void check_same_source(const Job &job, const SourceIdentity &source, const Job &other,
+                       const SourceIdentity &its_source) {
+    if (is_same_source(source, its_source)) return;
+    raise(sqlstate::invalid_parameter,
+          "job \"" + job.name + "\" reads another source than job \"" + other.name + "\" of job group \"" +
+              job.request.job_group.value_or("") + "\"",
+          "The jobs of a group read one snapshot, so they need the same foreign server. Use another job_group.");
+}
+
 Jobs::Jobs(Oid schema) : schema_(schema), table_(schema, "pgci_jobs") {}
 
 std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<Parameter> &parameters) const {
@@ -83,6 +95,31 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
 std::vector<Job> Jobs::find_own() const {
     std::vector<Job> jobs = find_all("true ORDER BY j.job", {});
     std::erase_if(jobs, [](const Job &job) { return job.owner != GetUserId(); });
+    return jobs;
+}
+
+std::vector<Job> Jobs::find_in_group(const std::string &group) const {
+    return find_all("j.options->>'job_group' = $1 ORDER BY j.job", {text_parameter(group)});
+}
+
+std::vector<Job> Jobs::find_others_of_group(const Job &job) const {
+    if (!job.request.job_group) return {};
+    std::vector<Job> jobs = find_in_group(*job.request.job_group);
+    std::erase_if(jobs, [&](const Job &other) { return other.owner != job.owner || other.name == job.name; });
+    return jobs;
+}
+
+std::vector<Job> Jobs::find_group(const std::string &group) const {
+    std::vector<Job> jobs = find_in_group(group);
+    std::erase_if(jobs, [this](const Job &job) { return !table_.may_act_for(job.owner); });
+    const auto is_own = [](const Job &job) { return job.owner == GetUserId(); };
+    if (std::any_of(jobs.begin(), jobs.end(), is_own)) std::erase_if(jobs, std::not_fn(is_own));
+    if (jobs.empty())
+        raise(sqlstate::undefined_object, "job group \"" + shorten(group) + "\" does not exist",
+              "No job of yours has this job_group. The view copy_incremental_jobs shows the groups.");
+    if (std::any_of(jobs.begin(), jobs.end(), [&](const Job &job) { return job.owner != jobs.front().owner; }))
+        raise(sqlstate::invalid_parameter, "several roles have a job group \"" + shorten(group) + "\"",
+              "Use SET ROLE to become the role whose group is meant.");
     return jobs;
 }
 

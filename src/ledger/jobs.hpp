@@ -8,6 +8,7 @@
 #include "template/window_grid.hpp"
 #include "request/copy_request.hpp"
 #include "ledger/owner_statement.hpp"
+#include "ledger/run_key.hpp"
 
 namespace pgci {
 
@@ -37,6 +38,10 @@ struct Job {
     WindowGrid grid() const;
 };
 
+// Raises 22023 if two jobs of a group read different sources.
+void check_same_source(const Job &job, const SourceIdentity &source, const Job &other,
+                       const SourceIdentity &its_source);
+
 class Jobs {
   public:
     // `schema` is the extension's.
@@ -52,6 +57,12 @@ class Jobs {
 
     // Finds the jobs that the current user owns, ordered by name.
     std::vector<Job> find_own() const;
+    // Finds the jobs of a group, by name: those of the current user, or, if he has none, those of one other role that he is a member of.
+    // Raises 42704 if there is none, and 22023 if several such roles have a group of this name.
+    std::vector<Job> find_group(const std::string &group) const;
+    // Finds the other jobs of the group and the owner of a job.
+    std::vector<Job> find_others_of_group(const Job &job) const;
+
     // Finds the jobs that load into a relation or have loaded into it: all jobs, or those that the current user may use.
     std::vector<Job> find_into(Oid target, bool all) const;
 
@@ -75,6 +86,7 @@ class Jobs {
 
   private:
     std::vector<Job> find_all(const std::string &condition, const std::vector<Parameter> &parameters) const;
+    std::vector<Job> find_in_group(const std::string &group) const;
     std::optional<Job> find_where(const std::string &condition, const Parameter &parameter) const;
     [[noreturn]] void raise_unknown(const std::string &name) const;
 

@@ -27,8 +27,8 @@ static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    add_entry(run_id, key, mode, method, ", column_time_zone", ", nullif($14, '')",
-              {text_parameter(key.column_time_zone)});
+    add_entry(run_id, key, mode, method, ", column_time_zone, source_snapshot", ", nullif($14, ''), nullif($15, '')",
+              {text_parameter(key.column_time_zone), text_parameter(key.snapshot)});
     return run_id;
 }
 

@@ -158,7 +158,7 @@ bool RunHistory::has_doubted_today(const RunKey &key) const {
 bool RunHistory::may_see_runs_of(Oid role) const { return table_.may_act_for(role); }
 
 bool RunHistory::has_written_since(const RunKey &key, TimestampTz moment) const {
-    return last_written(key, find_tree(key.target), true) >= moment;
+    return last_written(key, find_tree(key.target), true, key.snapshot) >= moment;
 }
 
 bool RunHistory::has_written_unseen(const RunKey &key) const {
@@ -166,12 +166,17 @@ bool RunHistory::has_written_unseen(const RunKey &key) const {
     return last_written(key, tables, true) != last_written(key, tables, false);
 }
 
-TimestampTz RunHistory::last_written(const RunKey &key, const std::vector<std::string> &tables,
-                                     bool latest_snapshot) const {
+TimestampTz RunHistory::last_written(const RunKey &key, const std::vector<std::string> &tables, bool latest_snapshot,
+                                     const std::string &snapshot) const {
+    std::vector<Parameter> parameters = parameters_with(key, tables);
+    parameters.push_back(text_parameter(snapshot));
     return run_as_owner(table_.owner(),
                         std::string("SELECT coalesce(max(ended_at), '-infinity') FROM ") + table_.name() + " WHERE " +
-                            into_tables + " AND " + overlaps + " AND status NOT IN ('failed', 'crashed', 'skipped')",
-                        parameters_with(key, tables), latest_snapshot)
+                            into_tables + " AND " + overlaps +
+                            " AND status NOT IN ('failed', 'crashed', 'skipped') AND NOT coalesce(source_snapshot = "
+                            "$11 AND " +
+                            from_source + ", false)",
+                        parameters, latest_snapshot)
         .number;
 }
 

@@ -48,7 +48,7 @@ class RunHistory {
     // Was it not known of a run into the target within a day before now whether its window was settled?
     bool has_doubted_today(const RunKey &key) const;
     // Did a run whose window overlaps that of the key write to the target, or to another partition of its table, at this moment or
-    // later?
+    // later? Runs that have read the key's snapshot do not count.
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
     // Did a run into the target, or into a partition or parent of it, write what this transaction does not see? From REPEATABLE
     // READ on that can be.
@@ -69,7 +69,8 @@ class RunHistory {
     Oid schema() const { return schema_; }
 
   private:
-    TimestampTz last_written(const RunKey &key, const std::vector<std::string> &tables, bool latest_snapshot) const;
+    TimestampTz last_written(const RunKey &key, const std::vector<std::string> &tables, bool latest_snapshot,
+                             const std::string &snapshot = {}) const;
 
     Oid schema_;
     OwnTable table_;

@@ -24,6 +24,10 @@ SourceIdentity identify_source(const ConnectionOptions &options) {
     return source;
 }
 
+bool is_same_source(const SourceIdentity &a, const SourceIdentity &b) {
+    return (OidIsValid(a.server) && a.server == b.server) || a.place == b.place;
+}
+
 Parameter window_parameter(const RunKey &key, WindowKind kind) {
     return window_parameter(kind, key.window && key.window->kind() == kind ? std::optional(key.window->span())
                                                                            : std::nullopt);

@@ -19,6 +19,7 @@ struct SourceIdentity {
 };
 
 SourceIdentity identify_source(const ConnectionOptions &options);
+bool is_same_source(const SourceIdentity &a, const SourceIdentity &b);
 
 struct RunKey {
     Oid target = InvalidOid;
@@ -28,6 +29,7 @@ struct RunKey {
     std::optional<Window> window{};           // nothing: a whole result, which overlaps every window
     std::string column_time_zone{};           // of the local times in window_column; empty if it has none
     std::int64_t job_id = 0;                  // 0: a call
+    std::string snapshot{};                   // of the source, that several runs read; empty if only this one does
 };
 
 // Returns the window of a key as an argument of a statement: NULL for a whole result, and for a window of the other kind.

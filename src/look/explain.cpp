@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/guard.hpp"
+#include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
 #include "server/subtransaction.hpp"
 #include "source/bound_types.hpp"
@@ -102,6 +103,12 @@ void explain_job(Explanation &explanation, const Job &job, Oid schema) {
     explanation.add("owner", pg_call([owner = job.owner]() -> const char * {
                         return OidIsValid(owner) ? GetUserNameFromId(owner, true) : "was dropped";
                     }));
+    if (job.request.job_group) {
+        std::vector<std::string> others;
+        for (const Job &other : Jobs(schema).find_others_of_group(job)) others.push_back(other.name);
+        explanation.add("job group",
+                        *job.request.job_group + (others.empty() ? ", alone" : ", with " + shorten_list(others)));
+    }
     if (!job.has_windows()) {
         explanation.add("window size", "none: a run loads the whole result of the query");
         return;
@@ -115,6 +122,7 @@ void explain_job(Explanation &explanation, const Job &job, Oid schema) {
 std::string other_options(RequestOptions options) {
     options.target = InvalidOid;
     options.time_zone.reset();
+    options.job_group.reset();
     return options_text(options);
 }
 

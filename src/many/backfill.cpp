@@ -52,19 +52,19 @@ void backfill(Oid schema, const std::string &job_name, const NamedWindows &named
     }
     procedure.rest();
     ConnectionKeeper keeper(procedure.memory());
-    load_windows(
-        schema, procedure, keeper,
-        {{.job = job,
-          .windows = std::move(selected),
-          .is_again = reprocess == Reprocess::all || repairs ||
-                      (reprocess == Reprocess::failed && job.request.mode != Mode::append),
-          .repairs = repairs,
-          .detail = detail}},
-        workers,
+    WindowLoader loader(
+        schema, procedure, keeper, workers,
         reprocess == Reprocess::missing
             ? "Windows that succeeded stay loaded. Remove the cause and call again to load the missing windows."
         : repairs ? "Windows that succeeded stay repaired. Remove the cause and call again."
                   : "Windows that succeeded stay loaded. Remove the cause and call again with reprocess => 'failed'.");
+    loader.load({{.job = job,
+                  .windows = std::move(selected),
+                  .is_again = reprocess == Reprocess::all || repairs ||
+                              (reprocess == Reprocess::failed && job.request.mode != Mode::append),
+                  .repairs = repairs,
+                  .detail = detail}});
+    loader.finish();
     procedure.finish();
 }
 

@@ -193,6 +193,7 @@ void load_windows(const WorkerView &view, const WorkerTransactions &transactions
         message.result = run_window(schema, task, transactions, Runner::worker, keeper, retries,
                                     [&] { return view.windows.give_back(*place); });
         if (message.result.stops_job) view.windows.stop(task.job);
+        if (has_lost_snapshot(message.result)) view.windows.stop_all();
         send_to_leader(message);
         // If the window failed, its transaction is still open, and its rollback may have released the lock of the slot.
         if (!message.result.failure) continue;

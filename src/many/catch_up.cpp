@@ -6,7 +6,7 @@
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
 #include "ledger/rejected_rows.hpp"
-#include "many/load_windows.hpp"
+#include "many/load_group.hpp"
 #include "many/settled_ids.hpp"
 
 namespace pgci {
@@ -41,37 +41,83 @@ void say_nothing_is_due() {
     pg_call([] { ereport(NOTICE, (errmsg("no window is due and missing"))); });
 }
 
+// A group of jobs, or, without a name, jobs that are loaded one after the other.
+struct Wanted {
+    std::optional<std::string> group{};
+    std::vector<Job> jobs{};
+};
+
+void say_without_group(const Job &job) {
+    pg_call([name = job.name.c_str(), group = job.request.job_group->c_str()] {
+        ereport(NOTICE, (errmsg("job \"%s\" is loaded without the other jobs of job group \"%s\"", name, group),
+                         errdetail("It reads a snapshot of its own."),
+                         errhint("Pass job_group instead of job to read one snapshot for all of them.")));
+    });
+}
+
+std::vector<Wanted> find_wanted(Oid schema, const std::optional<std::string> &job,
+                                const std::optional<std::string> &group) {
+    const Jobs jobs(schema);
+    std::vector<Wanted> wanted(1);
+    if (group) return {{.group = group, .jobs = jobs.find_group(*group)}};
+    if (job) {
+        wanted.front().jobs = {jobs.find(*job)};
+        (void)wanted.front().jobs.front().grid();
+        if (wanted.front().jobs.front().request.job_group) say_without_group(wanted.front().jobs.front());
+        return wanted;
+    }
+    for (Job &own : jobs.find_own()) {
+        if (!own.has_windows()) continue;
+        const auto of_group = std::find_if(wanted.begin(), wanted.end(),
+                                           [&](const Wanted &each) { return each.group == own.request.job_group; });
+        if (of_group != wanted.end())
+            of_group->jobs.push_back(std::move(own));
+        else
+            wanted.push_back({.group = own.request.job_group, .jobs = {std::move(own)}});
+    }
+    return wanted;
+}
+
 } // namespace
 
-void catch_up(Oid schema, const std::optional<std::string> &job, int workers) {
+void catch_up(Oid schema, const std::optional<std::string> &job, const std::optional<std::string> &group, int workers) {
     const ProcedureScope procedure(true);
     const ClientWatch client_watch;
     check_may_write();
-    const Jobs jobs(schema);
-    std::vector<Job> wanted = job ? std::vector{jobs.find(*job)} : jobs.find_own();
-    if (job)
-        (void)wanted.front().grid();
-    else
-        std::erase_if(wanted, [](const Job &own) { return !own.has_windows(); });
+    const std::vector<Wanted> wanted = find_wanted(schema, job, group);
+    const bool is_named = job || group;
     Ledger(schema).mark_crashed();
     procedure.commit();
-    std::vector<JobWindows> found;
     ConnectionKeeper keeper(procedure.memory());
-    for (const Job &each : wanted) {
-        JobWindows windows = find_windows(schema, each, keeper);
-        if (job || windows.failure || !windows.windows.empty()) found.push_back(std::move(windows));
+    WindowLoader loader(
+        schema, procedure, keeper, workers,
+        "Windows that succeeded stay loaded. Remove the cause and call again to load the missing windows.");
+    bool is_nothing_due = true;
+    for (const Wanted &each : wanted) {
+        std::vector<JobWindows> found;
+        for (const Job &one : each.jobs) {
+            JobWindows windows = find_windows(schema, one, keeper);
+            if (is_named || windows.failure || !windows.windows.empty()) found.push_back(std::move(windows));
+        }
+        procedure.rest();
+        is_nothing_due = is_nothing_due && found.empty();
+        if (each.group) {
+            load_group(loader, *each.group, std::move(found));
+        } else {
+            // Jobs of ids come first: their rows are not later than those of a window that has ended.
+            const auto oldest = [](const JobWindows &windows) {
+                return windows.windows.empty() || windows.job.kind() == WindowKind::ids ? no_start
+                                                                                        : windows.windows.front().start;
+            };
+            std::stable_sort(found.begin(), found.end(),
+                             [&](const JobWindows &a, const JobWindows &b) { return oldest(a) < oldest(b); });
+            loader.load(std::move(found));
+        }
+        procedure.commit();
     }
     procedure.rest();
-    // Jobs of ids come first: their rows are not later than those of a window that has ended.
-    const auto oldest = [](const JobWindows &windows) {
-        return windows.windows.empty() || windows.job.kind() == WindowKind::ids ? no_start
-                                                                                : windows.windows.front().start;
-    };
-    std::stable_sort(found.begin(), found.end(),
-                     [&](const JobWindows &a, const JobWindows &b) { return oldest(a) < oldest(b); });
-    if (found.empty()) say_nothing_is_due();
-    load_windows(schema, procedure, keeper, std::move(found), workers,
-                 "Windows that succeeded stay loaded. Remove the cause and call again to load the missing windows.");
+    if (is_nothing_due) say_nothing_is_due();
+    loader.finish();
     procedure.finish();
 }
 

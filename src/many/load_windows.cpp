@@ -17,39 +17,11 @@
 #include "server/shown_text.hpp"
 #include "target/shared_keys.hpp"
 #include "run/bound_warnings.hpp"
-#include "many/window_report.hpp"
 #include "many/worker_pool.hpp"
 
 namespace pgci {
 
 namespace {
-
-class Loader {
-  public:
-    Loader(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
-           const char *hint);
-    void record_failed_jobs();
-    void warn_of_jobs() const;
-    void load_here();
-    void load_in_workers(int workers);
-    void finish() { report_.finish(); }
-
-  private:
-    void record(const WindowTask &task, const WindowResult &result);
-    void run_here(const WindowTask &task);
-    bool must_be_in_order(const JobWindows &job) const;
-    void say_in_order() const;
-    std::size_t find_followers();
-    std::string name_jobs() const;
-
-    Oid schema_;
-    const ProcedureScope &procedure_;
-    ConnectionKeeper &keeper_;
-    Retries retries_{};
-    std::vector<JobWindows> jobs_;
-    std::vector<WindowTask> tasks_{};
-    WindowReport report_;
-};
 
 // Windows of a job with lookback overlap, so workers could not load them at the same time. Therefore only the first of adjacent
 // windows looks back; this call loads the days before the other windows anyway.
@@ -58,96 +30,14 @@ bool looks_back(const JobWindows &job, std::size_t place) {
            (place == 0 || job.windows[place - 1].end != job.windows[place].start);
 }
 
-Loader::Loader(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
-               const char *hint)
-    : schema_(schema), procedure_(procedure), keeper_(keeper), jobs_(std::move(jobs)), report_(hint) {
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-        const JobWindows &job = jobs_[i];
-        report_.add_job(job.job.name, job.windows.size(), job.detail);
-        for (std::size_t place = 0; place < job.windows.size(); ++place)
-            tasks_.push_back({.job_id = job.job.id,
-                              .job = static_cast<std::uint32_t>(i),
-                              .span = job.windows[place],
-                              .looks_back = looks_back(job, place),
-                              .is_again = job.is_again,
-                              .repairs = job.repairs});
-    }
-}
-
-void Loader::record_failed_jobs() {
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-        const JobWindows &job = jobs_[i];
-        if (!job.failure) continue;
-        procedure_.commit();
-        record_failure(schema_, job.job, std::nullopt, GetCurrentTimestamp(), *job.failure);
-        procedure_.rest();
-        report_.add_failure(i, *job.failure);
-    }
-}
-
-// Once for each job, not for each window.
-void Loader::warn_of_jobs() const {
-    for (const JobWindows &job : jobs_)
-        if (!job.windows.empty()) warn_of_bounds(job.job.request);
-}
-
-// Reports the result to the user, and records a failure in the ledger. Holds no snapshot afterwards.
-void Loader::record(const WindowTask &task, const WindowResult &result) {
-    const TemporaryMemory memory;
-    const Job &job = jobs_[task.job].job;
-    const bool is_new = report_.add(task.job, job.window(task.span).name(), result);
-    if (result.end != WindowEnd::failed || !is_new) return;
-    procedure_.commit();
-    record_failure(schema_, job, task.span, result.started_at, *result.failure);
-    procedure_.rest();
-}
-
-void Loader::run_here(const WindowTask &task) {
-    if (report_.has_stopped(task.job)) return;
-    procedure_.commit();
-    const WindowResult result = run_window(schema_, task, procedure_, Runner::session, keeper_, retries_);
-    procedure_.rest();
-    record(task, result);
-}
-
-bool Loader::must_be_in_order(const JobWindows &job) const {
-    return !job.repairs && job.windows.size() > 1 && windows_may_share_keys(job.job.request, job.job.target);
-}
-
-void Loader::say_in_order() const {
-    for (const JobWindows &job : jobs_)
-        if (must_be_in_order(job))
-            pg_call([name = job.job.name.c_str()] {
-                ereport(
-                    NOTICE,
-                    (errmsg("windows of job \"%s\" are loaded one after the other", name),
-                     errdetail("They may have rows with the same key, of which the last must remain."),
-                     errhint(
-                         "To load them at the same time, say with update_where which row is newer, or use a key that "
+void say_in_order_of(const Job &job) {
+    pg_call([name = job.name.c_str()] {
+        ereport(NOTICE,
+                (errmsg("windows of job \"%s\" are loaded one after the other", name),
+                 errdetail("They may have rows with the same key, of which the last must remain."),
+                 errhint("To load them at the same time, say with update_where which row is newer, or use a key that "
                          "contains the column of the window.")));
-            });
-}
-
-// Finds the windows that must wait for the one before. Returns the number of the others.
-std::size_t Loader::find_followers() {
-    std::size_t others = tasks_.size();
-    for (std::size_t i = 1; i < tasks_.size(); ++i) {
-        tasks_[i].follows = tasks_[i].job == tasks_[i - 1].job && must_be_in_order(jobs_[tasks_[i].job]);
-        if (tasks_[i].follows) --others;
-    }
-    return others;
-}
-
-// Those that still have windows to load.
-std::string Loader::name_jobs() const {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < tasks_.size(); ++i)
-        if (i == 0 || tasks_[i].job != tasks_[i - 1].job) names.push_back("\"" + jobs_[tasks_[i].job].job.name + "\"");
-    return (names.size() == 1 ? "job " : "jobs ") + shorten_list(names);
-}
-
-void Loader::load_here() {
-    for (const WindowTask &task : tasks_) run_here(task);
+    });
 }
 
 void warn_unused(const std::string &jobs, const RunFailure &reason) {
@@ -166,63 +56,153 @@ void say_fewer_workers(const std::string &job, const RunFailure &failure) {
     });
 }
 
-void Loader::load_in_workers(int workers) {
-    say_in_order();
-    const auto rest = std::stable_partition(tasks_.begin(), tasks_.end(), [this](const WindowTask &task) {
-        return task.looks_back && !must_be_in_order(jobs_[task.job]);
+void say_fewer_could_be_started(const std::string &jobs, int launched, int wanted) {
+    pg_call([&] {
+        ereport(NOTICE,
+                (errmsg("%s: %d of %d background workers could be started", jobs.c_str(), launched, wanted),
+                 launched > 0 ? errdetail_plural("%d window is loaded at a time.", "%d windows are loaded at a time.",
+                                                 static_cast<unsigned long>(launched), launched)
+                              : errdetail("This session loads the windows one after the other."),
+                 errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer workers.")));
     });
-    std::for_each(tasks_.begin(), rest, [this](const WindowTask &task) { run_here(task); });
-    tasks_.erase(tasks_.begin(), rest);
-    std::erase_if(tasks_, [this](const WindowTask &task) { return report_.has_stopped(task.job); });
-    const std::size_t at_once = std::min(find_followers(), static_cast<std::size_t>(workers));
-    if (at_once < 2) return load_here();
-    const int wanted = static_cast<int>(at_once);
-    keeper_.close(); // the workers need the connections
-    WorkerPool pool({.work = WorkerTask::windows,
-                     .schema = schema_,
-                     .windows = tasks_,
-                     .jobs = static_cast<std::uint32_t>(jobs_.size()),
-                     .workers = wanted});
-    const int launched = pool.size();
-    const std::string jobs = name_jobs();
-    if (launched < wanted)
-        pg_call([&] {
-            ereport(NOTICE,
-                    (errmsg("%s: %d of %d background workers could be started", jobs.c_str(), launched, wanted),
-                     launched > 0
-                         ? errdetail_plural("%d window is loaded at a time.", "%d windows are loaded at a time.",
-                                            static_cast<unsigned long>(launched), launched)
-                         : errdetail("This session loads the windows one after the other."),
-                     errhint("Raise max_worker_processes or copy_incremental.max_workers, or use fewer workers.")));
-        });
-    std::vector<bool> has_ended(tasks_.size());
-    bool is_told = false;
-    while (const std::optional<WorkerMessage> message = pool.next()) {
-        if (message->kind != MessageKind::ended) continue;
-        const bool is_given_back = message->result.end == WindowEnd::given_back;
-        has_ended[message->window] = !is_given_back;
-        if (is_given_back && !std::exchange(is_told, true))
-            say_fewer_workers(jobs_[tasks_[message->window].job].job.name, *message->result.failure);
-        record(tasks_[message->window], message->result);
-    }
-    if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(jobs, *reason);
-    // Load the windows that workers left because they ended early.
-    for (std::size_t i = 0; i < tasks_.size(); ++i)
-        if (!has_ended[i]) run_here(tasks_[i]);
 }
 
 } // namespace
 
-void load_windows(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
-                  int workers, const char *hint) {
-    Loader loader(schema, procedure, keeper, std::move(jobs), hint);
-    loader.record_failed_jobs();
-    loader.warn_of_jobs();
-    if (workers > 1)
-        loader.load_in_workers(workers);
+std::vector<WindowTask> WindowLoader::add(JobWindows job) {
+    const std::size_t place = report_.add_job(job.job.name, job.windows.size(), job.detail);
+    std::vector<WindowTask> tasks;
+    for (std::size_t i = 0; i < job.windows.size(); ++i)
+        tasks.push_back({.job_id = job.job.id,
+                         .job = static_cast<std::uint32_t>(place),
+                         .span = job.windows[i],
+                         .looks_back = looks_back(job, i),
+                         .is_again = job.is_again,
+                         .repairs = job.repairs});
+    // Once for each job, not for each window.
+    if (!job.windows.empty()) warn_of_bounds(job.job.request);
+    if (job.failure) {
+        procedure_.commit();
+        record_failure(schema_, job.job, std::nullopt, GetCurrentTimestamp(), *job.failure);
+        procedure_.rest();
+        report_.add_failure(place, *job.failure);
+    }
+    jobs_.push_back(std::move(job));
+    return tasks;
+}
+
+void WindowLoader::load(std::vector<JobWindows> jobs) {
+    std::vector<WindowTask> tasks;
+    for (JobWindows &job : jobs) {
+        const std::vector<WindowTask> more = add(std::move(job));
+        tasks.insert(tasks.end(), more.begin(), more.end());
+    }
+    (void)load_tasks(std::move(tasks));
+}
+
+std::vector<WindowTask> WindowLoader::load_tasks(std::vector<WindowTask> tasks) {
+    left_.clear();
+    lost_snapshot_.reset();
+    if (workers_ > 1)
+        load_in_workers(std::move(tasks));
     else
-        loader.load_here();
-    loader.finish();
+        for (const WindowTask &task : tasks) run_here(task);
+    return std::move(left_);
+}
+
+// Windows whose snapshot was lost are left to the caller.
+void WindowLoader::record(const WindowTask &task, const WindowResult &result) {
+    if (!has_lost_snapshot(result)) return report(task, result);
+    lost_snapshot_ = result.failure;
+    left_.push_back(task);
+}
+
+// Holds no snapshot afterwards.
+void WindowLoader::report(const WindowTask &task, const WindowResult &result) {
+    const TemporaryMemory memory;
+    const Job &job = jobs_[task.job].job;
+    const bool is_new = report_.add(task.job, job.window(task.span).name(), result);
+    if (result.end != WindowEnd::failed || !is_new) return;
+    procedure_.commit();
+    record_failure(schema_, job, task.span, result.started_at, *result.failure);
+    procedure_.rest();
+}
+
+void WindowLoader::run_here(const WindowTask &task) {
+    if (report_.has_stopped(task.job)) return;
+    if (lost_snapshot_) {
+        left_.push_back(task);
+        return;
+    }
+    procedure_.commit();
+    const WindowResult result = run_window(schema_, task, procedure_, Runner::session, keeper_, retries_);
+    procedure_.rest();
+    record(task, result);
+}
+
+bool WindowLoader::must_be_in_order(const WindowTask &task) const {
+    const JobWindows &job = jobs_[task.job];
+    return !job.repairs && job.windows.size() > 1 && windows_may_share_keys(job.job.request, job.job.target);
+}
+
+void WindowLoader::say_in_order(const std::vector<WindowTask> &tasks) const {
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+        if ((i == 0 || tasks[i].job != tasks[i - 1].job) && must_be_in_order(tasks[i])) say_in_order_of(job(tasks[i]));
+}
+
+// Finds the windows that must wait for the one before. Returns the number of the others.
+std::size_t WindowLoader::find_followers(std::vector<WindowTask> &tasks) const {
+    std::size_t others = tasks.size();
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        tasks[i].follows = i > 0 && tasks[i].job == tasks[i - 1].job && must_be_in_order(tasks[i]);
+        if (tasks[i].follows) --others;
+    }
+    return others;
+}
+
+std::string WindowLoader::name_jobs(const std::vector<WindowTask> &tasks) const {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+        if (i == 0 || tasks[i].job != tasks[i - 1].job) names.push_back("\"" + job(tasks[i]).name + "\"");
+    return (names.size() == 1 ? "job " : "jobs ") + shorten_list(names);
+}
+
+void WindowLoader::load_in_workers(std::vector<WindowTask> tasks) {
+    say_in_order(tasks);
+    const auto rest = std::stable_partition(tasks.begin(), tasks.end(), [this](const WindowTask &task) {
+        return task.looks_back && !must_be_in_order(task);
+    });
+    std::for_each(tasks.begin(), rest, [this](const WindowTask &task) { run_here(task); });
+    tasks.erase(tasks.begin(), rest);
+    std::erase_if(tasks, [this](const WindowTask &task) { return report_.has_stopped(task.job); });
+    const std::size_t at_once = std::min(find_followers(tasks), static_cast<std::size_t>(workers_));
+    if (at_once < 2 || lost_snapshot_) {
+        for (const WindowTask &task : tasks) run_here(task);
+        return;
+    }
+    const int wanted = static_cast<int>(at_once);
+    keeper_.close(); // the workers need the connections
+    WorkerPool pool({.work = WorkerTask::windows,
+                     .schema = schema_,
+                     .windows = tasks,
+                     .jobs = static_cast<std::uint32_t>(jobs_.size()),
+                     .workers = wanted});
+    const std::string jobs = name_jobs(tasks);
+    if (pool.size() < wanted) say_fewer_could_be_started(jobs, pool.size(), wanted);
+    std::vector<bool> has_ended(tasks.size());
+    bool is_told = false;
+    while (const std::optional<WorkerMessage> message = pool.next()) {
+        if (message->kind != MessageKind::ended) continue;
+        const WindowTask &task = tasks[message->window];
+        const bool is_given_back = message->result.end == WindowEnd::given_back;
+        has_ended[message->window] = !is_given_back;
+        if (is_given_back && !std::exchange(is_told, true)) say_fewer_workers(job(task).name, *message->result.failure);
+        record(task, message->result);
+    }
+    if (const std::optional<RunFailure> reason = pool.take_last_words()) warn_unused(jobs, *reason);
+    // Load the windows that workers left because they ended early.
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+        if (!has_ended[i]) run_here(tasks[i]);
 }
 
 } // namespace pgci

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "many/window_report.hpp"
 #include "many/window_run.hpp"
 
 namespace pgci {
@@ -18,11 +19,53 @@ struct JobWindows {
     std::optional<RunFailure> failure{}; // the windows could not be found
 };
 
-// Loads the windows, job after job, with background workers if `workers` is above 1. If a window, a job or a source fails,
-// the others are still loaded. Each failure is recorded in the ledger, and at the end one error with `hint` reports them all.
-// If the other windows of a job would fail in the same way, they are not tried. Call it in a procedure whose transaction has
-// no changes; it leaves none. `keeper` may have a connection to a source.
-void load_windows(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, std::vector<JobWindows> jobs,
-                  int workers, const char *hint);
+// Call it in a procedure whose transaction has no changes; it leaves none. `keeper` may have a connection to a source.
+class WindowLoader {
+  public:
+    // Loads with background workers if `workers` is above 1. `hint` is the hint of the error at the end, a string literal.
+    WindowLoader(Oid schema, const ProcedureScope &procedure, ConnectionKeeper &keeper, int workers, const char *hint)
+        : schema_(schema), procedure_(procedure), keeper_(keeper), workers_(workers), report_(hint) {}
+
+    // Loads the windows, job after job. If a window, a job or a source fails, the others are still loaded. Each failure is recorded in
+    // the ledger. If the other windows of a job would fail in the same way, they are not tried.
+    void load(std::vector<JobWindows> jobs);
+    // If anything failed, raises one error that reports all failures.
+    void finish() { report_.finish(); }
+
+    // The steps of load(), for jobs that are not loaded one after the other. Adds a job to the report, and returns its windows.
+    std::vector<WindowTask> add(JobWindows job);
+    // Loads windows of jobs that were added. Returns those that were not loaded because their snapshot cannot be used any more.
+    std::vector<WindowTask> load_tasks(std::vector<WindowTask> tasks);
+    // Why they were not.
+    const RunFailure &lost_snapshot() const { return *lost_snapshot_; }
+    // Reports the end of a window to the user, and records a failure in the ledger.
+    void report(const WindowTask &task, const WindowResult &result);
+
+    const Job &job(const WindowTask &task) const { return jobs_[task.job].job; }
+    bool has_stopped(const WindowTask &task) const { return report_.has_stopped(task.job); }
+    Oid schema() const { return schema_; }
+    const ProcedureScope &procedure() const { return procedure_; }
+    ConnectionKeeper &keeper() const { return keeper_; }
+    Retries &retries() { return retries_; }
+
+  private:
+    void record(const WindowTask &task, const WindowResult &result);
+    void run_here(const WindowTask &task);
+    void load_in_workers(std::vector<WindowTask> tasks);
+    bool must_be_in_order(const WindowTask &task) const;
+    void say_in_order(const std::vector<WindowTask> &tasks) const;
+    std::size_t find_followers(std::vector<WindowTask> &tasks) const;
+    std::string name_jobs(const std::vector<WindowTask> &tasks) const;
+
+    Oid schema_;
+    const ProcedureScope &procedure_;
+    ConnectionKeeper &keeper_;
+    int workers_;
+    Retries retries_{};
+    std::vector<JobWindows> jobs_{};
+    std::vector<WindowTask> left_{}; // because their snapshot was lost
+    std::optional<RunFailure> lost_snapshot_{};
+    WindowReport report_;
+};
 
 } // namespace pgci

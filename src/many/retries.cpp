@@ -38,6 +38,11 @@ bool is_transient(int code) {
            code == sqlstate::crashed.packed() || code == SqlState("57P03").packed();
 }
 
+std::optional<long> Retries::pause_of_group(const RunFailure &failure, const Job &job, int attempts) {
+    if (failure.code != sqlstate::snapshot_lost.packed()) return pause_after(failure, job, attempts);
+    return pause_after({.code = sqlstate::serialization_failure.packed(), .message = failure.message}, job, attempts);
+}
+
 std::optional<long> Retries::pause_after(const RunFailure &failure, const Job &job, int attempts) {
     if (!is_transient(failure.code)) return std::nullopt;
     const bool is_unreachable =

@@ -22,6 +22,8 @@ class Retries {
     // until now. The pauses grow, and differ by chance, so that runs that failed together do not meet again. A source that
     // cannot be reached is not waited for by every job.
     std::optional<long> pause_after(const RunFailure &failure, const Job &job, int attempts);
+    // The same before a job group takes another snapshot, also because the one before was lost (PI004).
+    std::optional<long> pause_of_group(const RunFailure &failure, const Job &job, int attempts);
 
   private:
     std::set<std::string> unreachable_{};

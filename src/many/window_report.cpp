@@ -29,8 +29,9 @@ void notice(const std::string &message, const std::string &detail) {
 
 } // namespace
 
-void WindowReport::add_job(const std::string &name, std::size_t windows, const std::string &detail) {
+std::size_t WindowReport::add_job(const std::string &name, std::size_t windows, const std::string &detail) {
     jobs_.push_back({.name = name, .detail = detail, .windows = windows});
+    return jobs_.size() - 1;
 }
 
 bool WindowReport::add(std::size_t place, const std::string &window, const WindowResult &result) {

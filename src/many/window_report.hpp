@@ -13,9 +13,8 @@ class WindowReport {
     // `hint` is the hint of the error, a string literal.
     explicit WindowReport(const char *hint) : hint_(hint) {}
 
-    // Adds a job and the number of its windows to load. The order of the calls numbers the jobs. `detail` is added to the
-    // job's line.
-    void add_job(const std::string &name, std::size_t windows, const std::string &detail);
+    // Adds a job and the number of its windows to load, and returns the number of the job. `detail` is added to the job's line.
+    std::size_t add_job(const std::string &name, std::size_t windows, const std::string &detail);
 
     // Reports the end of a window at DEBUG1, or as a WARNING if it failed. After the last window of a job, reports its line
     // "job "users": 3 windows, 4320 rows". Returns false for a failure that has already stopped the job: it is reported once.

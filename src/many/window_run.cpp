@@ -5,7 +5,6 @@
 #include "connection/interruptible_wait.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/ledger.hpp"
-#include "ledger/progress.hpp"
 #include "ledger/rejected_rows.hpp"
 #include "ledger/run_lock.hpp"
 #include "run/copy_window.hpp"
@@ -27,6 +26,8 @@ void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowRe
     if (!task.looks_back) request.lookback = 0;
     if (task.repairs) request = repair_of(request, Deletes::apply);
     request.is_one_of_many = true;
+    request.snapshot = task.snapshot;
+    request.settled_before = task.settled_before;
     request.refuses_unsettled = request.mode == Mode::append && !task.repairs;
     // A call may have loaded it, or another session while this one waits for it.
     if (!task.is_again && request.on_rerun == OnRerun::error) request.on_rerun = OnRerun::skip;
@@ -99,7 +100,7 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
         result.rows_written = 0;
         if (result.failure->code == sqlstate::connection_failed.packed() ||
             result.failure->code == sqlstate::connection_refused.packed() ||
-            result.failure->code == sqlstate::too_many_connections.packed())
+            result.failure->code == sqlstate::too_many_connections.packed() || has_lost_snapshot(result))
             result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
@@ -116,12 +117,17 @@ std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &at
     record_failure(schema, attempt.job, attempt.span, attempt.started_at, attempt.failure);
     transactions.rest();
     say_retry(attempt, milliseconds);
+    return wait_to_retry(
+        {.target = attempt.job.target, .job_id = attempt.job.id, .window = attempt.job.window(attempt.span)},
+        milliseconds, transactions, runner);
+}
+
+std::optional<RunFailure> wait_to_retry(const ProgressFacts &facts, long milliseconds,
+                                        const TransactionChain &transactions, Runner runner) {
     std::optional<RunFailure> cancel;
     try {
         (void)in_subtransaction([&] {
-            const ShownWait shown(
-                {.target = attempt.job.target, .job_id = attempt.job.id, .window = attempt.job.window(attempt.span)},
-                Activity::waits_to_retry);
+            const ShownWait shown(facts, Activity::waits_to_retry);
             wait_for(milliseconds);
         });
     } catch (...) {

@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "server/run_failure.hpp"
+#include "request/source_snapshot.hpp"
 #include "connection/connection_keeper.hpp"
 #include "ledger/jobs.hpp"
+#include "ledger/progress.hpp"
 #include "many/retries.hpp"
 #include "run/run_scope.hpp"
 
@@ -17,10 +19,12 @@ struct WindowTask {
     std::int64_t job_id = 0;
     std::uint32_t job = 0; // its position among the jobs of the call
     Span span{};
-    bool looks_back = false; // apply the option lookback
-    bool is_again = false;   // load it even if it is already loaded
-    bool repairs = false;    // write only the rows that differ
-    bool follows = false;    // whoever has loaded the window before loads this one, too
+    bool looks_back = false;   // apply the option lookback
+    bool is_again = false;     // load it even if it is already loaded
+    bool repairs = false;      // write only the rows that differ
+    bool follows = false;      // whoever has loaded the window before loads this one, too
+    SourceSnapshot snapshot{}; // of the job's group; if it has none, the run takes one
+    SettledBefore settled_before = SettledBefore::not_looked; // before that snapshot
 };
 
 enum class WindowEnd : char {
@@ -40,6 +44,11 @@ struct WindowResult {
     std::int64_t rows_written = 0;
     std::optional<RunFailure> failure{}; // if it failed
 };
+
+// Whether the window was not loaded because the snapshot of its group cannot be used any more.
+inline bool has_lost_snapshot(const WindowResult &result) {
+    return result.failure && result.failure->code == sqlstate::snapshot_lost.packed();
+}
 
 // Who loads the window. A cancel of the session ends its call. A cancel of a worker is the result of its current window.
 enum class Runner : bool { session, worker };
@@ -66,6 +75,10 @@ struct FailedAttempt {
 // ends the pause and is returned.
 std::optional<RunFailure> pause_before_retry(Oid schema, const FailedAttempt &attempt, long milliseconds,
                                              const TransactionChain &transactions, Runner runner);
+
+// Waits as pause_before_retry() does, and shows the wait in the view of progress.
+std::optional<RunFailure> wait_to_retry(const ProgressFacts &facts, long milliseconds,
+                                        const TransactionChain &transactions, Runner runner);
 
 // Records a failed run whose own entry, if it had one, was rolled back. The run may have failed before its source and target
 // were known. `span` is empty if no window was known.

@@ -42,6 +42,7 @@ WorkerPool::WorkerPool(const WorkerOrder &order) {
         *header = SegmentHeader{.identity = current_identity(),
                                 .work = order.work,
                                 .schema = order.schema,
+                                .jobs = order.jobs,
                                 .windows = static_cast<uint32>(order.windows.size()),
                                 .next = {},
                                 .run_id = order.run_id,

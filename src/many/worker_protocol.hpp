@@ -27,6 +27,7 @@ struct SegmentHeader {
     SessionIdentity identity;
     WorkerTask work;
     Oid schema;                      // the schema of the extension
+    uint32 jobs;                     // the number of jobs in part_stopped
     uint32 windows;                  // the number of windows in part_windows; one for WorkerTask::run
     pg_atomic_uint32 next;           // the position of the next window to take
     std::int64_t run_id;             // for WorkerTask::run
@@ -53,6 +54,9 @@ struct SharedWindows {
     void leave() const { pg_atomic_fetch_sub_u32(&header->working, 1); }
     // Makes all processes skip the remaining windows of a job.
     void stop(std::uint32_t job) const { pg_atomic_write_u32(&stopped[job], 1); }
+    void stop_all() const {
+        for (std::uint32_t job = 0; job < header->jobs; ++job) stop(job);
+    }
 };
 
 // The first byte of a message.

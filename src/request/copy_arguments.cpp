@@ -56,6 +56,13 @@ static void check_throttle(const CopyRequest &request) {
               "The connection of a COPY can ask the source nothing else until its end.");
 }
 
+static void check_group_name(const std::string &name) {
+    if (!name.empty() && name.size() < NAMEDATALEN && !has_control_character(name)) return;
+    raise(sqlstate::invalid_parameter,
+          name.empty() ? "job_group must not be empty" : "job_group \"" + shorten(name) + "\" is not a name",
+          "A name has 1 to " + std::to_string(NAMEDATALEN - 1) + " bytes and no control characters.");
+}
+
 void check_rules(const CopyRequest &request) {
     check_window_rules(request);
     check_throttle(request);
@@ -73,6 +80,10 @@ void check_rules(const CopyRequest &request) {
     if ((request.settle == Settle::wait || request.settle == Settle::error) && !has_window)
         refuse("settle => '" + std::string(word_of(request.settle)) + "' has no meaning without a window",
                "Pass a day, or leave settle out: a whole result has no end after which it is complete.");
+    if (request.job_group && !has_window)
+        refuse("job_group has no meaning for a job without windows",
+               "Leave it out: catch_up does not load such a job. copy_incremental_run() does.");
+    if (request.job_group) check_group_name(*request.job_group);
     if (request.on_error == OnError::reject && request.method != Method::cursor)
         raise(sqlstate::feature_not_supported, "on_error => 'reject' needs method cursor", "Use method => 'cursor'.");
     if (request.reject_limit && request.on_error != OnError::reject)

@@ -7,6 +7,7 @@
 
 #include "template/window_grid.hpp"
 #include "request/option_list.hpp"
+#include "request/source_snapshot.hpp"
 
 namespace pgci {
 
@@ -50,6 +51,8 @@ struct CopyRequest : RequestOptions {
     bool refuses_unsettled = false;  // settle => warn raises an error if the window is known not to be settled
     bool is_one_of_many = false;     // the call loads other windows of the job, too
     std::optional<Deletes> repair{}; // write only the rows that differ, whatever the mode
+    SourceSnapshot snapshot{};       // read this one; if there is none, a new one
+    SettledBefore settled_before = SettledBefore::not_looked; // the window, before that snapshot was taken
 
     // The mode of the run in the ledger.
     std::string_view recorded_mode() const { return repair ? "repair" : word_of(mode); }

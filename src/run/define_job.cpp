@@ -84,6 +84,16 @@ void set_source(Job &job) {
                   "Use a foreign server and a user mapping, which keep it: CREATE SERVER, CREATE USER MAPPING.");
 }
 
+// The jobs of a group read one snapshot. Whoever changes a server later learns it from catch_up.
+void check_group(const Job &job, const Jobs &jobs) {
+    const SourceIdentity source = identify_source(resolve_source(job.request.src_conninfo));
+    for (const Job &other : jobs.find_others_of_group(job)) {
+        SourceIdentity its_source{.server = other.server};
+        if (!OidIsValid(other.server)) its_source = identify_source(resolve_source(other.request.src_conninfo));
+        check_same_source(job, source, other, its_source);
+    }
+}
+
 // Finds a table by its name; InvalidOid if it does not exist yet.
 Oid find_target(const std::string &name) {
     const char *const text = name.c_str();
@@ -256,6 +266,7 @@ void define_job(const NamedValues &arguments, Oid schema) {
         job.target_name = pg_call([&] { return qualified_name(job.target); });
     }
     warn_of_bounds(request);
+    check_group(job, jobs);
     if (earlier) check_replaced(*earlier, job, schema);
     // The new definition may read another source, or settle in another way.
     if (earlier) IdMarks(schema).drop(earlier->id);

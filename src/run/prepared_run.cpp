@@ -53,6 +53,7 @@ PreparedRun::PreparedRun(const CopyRequest &request, TargetUse use, MemoryContex
       column_zone_(request.column_time_zone ? TimeZone::resolve(request.column_time_zone->c_str()) : zone_) {
     key_.window = request.window(zone_);
     key_.job_id = request.job_id;
+    key_.snapshot = request.snapshot.text();
 }
 
 AclMode PreparedRun::needed_on_target() const { return pgci::needed_on_target(request_); }
@@ -76,6 +77,7 @@ void PreparedRun::resolve() {
 
 void PreparedRun::connect(Opening opening) {
     opening.query = &*written_query_;
+    opening.snapshot = request_.snapshot;
     const ProgressFacts facts{
         .target = target_ ? target_->oid() : request_.target, .job_id = key_.job_id, .window = key_.window};
     std::optional<ShownWait> shown;
@@ -125,11 +127,23 @@ void PreparedRun::make_claim() {
         // Another session may have marked them: this one waits for it below.
         if (key_.window) (void)mark_windows(request_.job_id, *request_.grid, key_.window->span());
     }
-    // Runs that may write the same keys wait for each other as if their windows overlapped.
+    claim_.emplace(request_.schema, claimed_key(), request_.mode == Mode::append && !request_.repair,
+                   request_.commit_batches);
+}
+
+// Runs that may write the same keys wait for each other as if their windows overlapped.
+RunKey PreparedRun::claimed_key() const {
     RunKey claimed = key_;
     if (request_.job_id != 0 && windows_may_share_keys(request_, target_->oid())) claimed.window.reset();
-    claim_.emplace(request_.schema, claimed, request_.mode == Mode::append && !request_.repair,
-                   request_.commit_batches);
+    return claimed;
+}
+
+// What another run has written must not be newer than what this one reads.
+void PreparedRun::check_snapshot(const RunHistory &history) const {
+    if (!request_.snapshot.exists() || !history.has_written_since(claimed_key(), request_.snapshot.taken_at)) return;
+    raise(sqlstate::snapshot_lost,
+          "another run has written to " + target_->name() + " since the snapshot of the job group was taken",
+          "Nothing was written; call again.", "Rows of the snapshot may be older than those in the target.");
 }
 
 bool PreparedRun::open_in_turn(const Ledger &ledger) {
@@ -139,8 +153,12 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     // What a mark says is true of every later snapshot, so this comes before that of the source.
     const bool is_known = is_of_ids() && has_settled_ids();
     if (is_known && request_.settle != Settle::off) is_settled_ = true;
+    // A look now would be later than the snapshot.
+    const bool reads_shared = request_.snapshot.exists();
+    if (reads_shared && is_of_ids() && !is_known) is_settled_ = false;
+    if (reads_shared && !is_of_ids()) is_settled_ = to_optional(request_.settled_before);
     const bool reads_tables = !written_query_->relations().empty();
-    const bool settles = key_.window && !is_known && (is_of_ids() || request_.settle != Settle::off);
+    const bool settles = !reads_shared && key_.window && !is_known && (is_of_ids() || request_.settle != Settle::off);
     Opening opening;
     if (reads_tables) opening.questions.push_back(SourceSession::tables_question(*written_query_));
     if (settles && !is_of_ids()) opening.questions.push_back(settled_question(*key_.window));
@@ -165,6 +183,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
         claim_->release();
         return false;
     }
+    check_snapshot(ledger);
     if (settles) settle(ledger, is_of_ids() ? nullptr : &source_->opening_answers().back());
     // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
     if (is_stale || settles) describe_again();

@@ -35,7 +35,8 @@ class PreparedRun {
     void look_at_source();
     // As open() does, for a run that loads. It waits until no run of an overlapping window into the target is active, does what the
     // option `settle` says if the source may still commit rows of the window, and then takes the snapshot of the source. Returns
-    // false if `on_rerun` says that there is nothing to do.
+    // false if `on_rerun` says that there is nothing to do. If the request has a snapshot, that is read, and the caller has looked
+    // whether the window was settled; raises PI004 if the source has lost it, or another run has written a newer one's rows.
     bool open_in_turn(const Ledger &ledger);
     // Whether the window was settled before the snapshot, false also if that is not known; nothing if the run did not look.
     std::optional<bool> is_settled() const { return is_settled_; }
@@ -90,6 +91,8 @@ class PreparedRun {
     void connect(Opening opening = {});
     void find_target();
     void make_claim();
+    RunKey claimed_key() const;
+    void check_snapshot(const RunHistory &history) const;
     void settle(const RunHistory &history, const Answer *first);
     bool is_of_ids() const { return key_.window && key_.window->is_of_ids(); }
     bool has_settled_ids() const;

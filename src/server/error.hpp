@@ -67,12 +67,14 @@ inline constexpr SqlState rows_do_not_match{"22000"};
 inline constexpr SqlState out_of_descriptors{"53000"};
 inline constexpr SqlState out_of_memory{"53200"};
 inline constexpr SqlState too_many_connections{"53300"};
+inline constexpr SqlState configuration_limit{"53400"};
 inline constexpr SqlState object_in_use{"55006"};
 inline constexpr SqlState crashed{"57P02"};
 // Of this extension: PostgreSQL has no class PI.
 inline constexpr SqlState already_loaded{"PI001"};
 inline constexpr SqlState not_settled{"PI002"};
 inline constexpr SqlState ids_restarted{"PI003"};
+inline constexpr SqlState snapshot_lost{"PI004"};
 inline constexpr SqlState internal_error{"XX000"};
 } // namespace sqlstate
 

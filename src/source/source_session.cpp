@@ -4,6 +4,7 @@
 
 #include "server/guard.hpp"
 #include "server/sql_text.hpp"
+#include "server/subtransaction.hpp"
 
 namespace pgci {
 
@@ -22,8 +23,28 @@ std::string setting(const std::string &name, const std::string &value) {
     return "pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) + ", true)";
 }
 
+// What a snapshot sees, and which server has it. Another snapshot may have the same name after a restart of the source, or on
+// another server behind the same address.
+constexpr const char *snapshot_identity =
+    "pg_catalog.hashtextextended(pg_catalog.pg_current_snapshot()::pg_catalog.text OPERATOR(pg_catalog.||) "
+    "pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex'), 0)";
+
+RemoteConnection::Statement import_statement(const SourceSnapshot &snapshot) {
+    return {.sql = "SET TRANSACTION SNAPSHOT " + quote_literal(snapshot.text())};
+}
+
+[[noreturn]] void raise_snapshot_lost(const std::string &detail, const std::string &source) {
+    raise(ErrorReport{.code = sqlstate::snapshot_lost,
+                      .message = "the source does not have the snapshot of the job group any more",
+                      .detail = detail,
+                      .hint = "Nothing was written; call again. If it happens each time, check that all connections "
+                              "reach the same server, and that no timeout of the source or of a pooler ends the "
+                              "transaction that holds the snapshot.",
+                      .context = "on source server " + source});
+}
+
 // The first query of the transaction is this one. After it, no statement can make the transaction read-write.
-Question settings_question(const TimeZone &zone, int server_version) {
+Question settings_question(const TimeZone &zone, int server_version, ConnectionUse use) {
     Question question{.kind = "the settings of the session", .columns = 3};
     std::string &sql = question.statement.sql;
     sql = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_database(), "
@@ -43,7 +64,10 @@ Question settings_question(const TimeZone &zone, int server_version) {
     set("xmloption", "content");
     set("TimeZone", zone.name());
     set("lock_timeout", std::to_string(LockTimeout > 0 ? LockTimeout : default_lock_timeout));
-    set("idle_in_transaction_session_timeout", "1h");
+    // The transaction that holds a snapshot is idle as long as others read it.
+    const bool is_idle = use == ConnectionUse::holds_snapshot;
+    set("idle_in_transaction_session_timeout", is_idle ? "0" : "1h");
+    if (is_idle && server_version >= 170000) set("transaction_timeout", "0");
     set("tcp_keepalives_idle", "30");
     set("tcp_keepalives_interval", "10");
     set("tcp_keepalives_count", "3");
@@ -85,8 +109,9 @@ Oid only_table(const std::vector<SourceColumn> &columns) {
 }
 
 SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper,
-                             const Opening &opening) {
-    connection_ = keeper.take(options);
+                             const Opening &opening)
+    : snapshot_(opening.snapshot), use_(opening.use) {
+    if (use_ == ConnectionUse::reads) connection_ = keeper.take(options);
     if (connection_ != nullptr) {
         try {
             begin(zone, opening);
@@ -96,12 +121,21 @@ SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &z
             if (connection_->is_open()) throw;
         }
     }
-    connection_ = keeper.connect(options, opening.observer);
+    connection_ = keeper.connect(options, opening.observer, use_);
     begin(zone, opening);
 }
 
+Question SourceSession::settings(const TimeZone &zone) const {
+    Question question = settings_question(zone, connection_->server_version(), use_);
+    if (snapshot_.exists()) {
+        question.statement.sql.append(", ").append(snapshot_identity);
+        ++question.columns;
+    }
+    return question;
+}
+
 void SourceSession::begin(const TimeZone &zone, const Opening &opening) {
-    const Question settings = settings_question(zone, connection_->server_version());
+    const Question settings = this->settings(zone);
     connection_->enter_pipeline();
     send_begin(settings);
     for (const Question &question : opening.questions) send_question(*connection_, question);
@@ -114,7 +148,7 @@ void SourceSession::begin(const TimeZone &zone, const Opening &opening) {
 }
 
 void SourceSession::restart(const TimeZone &zone, const SourceQuery *query) {
-    const Question settings = settings_question(zone, connection_->server_version());
+    const Question settings = this->settings(zone);
     send_commit();
     send_begin(settings);
     send_description(query);
@@ -123,8 +157,9 @@ void SourceSession::restart(const TimeZone &zone, const SourceQuery *query) {
 }
 
 void SourceSession::send_begin(const Question &settings) {
-    snapshot_at_ = GetCurrentTimestamp();
+    snapshot_at_ = snapshot_.exists() ? snapshot_.taken_at : GetCurrentTimestamp();
     connection_->send(begin_read_only);
+    if (snapshot_.exists()) connection_->send(import_statement(snapshot_));
     send_question(*connection_, settings);
 }
 
@@ -133,9 +168,48 @@ void SourceSession::receive_begin(const Question &settings) {
         const RemoteConnection::Expectation expectation(*connection_, "BEGIN", -1);
         connection_->receive_command(begin_read_only, "BEGIN");
     }
+    if (snapshot_.exists()) receive_snapshot();
     const Answer answer = receive_answer(*connection_, settings);
     connection_->set_backend_pid(static_cast<int>(answer.integer(0, 0, 1, std::numeric_limits<int>::max())));
     is_this_database_ = pgci::is_this_database(answer.name(0, 1), answer.text(0, 2));
+    if (snapshot_.exists() &&
+        answer.integer(0, static_cast<std::size_t>(settings.columns) - 1, std::numeric_limits<std::int64_t>::min(),
+                       std::numeric_limits<std::int64_t>::max()) != snapshot_.identity)
+        raise_snapshot_lost("The source has another snapshot of the same name.", connection_->source());
+}
+
+void SourceSession::receive_snapshot() {
+    const RemoteConnection::Expectation expectation(*connection_, "SET TRANSACTION SNAPSHOT", -1);
+    try {
+        connection_->receive_command(import_statement(snapshot_), "SET");
+    } catch (const PgError &error) {
+        constexpr int category_bits = (1 << 12) - 1;
+        const ErrorData *const data = error.data();
+        const auto is_of_class = [=](SqlState any) {
+            return (data->sqlerrcode & category_bits) == (any.packed() & category_bits);
+        };
+        if (is_of_class(sqlstate::connection_failed) || ends_the_call(data->sqlerrcode)) throw;
+        raise_snapshot_lost("The source says: " + std::string(data->message) +
+                                (data->detail != nullptr ? "; " + std::string(data->detail) : "."),
+                            connection_->source());
+    }
+}
+
+SourceSnapshot SourceSession::export_snapshot() {
+    Question question{.kind = "the question about the snapshot", .columns = 2};
+    question.statement.sql = std::string("SELECT pg_catalog.pg_export_snapshot(), ") + snapshot_identity;
+    question.statement.hint =
+        "The jobs of a group read a snapshot that pg_export_snapshot() of the source makes. If the source does not "
+        "have or allow it, define the jobs without job_group.";
+    const Answer answer = ask(*connection_, question);
+    SourceSnapshot exported{.identity = answer.integer(0, 1, std::numeric_limits<std::int64_t>::min(),
+                                                       std::numeric_limits<std::int64_t>::max()),
+                            .taken_at = snapshot_at_};
+    const std::string &name = answer.name(0, 0);
+    if (name.size() >= exported.name.size() || name.find_first_not_of("0123456789ABCDEF-") != std::string::npos)
+        answer.raise_wrong("no name of a snapshot");
+    std::copy(name.begin(), name.end(), exported.name.begin());
+    return exported;
 }
 
 // Names become part of SQL text, so they must be valid before they are quoted.

@@ -9,6 +9,7 @@
 #include "connection/question.hpp"
 #include "template/source_query.hpp"
 #include "template/window.hpp"
+#include "request/source_snapshot.hpp"
 
 namespace pgci {
 
@@ -34,13 +35,15 @@ struct Opening {
     std::vector<Question> questions{};
     const SourceQuery *query = nullptr; // the one that describe() is called for first
     WaitObserver observer{};            // of the wait for a connection
+    SourceSnapshot snapshot{};          // the one to read; if there is none, a new one
+    ConnectionUse use = ConnectionUse::reads;
 };
 
 class SourceSession {
   public:
     // Connects and begins a REPEATABLE READ READ ONLY transaction with `zone` as TimeZone. All settings are local to
     // the transaction, so a pooler in transaction mode is possible. Uses a connection of an earlier run if the keeper has
-    // one.
+    // one. Raises PI004 if the source does not have the snapshot of the opening, or has another one of that name.
     SourceSession(const ConnectionOptions &options, const TimeZone &zone, ConnectionKeeper &keeper,
                   const Opening &opening = {});
 
@@ -49,11 +52,16 @@ class SourceSession {
         keeper.keep(std::move(connection_), options);
     }
 
-    // Begins a new transaction, which sees later commits. `query`: describe() is called for it next.
+    // Begins a new transaction, which sees later commits, unless it reads a snapshot of the opening. `query`: describe() is
+    // called for it next.
     void restart(const TimeZone &zone, const SourceQuery *query = nullptr);
 
     // When the snapshot was taken, by the clock of this server: a moment before.
     TimestampTz snapshot_at() const { return snapshot_at_; }
+
+    // Lets other transactions read the snapshot of this one, as long as this one lasts. Raises 08P01 for a name that no
+    // PostgreSQL server gives, and the source's errors.
+    SourceSnapshot export_snapshot();
 
     // The answers to the questions of the opening.
     const std::vector<Answer> &opening_answers() const { return opening_answers_; }
@@ -91,12 +99,16 @@ class SourceSession {
 
   private:
     void begin(const TimeZone &zone, const Opening &opening);
+    Question settings(const TimeZone &zone) const;
+    void receive_snapshot();
     void send_begin(const Question &settings);
     void receive_begin(const Question &settings);
     void send_description(const SourceQuery *query);
     void check_name(const char *name);
 
     std::unique_ptr<RemoteConnection> connection_;
+    SourceSnapshot snapshot_;
+    ConnectionUse use_;
     bool is_this_database_ = false;
     TimestampTz snapshot_at_ = 0;
     std::vector<Answer> opening_answers_{};

@@ -182,8 +182,12 @@ static int read_workers(const NamedValues &arguments) {
 void catch_up(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     const int workers = read_workers(arguments);
+    const std::optional<std::string> job = arguments.optional_text("job");
+    const std::optional<std::string> group = arguments.optional_text("job_group");
+    if (job && group)
+        raise(sqlstate::invalid_parameter, "job and job_group cannot be used together", "Pass one of them.");
     check_may_commit(fcinfo);
-    catch_up(extension_schema(fcinfo), arguments.optional_text("job"), workers);
+    catch_up(extension_schema(fcinfo), job, group, workers);
 }
 
 void backfill(FunctionCallInfo fcinfo) {

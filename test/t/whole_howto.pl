@@ -37,8 +37,8 @@ my $folder = "$FindBin::RealBin/../../doc/how-to";
 my @pages = slurp_file("$folder/README.md") =~ /^- \[.*?\]\((.*?)\)$/mg;
 is_deeply([ sort @pages, 'README.md' ], [ sort map { m{([^/]+)$} } glob "$folder/*.md" ], 'the list has all pages');
 my @blocks = map { slurp_file("$folder/$_") =~ /^```sql\n(.*?)^```$/msg } @pages;
-is(scalar @blocks, 10, 'the blocks of SQL that this test knows');
-my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform) = @blocks;
+is(scalar @blocks, 11, 'the blocks of SQL that this test knows');
+my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform, $group) = @blocks;
 
 $destination->safe_psql('postgres', 'DROP EXTENSION postgres_fdw CASCADE');
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
@@ -79,5 +79,12 @@ etl($past);
 is(etl("$rows users"), '120|120', 'the past, whose days were loaded before without the job');
 is(etl($transform), 18, 'a transform');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM orders WHERE region IS NOT NULL'), 18, 'and its join');
+
+on_both('CREATE TABLE invoices (id int PRIMARY KEY, issued_at timestamptz); CREATE TABLE invoice_lines (invoice int REFERENCES invoices, issued_at timestamptz)', $source, $destination);
+$source->safe_psql('postgres', "INSERT INTO invoices SELECT id, created_at FROM users; INSERT INTO invoice_lines TABLE invoices; GRANT SELECT ON invoices, invoice_lines TO etl_reader");
+$destination->safe_psql('postgres', 'GRANT SELECT, INSERT, DELETE ON invoices, invoice_lines TO etl');
+$group =~ s/first_day => '2018-07-01'/first_day => '$recent'/g;
+etl($group);
+is(etl("$rows invoices") . ' ' . etl('SELECT count(*), count(DISTINCT invoice) FROM invoice_lines'), '72|72 72|72', 'tables as of one moment');
 
 done_testing();

@@ -1,0 +1,180 @@
+// The steps of a group:
+//
+//     take the snapshot of the source --> load the windows of the first level --> of the next level --> ...
+//            ^                                       |
+//            '------- the snapshot is lost ----------'
+//
+// A level has the jobs whose targets refer only to targets of earlier levels. The windows of a level are loaded as those of other
+// jobs are, by workers too, and each is committed by itself. A run that begins after the session that holds the snapshot was lost
+// fails (PI004), and so do all that follow; none of them reads another snapshot.
+#include "many/load_group.hpp"
+
+#include <algorithm>
+
+#include "server/shown_text.hpp"
+#include "server/subtransaction.hpp"
+#include "many/group_snapshot.hpp"
+#include "many/load_order.hpp"
+
+namespace pgci {
+
+namespace {
+
+// A target may not exist yet; its own run says so.
+Oid find_target(Oid schema, const Job &job) {
+    Oid target = job.target;
+    if (!OidIsValid(target)) (void)in_subtransaction([&] { target = Jobs(schema).request_of(job).target; });
+    return target;
+}
+
+class GroupLoad {
+  public:
+    GroupLoad(WindowLoader &loader, const std::string &group, std::vector<JobWindows> jobs)
+        : loader_(loader), group_(group), snapshot_(loader.procedure().memory()) {
+        for (JobWindows &job : jobs)
+            if (std::vector<WindowTask> tasks = loader.add(std::move(job)); !tasks.empty())
+                tasks_.push_back(std::move(tasks));
+    }
+
+    void load() {
+        if (tasks_.empty()) return;
+        std::vector<WindowTask> left = order();
+        for (int attempts = 1; !left.empty();) {
+            const std::size_t before = left.size();
+            std::optional<RunFailure> failure = take_snapshot(left);
+            if (!failure) left = load_levels(std::move(left), failure);
+            snapshot_.end();
+            // Each window that was loaded is progress.
+            if (left.size() < before) attempts = 1;
+            if (failure && !left.empty() && !wait_after(*failure, left, attempts++)) return give_up(*failure, left);
+        }
+    }
+
+  private:
+    std::vector<WindowTask> order();
+    std::optional<RunFailure> take_snapshot(std::vector<WindowTask> &left);
+    std::vector<WindowTask> load_levels(std::vector<WindowTask> tasks, std::optional<RunFailure> &failure);
+    bool wait_after(const RunFailure &failure, const std::vector<WindowTask> &left, int attempts);
+    void give_up(const RunFailure &failure, const std::vector<WindowTask> &left);
+
+    WindowLoader &loader_;
+    const std::string &group_;
+    GroupSnapshot snapshot_;
+    std::vector<std::vector<WindowTask>> tasks_{};     // of each job that has some
+    std::vector<std::vector<std::uint32_t>> levels_{}; // with the numbers of the jobs in tasks
+};
+
+void warn_of_cycle(const std::string &group, const std::vector<ForeignKey> &broken) {
+    std::vector<std::string> names;
+    names.reserve(broken.size());
+    for (const ForeignKey &key : broken) names.push_back(key.name);
+    const std::string list = shorten_list(names);
+    pg_call([name = group.c_str(), keys = list.c_str()] {
+        ereport(NOTICE, (errmsg("foreign keys between the targets of job group \"%s\" form a cycle", name),
+                         errdetail("The windows are loaded without regard to %s.", keys)));
+    });
+}
+
+// Finds the levels. Returns the windows in their order.
+std::vector<WindowTask> GroupLoad::order() {
+    loader_.procedure().commit();
+    std::vector<Oid> targets;
+    targets.reserve(tasks_.size());
+    for (const std::vector<WindowTask> &tasks : tasks_)
+        targets.push_back(find_target(loader_.schema(), loader_.job(tasks.front())));
+    const LoadOrder order = order_by_foreign_keys(tasks_.size(), find_foreign_keys(targets), false);
+    if (!order.broken.empty()) warn_of_cycle(group_, order.broken);
+    loader_.procedure().rest();
+    std::vector<WindowTask> ordered;
+    for (const std::vector<std::size_t> &level : order.levels) {
+        levels_.emplace_back();
+        for (const std::size_t job : level) {
+            levels_.back().push_back(tasks_[job].front().job);
+            ordered.insert(ordered.end(), tasks_[job].begin(), tasks_[job].end());
+        }
+    }
+    return ordered;
+}
+
+// Takes the windows out that the option settle refuses.
+std::optional<RunFailure> GroupLoad::take_snapshot(std::vector<WindowTask> &left) {
+    std::vector<GroupSnapshot::Refused> refused;
+    const TimestampTz started_at = GetCurrentTimestamp();
+    loader_.procedure().commit();
+    std::optional<RunFailure> failure = in_subtransaction([&] { refused = snapshot_.take(loader_, left); });
+    loader_.procedure().rest();
+    for (GroupSnapshot::Refused &each : refused)
+        loader_.report(each.task, {.end = WindowEnd::failed,
+                                   .started_at = started_at,
+                                   .ended_at = GetCurrentTimestamp(),
+                                   .failure = std::move(each.failure)});
+    return failure;
+}
+
+// Returns the windows that were not loaded because the snapshot was lost.
+std::vector<WindowTask> GroupLoad::load_levels(std::vector<WindowTask> tasks, std::optional<RunFailure> &failure) {
+    for (const std::vector<std::uint32_t> &level : levels_) {
+        const auto end = std::stable_partition(tasks.begin(), tasks.end(), [&](const WindowTask &task) {
+            return std::find(level.begin(), level.end(), task.job) != level.end();
+        });
+        std::vector<WindowTask> left = loader_.load_tasks({tasks.begin(), end});
+        tasks.erase(tasks.begin(), end);
+        if (left.empty()) continue;
+        failure = loader_.lost_snapshot();
+        // Workers end in any order.
+        std::sort(left.begin(), left.end(), [](const WindowTask &a, const WindowTask &b) {
+            return a.job != b.job ? a.job < b.job : a.span.start < b.span.start;
+        });
+        left.insert(left.end(), tasks.begin(), tasks.end());
+        return left;
+    }
+    return {};
+}
+
+void say_retry(const std::string &group, const RunFailure &failure, int attempts, int retries, long milliseconds) {
+    const double seconds = static_cast<double>(milliseconds) / 1000;
+    pg_call([&] {
+        ereport(NOTICE, (errmsg("job group \"%s\": the windows that are left are read in a new snapshot, retry %d of "
+                                "%d follows in %.1f s",
+                                group.c_str(), attempts, retries, seconds),
+                         errdetail_internal("%s: %s", failure.sqlstate().c_str(), failure.message.c_str())));
+    });
+}
+
+// Records the attempt for each job, and waits. Returns false if there is no further attempt.
+bool GroupLoad::wait_after(const RunFailure &failure, const std::vector<WindowTask> &left, int attempts) {
+    const auto patient = std::max_element(left.begin(), left.end(), [&](const WindowTask &a, const WindowTask &b) {
+        return loader_.job(a).request.retries < loader_.job(b).request.retries;
+    });
+    const Job &job = loader_.job(*patient);
+    const std::optional<long> pause = loader_.retries().pause_of_group(failure, job, attempts);
+    if (!pause) return false;
+    loader_.procedure().commit();
+    for (std::size_t i = 0; i < left.size(); ++i)
+        if (i == 0 || left[i].job != left[i - 1].job)
+            record_failure(loader_.schema(), loader_.job(left[i]), left[i].span, GetCurrentTimestamp(), failure);
+    loader_.procedure().rest();
+    say_retry(group_, failure, attempts, job.request.retries, *pause);
+    (void)wait_to_retry({.target = job.target, .job_id = job.id}, *pause, loader_.procedure(), Runner::session);
+    loader_.procedure().rest();
+    return true;
+}
+
+// Each job fails at its first window; the others are not tried.
+void GroupLoad::give_up(const RunFailure &failure, const std::vector<WindowTask> &left) {
+    for (const WindowTask &task : left) {
+        if (loader_.has_stopped(task)) continue;
+        const TimestampTz now = GetCurrentTimestamp();
+        loader_.report(
+            task,
+            {.end = WindowEnd::failed, .stops_job = true, .started_at = now, .ended_at = now, .failure = failure});
+    }
+}
+
+} // namespace
+
+void load_group(WindowLoader &loader, const std::string &group, std::vector<JobWindows> jobs) {
+    GroupLoad(loader, group, std::move(jobs)).load();
+}
+
+} // namespace pgci
