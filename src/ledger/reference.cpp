@@ -39,6 +39,20 @@ const char *single_name(const char *name) {
 
 } // namespace
 
+StoredServer *store_server(Oid server) {
+    auto *const stored = static_cast<StoredServer *>(palloc0(sizeof(StoredServer)));
+    const ForeignServer *const found = OidIsValid(server) ? GetForeignServerExtended(server, FSV_MISSING_OK) : nullptr;
+    stored->cluster = GetSystemIdentifier();
+    stored->server = server;
+    if (found != nullptr) namestrcpy(&stored->name, found->servername);
+    return stored;
+}
+
+Oid stored_server_oid(const StoredServer &stored) {
+    if (stored.cluster == GetSystemIdentifier()) return stored.server;
+    return NameStr(stored.name)[0] == '\0' ? InvalidOid : get_foreign_server_oid(NameStr(stored.name), true);
+}
+
 char *reference_name(ReferenceKind kind, Oid object) {
     const char *name = nullptr;
     switch (kind) {

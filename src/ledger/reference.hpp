@@ -10,6 +10,21 @@ namespace pgci {
 // accepts a name that no object has, so that every row can be restored.
 enum class ReferenceKind { relation, role, server };
 
+// A value of pgci_server. pg_upgrade copies the tables of the ledger as files and keeps the OIDs of relations and roles, but not
+// those of foreign servers: they get new ones, which other servers had before. The OID therefore counts only in the cluster in
+// which the value was made; in another one the name does.
+struct StoredServer {
+    std::uint64_t cluster; // GetSystemIdentifier()
+    NameData name;         // at that time; empty for no server
+    Oid server;
+    std::uint32_t unused; // zero
+};
+
+// PostgreSQL code, both: for use inside pg_call.
+StoredServer *store_server(Oid server);
+Oid stored_server_oid(
+    const StoredServer &stored); // InvalidOid for no server, and in another cluster if none has the name
+
 // Returns the name, quoted if necessary. It is "-" for no object, for a dropped object, and for a temporary relation, which
 // other sessions cannot find by its name. PostgreSQL code: for use inside pg_call.
 char *reference_name(ReferenceKind kind, Oid object);

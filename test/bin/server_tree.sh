@@ -73,6 +73,7 @@ set -e
 options=()
 while ((\$#)); do
     case \$1 in
+    -V | --sync-only) exec "$BINDIR/initdb.bin" "\$@" ;; # of pg_upgrade
     -D | --pgdata) data=\$2 && shift ;;
     *) options+=("\$1") ;;
     esac
