@@ -80,7 +80,8 @@ std::vector<Wanted> find_wanted(Oid schema, const std::optional<std::string> &jo
 
 } // namespace
 
-void catch_up(Oid schema, const std::optional<std::string> &job, const std::optional<std::string> &group, int workers) {
+void catch_up(Oid schema, const std::optional<std::string> &job, const std::optional<std::string> &group, int workers,
+              bool is_atomic) {
     const ProcedureScope procedure(true);
     const ClientWatch client_watch;
     check_may_write();
@@ -102,7 +103,7 @@ void catch_up(Oid schema, const std::optional<std::string> &job, const std::opti
         procedure.rest();
         is_nothing_due = is_nothing_due && found.empty();
         if (each.group) {
-            load_group(loader, *each.group, std::move(found));
+            load_group(loader, *each.group, std::move(found), is_atomic);
         } else {
             // Jobs of ids come first: their rows are not later than those of a window that has ended.
             const auto oldest = [](const JobWindows &windows) {

@@ -7,6 +7,9 @@
 // A level has the jobs whose targets refer only to targets of earlier levels. The windows of a level are loaded as those of other
 // jobs are, by workers too, and each is committed by itself. A run that begins after the session that holds the snapshot was lost
 // fails (PI004), and so do all that follow; none of them reads another snapshot.
+//
+// An atomic group is not loaded level by level but window by window: those of all jobs, in the order of the levels, in one
+// transaction. Deferrable foreign keys between the targets are checked at its commit.
 #include "many/load_group.hpp"
 
 #include <algorithm>
@@ -15,6 +18,7 @@
 #include "server/subtransaction.hpp"
 #include "many/group_snapshot.hpp"
 #include "many/load_order.hpp"
+#include "many/windows_together.hpp"
 
 namespace pgci {
 
@@ -27,10 +31,35 @@ Oid find_target(Oid schema, const Job &job) {
     return target;
 }
 
+// Returns why windows of these jobs cannot be loaded in one transaction.
+std::optional<RunFailure> find_unusable(const std::vector<JobWindows> &jobs) {
+    for (const JobWindows &job : jobs)
+        if (job.failure) return failure_of_other(job.job, *job.failure);
+    const auto other_windows = [&](const JobWindows &job) {
+        return RunFailure{.code = sqlstate::invalid_parameter.packed(),
+                          .message = "jobs \"" + jobs.front().job.name + "\" and \"" + job.job.name +
+                                     "\" do not have the same windows",
+                          .detail = "The windows of all jobs are loaded in one transaction.",
+                          .hint = "Define the jobs with the same window_size and time_zone, or call without atomic."};
+    };
+    for (const JobWindows &job : jobs) {
+        if (job.job.kind() != WindowKind::time)
+            return RunFailure{.code = sqlstate::invalid_parameter.packed(),
+                              .message = "job \"" + job.job.name + "\" has windows of ids",
+                              .detail = "Only windows of time are loaded in one transaction with those of other jobs.",
+                              .hint = "Call without atomic."};
+        const WindowGrid grid = jobs.front().job.grid();
+        for (const Span &window : job.windows)
+            if (!(grid.span_of(grid.number_at(window.start)) == window)) return other_windows(job);
+    }
+    return std::nullopt;
+}
+
 class GroupLoad {
   public:
-    GroupLoad(WindowLoader &loader, const std::string &group, std::vector<JobWindows> jobs)
-        : loader_(loader), group_(group), snapshot_(loader.procedure().memory()) {
+    GroupLoad(WindowLoader &loader, const std::string &group, std::vector<JobWindows> jobs, bool is_atomic)
+        : loader_(loader), group_(group), is_atomic_(is_atomic), snapshot_(loader.procedure().memory()) {
+        if (is_atomic) unusable_ = find_unusable(jobs);
         for (JobWindows &job : jobs)
             if (std::vector<WindowTask> tasks = loader.add(std::move(job)); !tasks.empty())
                 tasks_.push_back(std::move(tasks));
@@ -39,10 +68,14 @@ class GroupLoad {
     void load() {
         if (tasks_.empty()) return;
         std::vector<WindowTask> left = order();
+        if (unusable_) return give_up(*unusable_, left);
         for (int attempts = 1; !left.empty();) {
             const std::size_t before = left.size();
             std::optional<RunFailure> failure = take_snapshot(left);
-            if (!failure) left = load_levels(std::move(left), failure);
+            if (!failure && is_atomic_)
+                left = load_units(std::move(left), failure);
+            else if (!failure)
+                left = load_levels(std::move(left), failure);
             snapshot_.end();
             // Each window that was loaded is progress.
             if (left.size() < before) attempts = 1;
@@ -54,11 +87,16 @@ class GroupLoad {
     std::vector<WindowTask> order();
     std::optional<RunFailure> take_snapshot(std::vector<WindowTask> &left);
     std::vector<WindowTask> load_levels(std::vector<WindowTask> tasks, std::optional<RunFailure> &failure);
+    std::vector<WindowTask> load_units(std::vector<WindowTask> tasks, std::optional<RunFailure> &failure);
+    void refuse(const GroupSnapshot::Refused &refused, std::vector<WindowTask> &left);
     bool wait_after(const RunFailure &failure, const std::vector<WindowTask> &left, int attempts);
     void give_up(const RunFailure &failure, const std::vector<WindowTask> &left);
 
     WindowLoader &loader_;
     const std::string &group_;
+    bool is_atomic_;
+    std::optional<RunFailure> unusable_{}; // why no window of an atomic group can be loaded
+    std::string deferred_{};               // the constraints, as a list
     GroupSnapshot snapshot_;
     std::vector<std::vector<WindowTask>> tasks_{};     // of each job that has some
     std::vector<std::vector<std::uint32_t>> levels_{}; // with the numbers of the jobs in tasks
@@ -82,7 +120,10 @@ std::vector<WindowTask> GroupLoad::order() {
     targets.reserve(tasks_.size());
     for (const std::vector<WindowTask> &tasks : tasks_)
         targets.push_back(find_target(loader_.schema(), loader_.job(tasks.front())));
-    const LoadOrder order = order_by_foreign_keys(tasks_.size(), find_foreign_keys(targets), false);
+    const std::vector<ForeignKey> keys = find_foreign_keys(targets);
+    for (const ForeignKey &key : keys)
+        if (is_atomic_ && key.is_deferrable) deferred_ += (deferred_.empty() ? "" : ", ") + key.constraint;
+    const LoadOrder order = order_by_foreign_keys(tasks_.size(), keys, is_atomic_);
     if (!order.broken.empty()) warn_of_cycle(group_, order.broken);
     loader_.procedure().rest();
     std::vector<WindowTask> ordered;
@@ -96,6 +137,10 @@ std::vector<WindowTask> GroupLoad::order() {
     return ordered;
 }
 
+WindowResult failed_since(TimestampTz started_at, const RunFailure &failure) {
+    return {.end = WindowEnd::failed, .started_at = started_at, .ended_at = GetCurrentTimestamp(), .failure = failure};
+}
+
 // Takes the windows out that the option settle refuses.
 std::optional<RunFailure> GroupLoad::take_snapshot(std::vector<WindowTask> &left) {
     std::vector<GroupSnapshot::Refused> refused;
@@ -103,12 +148,34 @@ std::optional<RunFailure> GroupLoad::take_snapshot(std::vector<WindowTask> &left
     loader_.procedure().commit();
     std::optional<RunFailure> failure = in_subtransaction([&] { refused = snapshot_.take(loader_, left); });
     loader_.procedure().rest();
-    for (GroupSnapshot::Refused &each : refused)
-        loader_.report(each.task, {.end = WindowEnd::failed,
-                                   .started_at = started_at,
-                                   .ended_at = GetCurrentTimestamp(),
-                                   .failure = std::move(each.failure)});
+    for (const GroupSnapshot::Refused &each : refused) {
+        loader_.report(each.task, failed_since(started_at, each.failure));
+        if (is_atomic_) refuse(each, left);
+    }
     return failure;
+}
+
+// Takes the same windows of other jobs out, too.
+void GroupLoad::refuse(const GroupSnapshot::Refused &refused, std::vector<WindowTask> &left) {
+    const RunFailure failure = failure_of_other(loader_.job(refused.task), refused.failure);
+    std::erase_if(left, [&](const WindowTask &task) {
+        if (!(task.span == refused.task.span)) return false;
+        loader_.report(task, failed_since(GetCurrentTimestamp(), failure));
+        return true;
+    });
+}
+
+std::vector<WindowTask> GroupLoad::load_units(std::vector<WindowTask> tasks, std::optional<RunFailure> &failure) {
+    std::stable_sort(tasks.begin(), tasks.end(),
+                     [](const WindowTask &a, const WindowTask &b) { return a.span.start < b.span.start; });
+    std::vector<std::vector<WindowTask>> units;
+    for (const WindowTask &task : tasks) {
+        if (units.empty() || !(units.back().front().span == task.span)) units.emplace_back();
+        units.back().push_back(task);
+    }
+    std::vector<WindowTask> left = loader_.load_together(units, deferred_);
+    if (!left.empty()) failure = loader_.lost_snapshot();
+    return left;
 }
 
 // Returns the windows that were not loaded because the snapshot was lost.
@@ -150,9 +217,12 @@ bool GroupLoad::wait_after(const RunFailure &failure, const std::vector<WindowTa
     const std::optional<long> pause = loader_.retries().pause_of_group(failure, job, attempts);
     if (!pause) return false;
     loader_.procedure().commit();
+    std::vector<std::uint32_t> recorded;
     for (std::size_t i = 0; i < left.size(); ++i)
-        if (i == 0 || left[i].job != left[i - 1].job)
+        if (std::find(recorded.begin(), recorded.end(), left[i].job) == recorded.end()) {
+            recorded.push_back(left[i].job);
             record_failure(loader_.schema(), loader_.job(left[i]), left[i].span, GetCurrentTimestamp(), failure);
+        }
     loader_.procedure().rest();
     say_retry(group_, failure, attempts, job.request.retries, *pause);
     (void)wait_to_retry({.target = job.target, .job_id = job.id}, *pause, loader_.procedure(), Runner::session);
@@ -173,8 +243,8 @@ void GroupLoad::give_up(const RunFailure &failure, const std::vector<WindowTask>
 
 } // namespace
 
-void load_group(WindowLoader &loader, const std::string &group, std::vector<JobWindows> jobs) {
-    GroupLoad(loader, group, std::move(jobs)).load();
+void load_group(WindowLoader &loader, const std::string &group, std::vector<JobWindows> jobs, bool is_atomic) {
+    GroupLoad(loader, group, std::move(jobs), is_atomic).load();
 }
 
 } // namespace pgci

@@ -17,6 +17,7 @@
 #include "server/shown_text.hpp"
 #include "target/shared_keys.hpp"
 #include "run/bound_warnings.hpp"
+#include "many/windows_together.hpp"
 #include "many/worker_pool.hpp"
 
 namespace pgci {
@@ -107,6 +108,26 @@ std::vector<WindowTask> WindowLoader::load_tasks(std::vector<WindowTask> tasks) 
         load_in_workers(std::move(tasks));
     else
         for (const WindowTask &task : tasks) run_here(task);
+    return std::move(left_);
+}
+
+std::vector<WindowTask> WindowLoader::load_together(const std::vector<std::vector<WindowTask>> &units,
+                                                    const std::string &deferred) {
+    left_.clear();
+    lost_snapshot_.reset();
+    for (const std::vector<WindowTask> &unit : units) {
+        if (std::any_of(unit.begin(), unit.end(), [this](const WindowTask &task) { return has_stopped(task); }))
+            continue;
+        if (lost_snapshot_) {
+            left_.insert(left_.end(), unit.begin(), unit.end());
+            continue;
+        }
+        procedure_.commit();
+        const std::vector<WindowResult> results =
+            run_windows_together(schema_, unit, deferred, procedure_, keeper_, retries_);
+        procedure_.rest();
+        for (std::size_t i = 0; i < unit.size(); ++i) record(unit[i], results[i]);
+    }
     return std::move(left_);
 }
 

@@ -36,6 +36,9 @@ class WindowLoader {
     std::vector<WindowTask> add(JobWindows job);
     // Loads windows of jobs that were added. Returns those that were not loaded because their snapshot cannot be used any more.
     std::vector<WindowTask> load_tasks(std::vector<WindowTask> tasks);
+    // The same for windows that are loaded in one transaction each time, in this session; `deferred` as for run_windows_together().
+    std::vector<WindowTask> load_together(const std::vector<std::vector<WindowTask>> &units,
+                                          const std::string &deferred);
     // Why they were not.
     const RunFailure &lost_snapshot() const { return *lost_snapshot_; }
     // Reports the end of a window to the user, and records a failure in the ledger.

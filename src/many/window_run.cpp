@@ -12,11 +12,8 @@
 
 namespace pgci {
 
-namespace {
-
-// `known_job` becomes the definition of the job, as soon as it is known.
-void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result,
-          std::optional<Job> &known_job) {
+void load_window(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result,
+                 std::optional<Job> &known_job) {
     result.stops_job = true; // for errors before the window is loaded
     const Jobs jobs(schema);
     known_job = jobs.find(task.job_id);
@@ -47,11 +44,19 @@ void load(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowRe
     }
 }
 
+bool stops_jobs(const RunFailure &failure) {
+    return failure.code == sqlstate::connection_failed.packed() ||
+           failure.code == sqlstate::connection_refused.packed() ||
+           failure.code == sqlstate::too_many_connections.packed() || has_lost_snapshot(failure);
+}
+
+namespace {
+
 // Loads the window. An exception is the result of the window: it is returned after the work was rolled back.
 std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, ConnectionKeeper &keeper,
                                       WindowResult &result, std::optional<Job> &job) {
     try {
-        return in_subtransaction([&] { load(schema, task, keeper, result, job); });
+        return in_subtransaction([&] { load_window(schema, task, keeper, result, job); });
     } catch (const PgError &error) {
         if (runner == Runner::session) throw;
         return describe_error(error.data());
@@ -98,10 +103,7 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
     if (result.failure) {
         result.end = WindowEnd::failed;
         result.rows_written = 0;
-        if (result.failure->code == sqlstate::connection_failed.packed() ||
-            result.failure->code == sqlstate::connection_refused.packed() ||
-            result.failure->code == sqlstate::too_many_connections.packed() || has_lost_snapshot(result))
-            result.stops_job = true;
+        if (stops_jobs(*result.failure)) result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
     MemoryContextSwitchTo(caller);

@@ -46,9 +46,12 @@ struct WindowResult {
 };
 
 // Whether the window was not loaded because the snapshot of its group cannot be used any more.
+inline bool has_lost_snapshot(const RunFailure &failure) { return failure.code == sqlstate::snapshot_lost.packed(); }
 inline bool has_lost_snapshot(const WindowResult &result) {
-    return result.failure && result.failure->code == sqlstate::snapshot_lost.packed();
+    return result.failure && has_lost_snapshot(*result.failure);
 }
+// Whether the source cannot be used, so that the other windows would fail in the same way.
+bool stops_jobs(const RunFailure &failure);
 
 // Who loads the window. A cancel of the session ends its call. A cancel of a worker is the result of its current window.
 enum class Runner : bool { session, worker };
@@ -61,6 +64,11 @@ enum class Runner : bool { session, worker };
 // If the source accepts no more connections (53300), `give_back` is asked whether another worker can load the window.
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
                         ConnectionKeeper &keeper, Retries &retries, const std::function<bool()> &give_back = {});
+
+// Loads the window in the transaction of the caller, which has to roll back after an error. `known_job` becomes the definition of the
+// job, as soon as it is known.
+void load_window(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result,
+                 std::optional<Job> &known_job);
 
 // An attempt to load a window that has failed.
 struct FailedAttempt {

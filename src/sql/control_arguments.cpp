@@ -186,8 +186,13 @@ void catch_up(FunctionCallInfo fcinfo) {
     const std::optional<std::string> group = arguments.optional_text("job_group");
     if (job && group)
         raise(sqlstate::invalid_parameter, "job and job_group cannot be used together", "Pass one of them.");
+    arguments.require("atomic");
+    const bool is_atomic = DatumGetBool(arguments.value("atomic"));
+    if (job && is_atomic)
+        raise(sqlstate::invalid_parameter, "atomic has no meaning for one job",
+              "Pass job_group instead of job, or leave atomic out: each window is a transaction.");
     check_may_commit(fcinfo);
-    catch_up(extension_schema(fcinfo), job, group, workers);
+    catch_up(extension_schema(fcinfo), job, group, workers, is_atomic);
 }
 
 void backfill(FunctionCallInfo fcinfo) {

@@ -37,8 +37,8 @@ my $folder = "$FindBin::RealBin/../../doc/how-to";
 my @pages = slurp_file("$folder/README.md") =~ /^- \[.*?\]\((.*?)\)$/mg;
 is_deeply([ sort @pages, 'README.md' ], [ sort map { m{([^/]+)$} } glob "$folder/*.md" ], 'the list has all pages');
 my @blocks = map { slurp_file("$folder/$_") =~ /^```sql\n(.*?)^```$/msg } @pages;
-is(scalar @blocks, 11, 'the blocks of SQL that this test knows');
-my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform, $group) = @blocks;
+is(scalar @blocks, 12, 'the blocks of SQL that this test knows');
+my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform, $group, $atomic) = @blocks;
 
 $destination->safe_psql('postgres', 'DROP EXTENSION postgres_fdw CASCADE');
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
@@ -86,5 +86,8 @@ $destination->safe_psql('postgres', 'GRANT SELECT, INSERT, DELETE ON invoices, i
 $group =~ s/first_day => '2018-07-01'/first_day => '$recent'/g;
 etl($group);
 is(etl("$rows invoices") . ' ' . etl('SELECT count(*), count(DISTINCT invoice) FROM invoice_lines'), '72|72 72|72', 'tables as of one moment');
+etl('SELECT copy_incremental_forget($$invoices$$, NULL, NULL), copy_incremental_forget($$invoice_lines$$, NULL, NULL)');
+etl($atomic);
+is(etl("$rows invoices") . ' ' . etl('SELECT count(*), count(DISTINCT invoice) FROM invoice_lines'), '72|72 72|72', 'each day in one transaction');
 
 done_testing();
