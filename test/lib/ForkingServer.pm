@@ -33,6 +33,15 @@ sub new
 
 sub port { return $_[0]{port}; }
 
+# Ends the connections of this moment, as a network that is cut, and returns their number.
+sub cut
+{
+	my ($self) = @_;
+	open(my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children") or die $!;
+	my @children = split ' ', <$file> // '';
+	return kill 'TERM', @children;
+}
+
 sub DESTROY
 {
 	my ($self) = @_;
