@@ -17,6 +17,37 @@ namespace pgci {
 
 namespace {
 
+// The types of an entry of an older version are not known.
+std::vector<KnownColumn> read_columns(const NamedValues &row) {
+    const std::vector<std::string> names = read_names(row, "columns").value_or(std::vector<std::string>{});
+    const std::vector<std::string> types = read_names(row, "column_types").value_or(std::vector<std::string>{});
+    std::vector<KnownColumn> columns;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        KnownColumn &column = columns.emplace_back(KnownColumn{.name = names[i]});
+        if (types.size() != names.size()) continue;
+        char *end = nullptr;
+        column.type = static_cast<Oid>(std::strtoul(types[i].c_str(), &end, 10));
+        if (*end == '/') column.typmod = static_cast<int>(std::strtol(end + 1, nullptr, 10));
+    }
+    return columns;
+}
+
+std::vector<std::string> names_of(const std::vector<KnownColumn> &columns) {
+    std::vector<std::string> names;
+    names.reserve(columns.size());
+    for (const KnownColumn &column : columns) names.push_back(column.name);
+    return names;
+}
+
+// Each as type/modifier, because a record would need a type of its own.
+std::vector<std::string> types_of(const std::vector<KnownColumn> &columns) {
+    std::vector<std::string> types;
+    types.reserve(columns.size());
+    for (const KnownColumn &column : columns)
+        types.push_back(std::to_string(column.type) + "/" + std::to_string(column.typmod));
+    return types;
+}
+
 Job read_job(const NamedValues &row) {
     Job job;
     job.id = DatumGetInt64(row.value("job_id"));
@@ -39,7 +70,7 @@ Job read_job(const NamedValues &row) {
     read_options(row, job.request);
     job.request.src_conninfo = row.optional_text("conninfo").value_or("");
     job.request.query_template = row.required_text("query_template");
-    job.request.known_columns = read_names(row, "columns").value_or(std::vector<std::string>{});
+    job.request.known_columns = read_columns(row);
     return job;
 }
 
@@ -65,7 +96,7 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
         "SELECT j.job_id, j.job, coalesce((SELECT r.oid FROM pg_roles AS r WHERE r.oid = j.owner), 0) AS owner, "
         "j.server::oid AS server, j.source, j.conninfo, j.query_template, j.target::oid AS target_oid, j.target_name, "
         "j.version, j.first_day, j.window_size, j.window_size_rows, j.first_id, j.lag, j.time_zone, nullif(j.columns, "
-        "'{}') AS columns, o.* FROM " +
+        "'{}') AS columns, nullif(j.column_types, '{}') AS column_types, o.* FROM " +
             table_.name() + " AS j, " + stored_options("j.options") + " AS o WHERE " + condition,
         parameters);
     std::vector<Job> jobs;
@@ -198,16 +229,18 @@ void Jobs::store(const Job &job, const NamedValues &options) const {
                                       text_parameter(job.source),
                                       int8_parameter(job.id),
                                       {INT4OID, Int32GetDatum(job.version)},
-                                      texts_parameter(job.request.known_columns),
+                                      texts_parameter(names_of(job.request.known_columns)),
                                       bound_parameter(WindowKind::ids, job.window_size_rows),
-                                      bound_parameter(WindowKind::ids, job.first_id)};
+                                      bound_parameter(WindowKind::ids, job.first_id),
+                                      texts_parameter(types_of(job.request.known_columns))};
     parameters[3].is_null = has_server;
     const std::string stored = options_to_store(options, parameters);
     const std::string columns =
         "(job, owner, server, conninfo, query_template, target, target_name, first_day, window_size, "
-        "lag, time_zone, source, version, columns, window_size_rows, first_id, options)";
+        "lag, time_zone, source, version, columns, window_size_rows, first_id, column_types, "
+        "options)";
     const std::string values =
-        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, " + stored + ")";
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18, " + stored + ")";
     const std::string sql =
         job.id != 0
             ? "UPDATE " + table_.name() + " SET " + columns + " = " + values + " WHERE job_id = $13"
@@ -228,6 +261,13 @@ void Jobs::lock_unchanged(const CopyRequest &request) const {
     if (DatumGetInt32(rows.front().value("version")) == request.job_version) return;
     raise(sqlstate::not_in_prerequisite_state, "job \"" + request.job + "\" was changed while a run of it began",
           "Nothing was loaded. Call again.");
+}
+
+void Jobs::remember_columns(std::int64_t job_id, const std::vector<KnownColumn> &columns) const {
+    run_as_owner(table_.owner(),
+                 "UPDATE " + table_.name() +
+                     " SET columns = $2, column_types = $3 WHERE job_id = $1 AND (columns, column_types) <> ($2, $3)",
+                 {int8_parameter(job_id), texts_parameter(names_of(columns)), texts_parameter(types_of(columns))});
 }
 
 void Jobs::bind_target(std::int64_t job_id, Oid target) const {
@@ -283,12 +323,12 @@ CopyRequest Jobs::request_of(const Job &job) const {
         // A restore without the table leaves no OID, but the coverage shows that the job had a target.
         was_dropped = !Coverage(schema_, job.kind()).find(job.id).empty();
     }
-    if (OidIsValid(request.target) && !was_dropped) return request;
-    raise(sqlstate::undefined_table,
-          "table " + shorten(job.target_name) + ", the target of job \"" + shorten(job.name) + "\" does not exist",
-          was_dropped ? "It was dropped. Define a new job; this one's record of loaded windows is that of the "
-                        "dropped table."
-                      : "Create the table.");
+    if (was_dropped)
+        raise(sqlstate::undefined_table,
+              "table " + shorten(job.target_name) + ", the target of job \"" + shorten(job.name) + "\" does not exist",
+              "It was dropped. Define a new job; this one's record of loaded windows is that of the dropped table.");
+    if (!OidIsValid(request.target)) request.target_name = job.target_name;
+    return request;
 }
 
 } // namespace pgci

@@ -74,11 +74,13 @@ class Jobs {
     // Locks the job, so that nobody changes or drops it until the transaction ends. A run calls this before it locks its
     // window. Raises 55000 if the definition is no longer the one of the request, and 42704 if the job was dropped.
     void lock_unchanged(const CopyRequest &request) const;
+    // Stores which columns the last run of the job has read.
+    void remember_columns(std::int64_t job_id, const std::vector<KnownColumn> &columns) const;
     // Stores the relation as the target of the job. Raises 55000 if the job has another target by now.
     void bind_target(std::int64_t job_id, Oid target) const;
 
-    // Returns the request of a run of the job, without its window. Raises 42P01 if the target does not exist, and what
-    // source_of raises.
+    // Returns the request of a run of the job, without its window; with target_name if the target does not exist yet. Raises 42P01
+    // if it was dropped, and what source_of raises.
     CopyRequest request_of(const Job &job) const;
 
     // Returns the name of the foreign server, or the connection string. Raises 42704 if the server does not exist.

@@ -66,7 +66,8 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
         run_id, runs,
         "UPDATE " + table().name() +
             " SET rows_read = $2, rows_written = $3, rows_deleted = $4, bytes = $5, batches = $6, status = $7, "
-            "settled = $8, source_rows = $9, rejects = $10, ended_at = clock_timestamp() WHERE run_id = $1",
+            "settled = $8, source_rows = $9, rejects = $10, ddl = nullif($11, ''), ended_at = clock_timestamp() WHERE "
+            "run_id = $1",
         {int8_parameter(run_id),
          int8_parameter(statistics.rows_read),
          int8_parameter(statistics.rows_written),
@@ -76,7 +77,8 @@ void Ledger::record(std::int64_t run_id, const RunStatistics &statistics, const 
          text_parameter(status),
          {BOOLOID, BoolGetDatum(statistics.is_settled.value_or(false)), !is_known},
          {INT8OID, Int64GetDatum(statistics.source_rows.value_or(0)), !statistics.source_rows},
-         int8_parameter(statistics.rejects)},
+         int8_parameter(statistics.rejects),
+         text_parameter(statistics.ddl)},
         1);
     if (std::string_view(status) != "partial") notify_end(run_id);
 }

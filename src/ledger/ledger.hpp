@@ -19,6 +19,7 @@ struct RunStatistics {
     std::optional<bool> is_settled{};          // whether the window was settled at the snapshot; nothing: unknown
     std::optional<std::int64_t> source_rows{}; // counted by the source, if the run was verified
     std::int64_t rejects = 0;                  // rows that were rejected
+    std::string ddl{};                         // the statements that have created or changed the target
 };
 
 // A row that a run did not load, and why.

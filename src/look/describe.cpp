@@ -55,7 +55,10 @@ void describe_target_side(ColumnLine &line, const SourceColumn &column, Oid from
                           const CopyRequest &request) {
     const TargetColumn *const into = target.find_column(column.name);
     if (into == nullptr) {
-        add_note(line, std::string("missing in the target") + fails);
+        add_note(line,
+                 "missing in the target" + std::string(request.on_new_column == OnNewColumn::error ? fails
+                                                       : request.on_new_column == OnNewColumn::add ? "; the run adds it"
+                                                                                                   : "; left out"));
         return;
     }
     line.target_column = into->name;

@@ -22,6 +22,8 @@
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
 #include "run/bound_warnings.hpp"
+#include "run/design_target.hpp"
+#include "run/follow_source.hpp"
 #include "run/prepared_run.hpp"
 #include "run/sequence_sync.hpp"
 #include "look/upsert_warnings.hpp"
@@ -137,7 +139,19 @@ void explain_request(Explanation &explanation, PreparedRun &run) {
     int number = 0;
     for (const std::string &parameter : run.query().parameters())
         explanation.add("query $" + std::to_string(++number), parameter);
-    explanation.add("target", run.target().name());
+}
+
+// What a run would create, or why it would fail, if the target does not exist.
+void explain_new_target(Explanation &explanation, const CopyRequest &request, const NewTable &table) {
+    explanation.add("target", table.name());
+    const std::string exists = "table " + table.name() + " does not exist";
+    explanation.add("create target", table.script());
+    if (const std::string differences = describe_differences(table); !differences.empty())
+        explanation.add("warning", differences);
+    if (!request.create_target)
+        explanation.add("error", "42P01: " + exists);
+    else if (const std::string grant = missing_grant(table); !grant.empty())
+        explanation.add("missing privilege", grant);
 }
 
 // Runs a step of the run in a subtransaction that is undone, so that its locks do not stay. Its error is the run's.
@@ -225,6 +239,23 @@ SourceStatement explain_copy(Explanation &explanation, PreparedRun &run, const L
     return {copy_statement(run.query(), types, copy).sql, copied_query(run.query(), types, copy)};
 }
 
+// What the run does about partitions, and about columns that the target does not have, or not as wide.
+void explain_changes(Explanation &explanation, PreparedRun &run) {
+    explain_step(explanation, [&] {
+        for (const std::string &statement : run.find_new_partitions()) explanation.add("create partition", statement);
+    });
+    explain_step(explanation, [&] {
+        const TargetChange change = run.find_change();
+        if (!change.empty()) {
+            for (const std::string &statement : change.statements()) explanation.add("alter target", statement);
+            check_change(change, run.target());
+        } else if (const std::vector<std::string> left = left_out(run.columns()); !left.empty()) {
+            explanation.add("warning", "the target does not have these columns of the source, which are ignored: " +
+                                           shorten_list(left));
+        }
+    });
+}
+
 // What the method does with the rows. Nothing where it cannot write to this target, which is an error of the run.
 std::optional<SourceStatement> explain_method(Explanation &explanation, PreparedRun &run, const LoadPlan &plan) {
     std::optional<SourceStatement> statement;
@@ -243,6 +274,7 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
 
 // A transform may store other values in the column.
 void explain_partitions(Explanation &explanation, const PreparedRun &run, const SourceColumn &column) {
+    if (run.request().create_partitions != CreatePartitions::none) return;
     const TargetColumn *const into = run.request().transform ? nullptr : run.target().find_column(column.name);
     if (into == nullptr || into->type != column.type) return;
     for (const std::string &warning : find_partition_warnings(run.target(), *run.window(), *into, run.column_zone()))
@@ -338,11 +370,17 @@ void explain_earlier_runs(Explanation &explanation, const PreparedRun &run) {
 
 std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
     PreparedRun run(request, TargetUse::look);
-    run.open();
+    const std::optional<NewTable> missing = run.open_or_design();
     run.find_source_tables();
     Explanation explanation;
     explain_job(explanation, job, request.schema);
     explain_request(explanation, run);
+    if (missing) {
+        explain_new_target(explanation, request, *missing);
+        return explanation.take();
+    }
+    explanation.add("target", run.target().name());
+    explain_changes(explanation, run);
     if (const std::optional<LoadPlan> plan = explain_plan(explanation, run)) {
         if (!plan->statements.remove.empty()) explanation.add("delete", plan->statements.remove);
         const std::optional<SourceStatement> statement = explain_method(explanation, run, *plan);

@@ -103,7 +103,9 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
     if (result.failure) {
         result.end = WindowEnd::failed;
         result.rows_written = 0;
-        if (stops_jobs(*result.failure)) result.stops_job = true;
+        if (stops_jobs(*result.failure) ||
+            (result.failure->code == sqlstate::undefined_table.packed() && job && !OidIsValid(job->target)))
+            result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
     MemoryContextSwitchTo(caller);

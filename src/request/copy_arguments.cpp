@@ -13,12 +13,15 @@ static void check_window_rules(const CopyRequest &request) {
               "Pass a day, or leave window_column out to copy the whole result.");
     if (request.column_time_zone && !request.window_column)
         raise(sqlstate::invalid_parameter, "column_time_zone has no meaning without window_column", "Pass both.");
+    if (request.create_partitions != CreatePartitions::none && !request.window_column)
+        raise(sqlstate::invalid_parameter, "create_partitions has no meaning without window_column", "Pass both.");
     if (request.window_kind != WindowKind::ids) return;
     const auto refuse = [](const char *option, const char *hint) {
         raise(sqlstate::invalid_parameter, std::string(option) + " has no meaning with windows of ids", hint,
               "The window_column is of type smallint, integer or bigint.");
     };
     if (request.column_time_zone) refuse("column_time_zone", "Leave it out.");
+    if (request.create_partitions != CreatePartitions::none) refuse("create_partitions", "Leave it out.");
     if (request.replace_where) refuse("replace_where", "Leave it out: the slice is derived from window_column.");
     if (request.lookback > 0)
         refuse("lookback", "Leave it out. Rows that are changed later are found by copy_incremental_repair().");
@@ -100,6 +103,8 @@ void check_rules(const CopyRequest &request) {
     if (request.update_where && request.verify)
         refuse("verify cannot be used with update_where",
                "Rows that update_where keeps differ from those of the source.");
+    if (request.on_new_column != OnNewColumn::error && request.transform)
+        refuse("on_new_column has no meaning with transform", "The transform says which columns the target gets.");
     if (request.on_rerun != OnRerun::error && request.mode != Mode::append)
         refuse("on_rerun has no meaning in mode " + mode, "The mode is harmless to repeat; leave on_rerun out.");
     // These options need the INSERT of method cursor.

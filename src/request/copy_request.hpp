@@ -33,6 +33,15 @@ std::string options_text(const RequestOptions &options);
 enum class Deletes { apply, ignore };
 template <> inline constexpr std::string_view words_of<Deletes> = "apply, ignore";
 
+// A column of a query's result as a job remembers it.
+struct KnownColumn {
+    std::string name;
+    Oid type = InvalidOid; // InvalidOid: one that PostgreSQL does not number itself, or not known
+    int typmod = -1;
+
+    bool operator==(const KnownColumn &) const = default;
+};
+
 struct CopyRequest : RequestOptions {
     std::string src_conninfo;
     std::string query_template;
@@ -46,8 +55,9 @@ struct CopyRequest : RequestOptions {
     std::string job{};                         // name of the job
     std::optional<WindowGrid> grid{};          // its windows
     int job_version = 0;                       // of its definition
-    std::vector<std::string> known_columns{};  // of the query's result when the job was defined; empty: not known
+    std::vector<KnownColumn> known_columns{};  // of the last run of the job, or of its definition; empty: not known
     bool binds_target = false;                 // the job's target did not exist when it was defined
+    std::string target_name{};                 // of a job whose target does not exist; empty otherwise
     bool refuses_unsettled = false;  // settle => warn raises an error if the window is known not to be settled
     bool is_one_of_many = false;     // the call loads other windows of the job, too
     std::optional<Deletes> repair{}; // write only the rows that differ, whatever the mode

@@ -111,6 +111,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     }
     warn_limit(run);
     if (!request.is_one_of_many) warn_of_bounds(request, run.target().name());
+    run.adapt_target();
     const std::vector<std::string> key = request.repair ? key_of(run) : std::vector<std::string>{};
     LoadPlan plan = request.repair ? run.plan_of_repair(key) : run.plan();
     check_all_privileges(run, plan);
@@ -130,7 +131,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
                  .progress = progress,
                  .batch_in_work = context.batch,
                  .check = check ? &*check : nullptr,
-                 .statistics = {.is_settled = run.is_settled()}};
+                 .statistics = {.is_settled = run.is_settled(), .ddl = run.ddl()}};
     std::int64_t updated = 0;
     try {
         if (request.repair)

@@ -104,14 +104,6 @@ Oid find_target(const std::string &name) {
     return found;
 }
 
-// The job remembers which columns its query returns, so that its runs notice when the source loses one.
-std::vector<std::string> names_of(const std::vector<SourceColumn> &columns) {
-    std::vector<std::string> names;
-    if (columns.size() > MaxHeapAttributeNumber) return names;
-    for (const SourceColumn &column : columns) names.push_back(column.name);
-    return names;
-}
-
 // Returns whether window_column is an integer. Other errors of the request are left to the check of the first window.
 bool has_id_column(const Job &job, ConnectionKeeper &keeper) {
     if (!job.request.window_column) return false;
@@ -171,16 +163,20 @@ void check_first_window(Job &job, ConnectionKeeper &keeper) {
     run.source().send_commit();
     run.source().receive_commit();
     job.target = run.target().oid();
-    job.request.known_columns = names_of(run.columns());
+    job.request.known_columns = known_columns_of(run.columns());
 }
 
-void warn_of_no_target(const std::string &name) {
-    const std::string shown = shorten(name);
-    const char *const text = shown.c_str();
-    pg_call([=] {
-        ereport(WARNING, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target \"%s\" does not exist yet", text),
-                          errdetail("Only the connection and the query could be checked."),
-                          errhint("Runs of the job fail until the table is created.")));
+void warn_of_no_target(const std::string &job, const NewTable &table) {
+    const std::string name = table.name();
+    const std::string script = shown_script(table.script());
+    pg_call([&] {
+        ereport(WARNING,
+                (errcode(ERRCODE_UNDEFINED_TABLE),
+                 errmsg("table %s, the target of job \"%s\" does not exist yet", name.c_str(), job.c_str()),
+                 errdetail("Only the connection and the query could be checked. Runs of the job fail until the "
+                           "table exists."),
+                 errhint("Define the job with create_target => true to have it created, or create it:\n%s",
+                         script.c_str())));
     });
 }
 
@@ -188,11 +184,12 @@ void warn_of_no_target(const std::string &name) {
 void check_without_target(Job &job, ConnectionKeeper &keeper) {
     const RunGuard guard;
     PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
-    run.look_at_source();
+    const std::optional<NewTable> table = run.open_or_design();
     if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
     run.source().send_commit();
     run.source().receive_commit();
-    job.request.known_columns = names_of(run.columns());
+    job.request.known_columns = known_columns_of(run.columns());
+    if (table) warn_of_no_target(job.name, *table);
 }
 
 // Raises 0A000 if the coverage of the job would not be correct for the new definition.
@@ -257,10 +254,10 @@ void define_job(const NamedValues &arguments, Oid schema) {
     check_rules(request);
     const std::optional<std::string> target = arguments.optional_text("target");
     if (target) request.target = find_target(*target);
-    if (target && !OidIsValid(request.target)) {
+    if (target && !OidIsValid(request.target)) request.target_name = *target;
+    if (!request.target_name.empty() && !request.create_target) {
         check_without_target(job, keeper);
         job.target_name = *target;
-        warn_of_no_target(*target);
     } else {
         check_first_window(job, keeper);
         job.target_name = pg_call([&] { return qualified_name(job.target); });

@@ -12,6 +12,7 @@
 #include "rows/batch_reader.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/rejecting_writer.hpp"
+#include "run/lost_columns.hpp"
 #include "run/sequence_sync.hpp"
 
 namespace pgci {
@@ -78,8 +79,10 @@ void warn_of_dropped(const LoadRun &run) {
 
 // What a later retry of rejected rows needs.
 WaysOfRows ways_of_rows(const LoadRun &run) {
+    std::vector<SourceColumn> columns = run.prepared.columns();
+    std::erase_if(columns, [](const SourceColumn &column) { return column.is_left_out; });
     return {.options = static_cast<const RequestOptions &>(run.request()),
-            .columns = run.prepared.columns(),
+            .columns = std::move(columns),
             .slice = run.plan.slice,
             .zone = run.prepared.zone().name()};
 }
@@ -115,7 +118,11 @@ void LoadRun::record_success() {
     // A window that is not settled may miss rows. It does not join the coverage, so that it is loaded again.
     const RunKey &key = prepared.key();
     if (key.job_id == 0) return;
-    if (request().binds_target) Jobs(request().schema).bind_target(key.job_id, target().oid());
+    const Jobs jobs(request().schema);
+    if (request().binds_target) jobs.bind_target(key.job_id, target().oid());
+    if (const std::vector<KnownColumn> columns = known_columns_of(prepared.columns());
+        columns != request().known_columns)
+        jobs.remember_columns(key.job_id, columns);
     if (!key.window) return;
     const bool has_ended = key.window->is_of_ids() || key.window->end() <= GetCurrentTimestamp();
     const Coverage coverage(request().schema, key.window->kind());

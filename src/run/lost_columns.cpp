@@ -16,14 +16,27 @@ std::string list_columns(const std::vector<std::string> &names) {
 
 void check_known_columns(const CopyRequest &request, const std::vector<SourceColumn> &columns) {
     std::vector<std::string> lost;
-    for (const std::string &name : request.known_columns)
-        if (std::none_of(columns.begin(), columns.end(), [&](const SourceColumn &c) { return c.name == name; }))
-            lost.push_back(name);
+    for (const KnownColumn &known : request.known_columns)
+        if (std::none_of(columns.begin(), columns.end(), [&](const SourceColumn &c) { return c.name == known.name; }))
+            lost.push_back(known.name);
     if (lost.empty()) return;
     raise(sqlstate::undefined_column, "query of job \"" + request.job + "\" no longer returns " + list_columns(lost),
           "If it was renamed, give it its old name in the query with AS. If the job can do without it, define the job "
           "again with or_replace => true.",
-          "It did when the job was defined. Rows would be stored without it.");
+          "Its last run has read it. Rows would be stored without it.");
+}
+
+std::vector<KnownColumn> known_columns_of(const std::vector<SourceColumn> &columns) {
+    std::vector<KnownColumn> known;
+    if (columns.size() > MaxHeapAttributeNumber) return known;
+    for (const SourceColumn &column : columns) {
+        if (column.is_left_out) continue;
+        const bool is_numbered = column.type < first_unstable_oid;
+        known.push_back({.name = column.name,
+                         .type = is_numbered ? column.type : InvalidOid,
+                         .typmod = is_numbered ? column.typmod : -1});
+    }
+    return known;
 }
 
 void warn_of_left_null(const CopyRequest &request, const Target &target, const LoadPlan &plan) {

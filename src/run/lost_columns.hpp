@@ -6,8 +6,11 @@
 
 namespace pgci {
 
-// Raises 42703 if the query of a job no longer returns a column that it returned when the job was defined: the rows would
-// be stored without it.
+// Returns what a job remembers of the columns that its query returns, so that its runs notice a change; none if they are more than
+// a table can have.
+std::vector<KnownColumn> known_columns_of(const std::vector<SourceColumn> &columns);
+
+// Raises 42703 if the query of a job no longer returns a column that its last run has read: the rows would be stored without it.
 void check_known_columns(const CopyRequest &request, const std::vector<SourceColumn> &columns);
 
 // Issues a WARNING that names the target's columns in which modes replace and upsert store NULL because no column of the

@@ -14,12 +14,15 @@
 #include "target/batch_relation.hpp"
 #include "target/conflict_key.hpp"
 #include "target/missing_privileges.hpp"
+#include "target/new_partitions.hpp"
 #include "target/precision.hpp"
 #include "target/shared_keys.hpp"
 #include "target/same_relation.hpp"
 #include "target/typed_slice.hpp"
 #include "target/window_slice.hpp"
 #include "run/bound_warnings.hpp"
+#include "run/design_target.hpp"
+#include "run/follow_source.hpp"
 #include "run/lost_columns.hpp"
 
 namespace pgci {
@@ -41,6 +44,7 @@ void check_may_connect() {
 CopyRequest looking_request(const CopyRequest &request) {
     CopyRequest looking(request);
     looking.target = InvalidOid;
+    looking.target_name.clear();
     looking.mode = Mode::append;
     looking.replace_where.reset();
     looking.transform.reset();
@@ -96,8 +100,24 @@ void PreparedRun::find_source_tables() {
             SourceSession::read_tables(ask(source_->connection(), SourceSession::tables_question(*written_query_)));
 }
 
+std::optional<NewTable> PreparedRun::find_or_design_target() {
+    if (!target_) {
+        const WrittenName name = request_.target_name.empty() ? Target::name_in(*query_, columns_, *source_)
+                                                              : parse_name(request_.target_name);
+        target_ = Target::find(name, use_, needed_on_target());
+        if (!target_) return design_target(request_, *source_, *written_query_, columns_, name);
+    }
+    key_.target = target_->oid();
+    return std::nullopt;
+}
+
 void PreparedRun::find_target() {
-    if (!target_) target_ = Target::find(*query_, columns_, *source_, use_, needed_on_target());
+    const std::optional<NewTable> missing = find_or_design_target();
+    if (!missing) return;
+    if (!request_.create_target || use_ == TargetUse::look) raise_no_target(request_, *missing);
+    const NewTable::Created created = create_target(request_, *missing);
+    if (created.is_new) note_ddl(missing->statements());
+    target_ = Target::open(created.oid, use_, needed_on_target());
     key_.target = target_->oid();
 }
 
@@ -118,6 +138,14 @@ void PreparedRun::look_at_source() {
 void PreparedRun::open() {
     look_at_source();
     find_target();
+    mark_left_out(request_, columns_, *target_);
+}
+
+std::optional<NewTable> PreparedRun::open_or_design() {
+    look_at_source();
+    std::optional<NewTable> missing = find_or_design_target();
+    if (!missing) mark_left_out(request_, columns_, *target_);
+    return missing;
 }
 
 void PreparedRun::make_claim() {
@@ -188,7 +216,41 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
     if (is_stale || settles) describe_again();
     check_column_zone(request_, ledger, key_, column_zone_);
+    mark_left_out(request_, columns_, *target_);
     return true;
+}
+
+TargetChange PreparedRun::find_change() {
+    return pgci::find_change(request_, *source_, *written_query_, columns_, *target_);
+}
+
+std::vector<std::string> PreparedRun::find_new_partitions() const {
+    if (request_.create_partitions == CreatePartitions::none) return {};
+    const TargetColumn *const column = target_->find_column(*request_.window_column);
+    return column == nullptr
+               ? std::vector<std::string>{}
+               : pgci::find_new_partitions(*target_, *key_.window, *column, column_zone_, request_.create_partitions);
+}
+
+void PreparedRun::adapt_target() {
+    if (find_change().empty() && find_new_partitions().empty()) return;
+    target_->lock_for_change();
+    // The run that had the lock may have done the same.
+    if (const TargetChange change = find_change(); !change.empty()) {
+        change_target(request_, change, *target_);
+        note_ddl(change.statements());
+        target_->open_again();
+    }
+    if (const std::vector<std::string> partitions = find_new_partitions(); !partitions.empty()) {
+        check_owner(*target_, partitions);
+        execute_change(partitions);
+        note_ddl(partitions);
+    }
+    mark_left_out(request_, columns_, *target_);
+}
+
+void PreparedRun::note_ddl(const std::vector<std::string> &statements) {
+    ddl_ += (ddl_.empty() ? "" : "\n") + script_of(statements);
 }
 
 // Whether the marks of the job show it; with settle => off, whether they show that there is such an id.
@@ -289,6 +351,7 @@ std::string PreparedRun::slice_of_mode() const {
 
 LoadPlan PreparedRun::plan_of(const CopyRequest &request) const {
     check_not_itself(*source_, columns_, *target_);
+    check_known_types(request_, columns_, *target_);
     if (const SourceColumn *const column = window_column(); column != nullptr && !request_.transform)
         check_keeps_moments(*target_, *column, {zone_, column_zone_});
     return make_plan(request, columns_, *target_, slice_of_mode());
@@ -305,12 +368,14 @@ LoadPlan PreparedRun::plan_of_repair(const std::vector<std::string> &key) const 
 
 // Other columns than update_columns need not be equal.
 std::vector<SourceColumn> PreparedRun::compared_columns() const {
-    if (!request_.update_columns) return columns_;
+    std::vector<SourceColumn> compared = columns_;
+    std::erase_if(compared, [](const SourceColumn &column) { return column.is_left_out; });
+    if (!request_.update_columns) return compared;
     std::vector<std::string> names = request_.key_columns ? *request_.key_columns : find_primary_key(target_->oid());
     names.insert(names.end(), request_.update_columns->begin(), request_.update_columns->end());
-    std::vector<SourceColumn> compared;
-    for (const SourceColumn &column : columns_)
-        if (std::find(names.begin(), names.end(), column.name) != names.end()) compared.push_back(column);
+    std::erase_if(compared, [&](const SourceColumn &column) {
+        return std::find(names.begin(), names.end(), column.name) == names.end();
+    });
     return compared;
 }
 

@@ -8,6 +8,7 @@
 #include "ledger/claim.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
+#include "target/target_change.hpp"
 #include "target/target.hpp"
 #include "proof/window_comparison.hpp"
 
@@ -27,6 +28,8 @@ class PreparedRun {
 
     // Checks the request, connects, has the query described and finds the target. Raises what a run raises before its first row.
     void open();
+    // As open() does, but returns the table that a run would have to create if the target does not exist.
+    std::optional<NewTable> open_or_design();
     // Asks the source which tables the query reads, for the ledger. open_in_turn() does.
     void find_source_tables();
     // Connects and returns the type of a column of the query; nothing if there is no such column.
@@ -44,6 +47,14 @@ class PreparedRun {
     void give_back_source() { source_->give_back(keeper_, *options_); }
     // To be called when the run has written its last row, in its last transaction: others may follow when that ends.
     void release_claim() const { claim_->release(); }
+    // Returns the change of the target that the run makes; empty unless on_new_column is add.
+    TargetChange find_change();
+    // Returns the statements that create partitions for the window; none unless create_partitions says so.
+    std::vector<std::string> find_new_partitions() const;
+    // Makes that change and these partitions, before the run is planned and writes. Waits for other runs that change the target.
+    void adapt_target();
+    // The statements that have created or changed the target; empty for none.
+    const std::string &ddl() const { return ddl_; }
     // Maps the columns and builds the statements. Raises 42809 for a copy of a table onto itself, and what make_plan raises.
     LoadPlan plan() const;
     // The same for the rows that a repair writes: it updates rows by this key, or, without one, only inserts.
@@ -90,6 +101,7 @@ class PreparedRun {
     void resolve();
     void connect(Opening opening = {});
     void find_target();
+    std::optional<NewTable> find_or_design_target();
     void make_claim();
     RunKey claimed_key() const;
     void check_snapshot(const RunHistory &history) const;
@@ -99,6 +111,7 @@ class PreparedRun {
     void describe();
     void describe_again();
     void bind();
+    void note_ddl(const std::vector<std::string> &statements);
     std::string slice_of_mode() const;
     std::vector<SourceColumn> compared_columns() const;
     LoadPlan plan_of(const CopyRequest &request) const;
@@ -119,6 +132,7 @@ class PreparedRun {
     std::optional<SourceSession> source_{};
     std::vector<SourceColumn> columns_{};
     std::optional<Target> target_{};
+    std::string ddl_{};
 };
 
 } // namespace pgci

@@ -15,6 +15,8 @@ enum class LockClass : std::uint16_t {
     job_window = 75,        // held while a window of a job is loaded
     job_name = 76,          // held by a transaction that defines a job of a new name
     source_connection = 77, // one of the connections that runs in a database may have to a source
+    new_table = 79,         // held by a transaction that creates a target of this name
+    target_change = 80,     // held by a transaction that changes the columns of a target; the number is its OID
 };
 
 // Returns the tag of a lock of the default method, which pg_advisory_unlock_all() does not release. Database 0 means

@@ -25,6 +25,7 @@ struct SourceColumn {
     Oid table = InvalidOid;    // OID at the source; 0 for an expression
     int number = 0;            // attribute number in the table
     bool is_text_only = false; // this server would read its binary form as another value
+    bool is_left_out = false;  // the target does not have it, and the run goes on without it
 };
 
 // Returns the table of the columns; 0 if none comes from a table, or if they come from several.

@@ -100,7 +100,7 @@ std::string list_target(const std::vector<TargetColumn> &columns) {
 [[noreturn]] void raise_mismatch(const std::string &message, const std::vector<SourceColumn> &source,
                                  const Target &target) {
     raise(sqlstate::datatype_mismatch, message,
-          "Columns map by name. Name or leave out columns in the query, or add them to the target.",
+          "Columns map by name. Name or leave out columns in the query, add them to the target, or pass on_new_column.",
           "Source: " + list_source(source) + ". Target: " + list_target(target.columns()) + ".");
 }
 
@@ -139,6 +139,7 @@ std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, 
     check_duplicates(columns, what);
     std::vector<SourceColumn> mapped;
     for (const SourceColumn &column : columns) {
+        if (column.is_left_out) continue;
         const TargetColumn *const into = target.find_column(column.name);
         if (into == nullptr)
             raise_mismatch("source column \"" + shorten(column.name) + "\" does not exist in target " + target.name(),

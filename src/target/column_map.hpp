@@ -32,7 +32,7 @@ struct ColumnMap {
     bool operator==(const ColumnMap &) const = default;
 };
 
-// Returns the columns to insert into the target, by name, without those that the target generates. Other target columns
+// Returns the columns to insert into the target, by name, without those that are left out or that the target generates. Other target columns
 // get their defaults. `what` (the query, the transform) is the origin of the columns in messages. Raises 42701 for two
 // columns with the same name, 42804 for one that the target does not have.
 std::vector<SourceColumn> map_by_name(const std::vector<SourceColumn> &columns, const Target &target, const char *what);

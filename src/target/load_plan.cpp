@@ -64,7 +64,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
                                             : plain_batch(plan.map, columns, target, request.schema);
     if (!request.transform)
         batch.changes_values = std::any_of(columns.begin(), columns.end(), [&](const SourceColumn &column) {
-            return !find_lost_precision(column, *target.find_column(column.name)).empty();
+            return !column.is_left_out && !find_lost_precision(column, *target.find_column(column.name)).empty();
         });
     plan.columns = batch.columns;
     plan.has_transform = request.transform.has_value();

@@ -74,6 +74,45 @@ std::string lost_of_number(const Scalar &from, const Scalar &into) {
     return "";
 }
 
+// Returns how many digits before the point a number type can have; any_scale for any number of them.
+int whole_digits(const Scalar &scalar) {
+    if (scalar.type == INT2OID) return 5;
+    if (scalar.type == INT4OID) return 10;
+    if (scalar.type == INT8OID) return 19;
+    if (scalar.type != NUMERICOID || scalar.typmod < 0) return any_scale;
+    return ((scalar.typmod - VARHDRSZ) >> 16) - scale_of(scalar);
+}
+
+bool widens_number(const Scalar &from, const Scalar &into) {
+    if (is_whole(from.type) && is_whole(into.type)) return whole_digits(from) <= whole_digits(into);
+    if (into.type == NUMERICOID && (is_whole(from.type) || from.type == NUMERICOID))
+        return whole_digits(from) <= whole_digits(into) && scale_of(from) <= scale_of(into);
+    return from.type == FLOAT4OID && into.type == FLOAT8OID;
+}
+
+bool widens_text(const Scalar &from, const Scalar &into) {
+    const auto is_text = [](Oid type) { return type == TEXTOID || type == VARCHAROID; };
+    const auto length = [](const Scalar &scalar) {
+        return scalar.type == TEXTOID || scalar.typmod < 0 ? MaxAllocSize : static_cast<Size>(scalar.typmod);
+    };
+    return is_text(from.type) && is_text(into.type) && length(from) <= length(into);
+}
+
+// Blanks at the end of character(n) have no meaning.
+bool widens_length(const Scalar &from, const Scalar &into) {
+    return from.type == into.type && (from.type == BPCHAROID || from.type == VARBITOID) && from.typmod >= 0 &&
+           from.typmod <= into.typmod;
+}
+
+bool widens_time(const Scalar &from, const Scalar &into) {
+    if (from.type != into.type || second_digits(from) == no_time) return false;
+    const auto fields = [](const Scalar &scalar) {
+        return scalar.type == INTERVALOID && scalar.typmod >= 0 ? INTERVAL_RANGE(scalar.typmod) : INTERVAL_FULL_RANGE;
+    };
+    return second_digits(from) <= second_digits(into) &&
+           (fields(from) == fields(into) || fields(into) == INTERVAL_FULL_RANGE);
+}
+
 struct Pair {
     Scalar from;
     Scalar into;
@@ -90,6 +129,17 @@ Pair scalars(const SourceColumn &from, const TargetColumn &into) {
 }
 
 } // namespace
+
+bool widens(Oid from, int from_typmod, Oid into, int into_typmod) {
+    return pg_call([=] {
+        if (OidIsValid(get_element_type(from)) != OidIsValid(get_element_type(into))) return false;
+        const Scalar narrow = scalar_of(from, from_typmod);
+        const Scalar wide = scalar_of(into, into_typmod);
+        if (narrow.type == wide.type && (wide.typmod < 0 || wide.typmod == narrow.typmod)) return true;
+        return widens_number(narrow, wide) || widens_text(narrow, wide) || widens_length(narrow, wide) ||
+               widens_time(narrow, wide);
+    });
+}
 
 std::string find_lost_precision(const SourceColumn &from, const TargetColumn &into) {
     const Pair pair = scalars(from, into);

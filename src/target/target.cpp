@@ -1,6 +1,7 @@
 #include "target/target.hpp"
 
 #include "server/guard.hpp"
+#include "server/process_lock.hpp"
 
 namespace pgci {
 
@@ -147,17 +148,6 @@ Oid single_source_table(const std::vector<SourceColumn> &columns) {
     return table;
 }
 
-// Returns the only relation of FROM. The source must have resolved it to the same name.
-WrittenName written_name_of(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source) {
-    const Oid table = single_source_table(columns);
-    if (!query.only_relation()) raise_unclear("The query's FROM clause is not exactly one table.");
-    const WrittenName &name = *query.only_relation();
-    const SourceSession::TableName found = source.table_name(table);
-    if (name.relation != found.relation || (!name.schema.empty() && name.schema != found.schema))
-        raise_unclear("The query's columns come from \"" + found.relation + "\", which its FROM clause does not name.");
-    return name;
-}
-
 } // namespace
 
 void raise_denied(Oid relation, const char *grants) {
@@ -215,24 +205,38 @@ void Target::open_again() {
     columns_ = std::move(now.columns_);
 }
 
+void Target::lock_for_change() {
+    const LOCKTAG tag = lock_tag(LockClass::target_change, MyDatabaseId, oid_);
+    pg_call([&] {
+        for (; locks_ > 0; --locks_) UnlockRelationOid(oid_, RowExclusiveLock);
+        (void)LockAcquire(&tag, ExclusiveLock, false, false);
+    });
+    open_again();
+}
+
 const TargetColumn *Target::find_column(const std::string &name) const {
     const auto found =
         std::find_if(columns_.begin(), columns_.end(), [&](const TargetColumn &column) { return column.name == name; });
     return found == columns_.end() ? nullptr : &*found;
 }
 
-Target Target::find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
-                    TargetUse use, AclMode needed) {
-    const WrittenName name = written_name_of(query, columns, source);
+WrittenName Target::name_in(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source) {
+    const Oid table = single_source_table(columns);
+    if (!query.only_relation()) raise_unclear("The query's FROM clause is not exactly one table.");
+    const WrittenName &name = *query.only_relation();
+    const SourceSession::TableName found = source.table_name(table);
+    if (name.relation != found.relation || (!name.schema.empty() && name.schema != found.schema))
+        raise_unclear("The query's columns come from \"" + found.relation + "\", which its FROM clause does not name.");
+    return name;
+}
+
+std::optional<Target> Target::find(const WrittenName &name, TargetUse use, AclMode needed) {
     const Oid found =
         pg_call([&] { return look_up_and_lock(name.schema.c_str(), name.relation.c_str(), use, needed); });
-    if (!OidIsValid(found)) {
-        const std::string shown = name.schema.empty() ? name.relation : name.schema + "." + name.relation;
-        raise(sqlstate::undefined_table, "target table \"" + shown + "\" does not exist",
-              "Create it, set search_path, or pass target => 'schema.table'.",
-              "The query reads \"" + shown + "\" at the source, so the target is the table of that name here.");
-    }
-    return open(found, use, needed);
+    if (!OidIsValid(found)) return std::nullopt;
+    Target target = open(found, use, needed);
+    ++target.locks_;
+    return target;
 }
 
 } // namespace pgci

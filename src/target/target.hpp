@@ -35,15 +35,24 @@ class Target {
     // session. The hint of a missing INSERT privilege names all privileges of `needed` that are missing.
     static Target open(Oid relation, TargetUse use = TargetUse::write, AclMode needed = ACL_INSERT);
 
-    // Finds the relation that a query reads. The source must have found exactly one table, and the FROM clause must
-    // consist of this table. The name is looked up on this server; the target is the relation that has this name when
-    // the lock is acquired. Raises 42P09 if the table is ambiguous, and 42P01 if this server does not have it.
-    static Target find(const SourceQuery &query, const std::vector<SourceColumn> &columns, SourceSession &source,
-                       TargetUse use = TargetUse::write, AclMode needed = ACL_INSERT);
+    // Returns the name of the relation that a query reads. The source must have found exactly one table, and the FROM clause
+    // must consist of this table. Raises 42P09 if the table is ambiguous.
+    static WrittenName name_in(const SourceQuery &query, const std::vector<SourceColumn> &columns,
+                               SourceSession &source);
+
+    // Finds a relation by its name, in search_path if it has no schema: the relation that has this name when the lock is
+    // acquired. Returns nothing if this server does not have it. Temporary tables and catalogs are not found.
+    static std::optional<Target> find(const WrittenName &name, TargetUse use = TargetUse::write,
+                                      AclMode needed = ACL_INSERT);
 
     // Locks the relation again in a later transaction of the run and reads its columns. Raises 42P01 if it was dropped
     // or its name refers to another relation.
     void open_again();
+
+    // Waits until no other run changes the columns of the target, and keeps others from it until the transaction ends. Then reads the
+    // columns again. Gives up the lock on the relation for the wait: two runs that have it and want to change the target would
+    // otherwise wait for each other. To be called in the first transaction of a run, before it writes.
+    void lock_for_change();
 
     Oid oid() const { return oid_; }
     // Returns what a statement that names the target must use. Valid during the lifetime of the object.
@@ -60,6 +69,7 @@ class Target {
 
   private:
     Oid oid_ = InvalidOid;
+    int locks_ = 1; // how often this object has locked the relation
     char kind_ = '\0';
     std::string name_;
     std::vector<TargetColumn> columns_;

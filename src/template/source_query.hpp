@@ -46,6 +46,8 @@ class SourceQuery {
 
     // The relation of the top-level FROM clause, if the parser of this server finds exactly one item, a relation.
     const std::optional<WrittenName> &only_relation() const { return facts_.only_relation; }
+    // Returns whether each row of the result is of one row of that relation. False if unknown.
+    bool reads_one_relation() const { return facts_.only_relation && !facts_.is_grouped; }
     // All relations that the query names; none if the parser of this server cannot read it.
     const std::vector<WrittenName> &relations() const { return facts_.relations; }
 

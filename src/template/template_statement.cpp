@@ -115,7 +115,8 @@ QueryFacts check_statement(const std::string &text) {
         break;
     }
     const auto *const select = reinterpret_cast<const SelectStmt *>(statement);
-    QueryFacts facts{.is_limited = select->limitCount != nullptr || select->limitOffset != nullptr};
+    QueryFacts facts{.is_limited = select->limitCount != nullptr || select->limitOffset != nullptr,
+                     .is_grouped = select->groupClause != NIL};
     if (const RangeVar *const relation = only_relation_of(select); relation != nullptr)
         facts.only_relation = name_of(relation);
     const List *const relations =

@@ -26,6 +26,7 @@ struct QueryFacts {
     std::optional<WrittenName> only_relation{};
     std::vector<WrittenName> relations{}; // all that the query names, also in subqueries
     bool is_limited = false;              // the query has a top-level LIMIT or OFFSET
+    bool is_grouped = false;              // the query has a top-level GROUP BY
 };
 
 // Raises 25006 for a statement that writes, 42601 for one that is not a query. Returns no facts for SQL that this

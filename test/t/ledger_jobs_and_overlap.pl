@@ -86,7 +86,7 @@ is(sql($stored), 'new 1 7', 'and defines it again');
 
 # Targets
 sql($clear, create('later', target => "'later'"));
-like(sql('CREATE TEMP TABLE later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  42P01: table later, the target of job "later" does not exist/, 'a temporary table of the name is no target');
+like(sql('CREATE TEMP TABLE later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  42P01: table public\.later, the target of job "later" does not exist/, 'a temporary table of the name is no target');
 like(sql('CREATE TEMP TABLE temporary (LIKE rows)', create('temporary', target => "'temporary'")), qr/ERROR:  0A000: a job cannot load into a temporary table/, 'nor can it be named');
 is(sql('CREATE SCHEMA s', 'CREATE TABLE s.later (LIKE rows)', 'SET search_path = s, public', q[SELECT copy_incremental_run('later', '2018-07-28')]), '24', 'the first run finds the target');
 is(sql('CREATE TABLE later (LIKE rows)', q[SELECT copy_incremental_run('later', '2018-07-29')], 'SELECT count(*) FROM s.later'), '24 48', 'and it is the target of the next ones');

@@ -135,7 +135,7 @@ my @cases = (
 	[ 'B35', 'a port where nobody listens', by("$conninfo port=1"), '08001', qr/Connection refused/ ],
 	[ 'B36', 'no user mapping', $as . copy_sql('TABLE t', undef), '42704', qr/user mapping not found for "caller"/ ],
 	[ 'B37', 'no such target', into('nowhere', 'TABLE t'), '42P01', qr/relation "nowhere" does not exist/ ],
-	[ 'B37', 'no target of that name', copy_sql('SELECT oid FROM pg_am', undef), '42P01', qr/target table "pg_am" does not exist/ ],
+	[ 'B37', 'no target of that name', copy_sql('SELECT oid FROM pg_am', undef), '42P01', qr/target table public\.pg_am does not exist/ ],
 	[ 'B38', 'a sequence', into('seq', 'SELECT 1 AS id'), '42809', qr/cannot copy into "seq"/ ],
 	[ 'B38', 'a materialized view', into('refreshed', 'SELECT 1 AS id'), '42809', qr/cannot copy into "refreshed"/ ],
 	[ 'B39', 'a catalog', into('pg_am', 'SELECT 1 AS oid'), '42501', qr/"pg_am" is a system catalog/ ],

@@ -47,7 +47,7 @@ is(results(q[SELECT copy_incremental_run('sales', '2018-07-28')], $count), '50 0
 $source->safe_psql('postgres', 'ALTER TABLE sale ADD c int');
 is(results(q[SELECT copy_incremental_run('sales', '2018-07-28')]), '50', 'a column that is new in the query');
 # A job keeps the list over dump and restore of its table.
-is(results(q[SELECT columns FROM pgci_jobs]), '{id,at,note}', 'the list is text');
+is(results(q[SELECT columns FROM pgci_jobs]), '{id,at,note,c}', 'the list is text, and that of the last run');
 # A table that does not exist yet.
 $destination->safe_psql('postgres', 'SET client_min_messages = error; ' . define_job('later', 'SELECT * FROM sale', first_day => "'2018-07-28'", target => "'sale_later'", @window)
 	  . '; CREATE TABLE sale_later (LIKE sale)');

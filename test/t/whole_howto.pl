@@ -37,8 +37,8 @@ my $folder = "$FindBin::RealBin/../../doc/how-to";
 my @pages = slurp_file("$folder/README.md") =~ /^- \[.*?\]\((.*?)\)$/mg;
 is_deeply([ sort @pages, 'README.md' ], [ sort map { m{([^/]+)$} } glob "$folder/*.md" ], 'the list has all pages');
 my @blocks = map { slurp_file("$folder/$_") =~ /^```sql\n(.*?)^```$/msg } @pages;
-is(scalar @blocks, 12, 'the blocks of SQL that this test knows');
-my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform, $group, $atomic) = @blocks;
+is(scalar @blocks, 13, 'the blocks of SQL that this test knows');
+my ($at_source, $set_up, $call, $job, $many, $again, $past, $ids, $products, $transform, $group, $atomic, $refunds) = @blocks;
 
 $destination->safe_psql('postgres', 'DROP EXTENSION postgres_fdw CASCADE');
 is($set_up =~ s/db\.example\.com/127.0.0.1/ + $set_up =~ s/'5432'/'$port'/ + $set_up =~ s/'shop'/'postgres'/, 3, 'the source of the set-up');
@@ -79,6 +79,10 @@ etl($past);
 is(etl("$rows users"), '120|120', 'the past, whose days were loaded before without the job');
 is(etl($transform), 18, 'a transform');
 is($destination->safe_psql('postgres', 'SELECT count(*) FROM orders WHERE region IS NOT NULL'), 18, 'and its join');
+$source->safe_psql('postgres', 'CREATE TABLE refunds (LIKE payments); INSERT INTO refunds TABLE payments; GRANT SELECT ON refunds TO etl_reader');
+$destination->safe_psql('postgres', 'GRANT CREATE ON SCHEMA public TO etl');
+etl($from_recent->($refunds));
+is(etl("$rows refunds"), '72|72', 'a table that is created');
 
 on_both('CREATE TABLE invoices (id int PRIMARY KEY, issued_at timestamptz); CREATE TABLE invoice_lines (invoice int REFERENCES invoices, issued_at timestamptz)', $source, $destination);
 $source->safe_psql('postgres', "INSERT INTO invoices SELECT id, created_at FROM users; INSERT INTO invoice_lines TABLE invoices; GRANT SELECT ON invoices, invoice_lines TO etl_reader");
