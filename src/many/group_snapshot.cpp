@@ -89,11 +89,11 @@ std::vector<GroupSnapshot::Refused> GroupSnapshot::take(const WindowLoader &load
     std::vector<Refused> refused;
     for (const Job *const job : jobs_of(loader, tasks)) {
         Settling settling(*job, *session_);
-        for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-            if (task->job_id != job->id) continue;
-            if (std::optional<RunFailure> failure = settling.look_at(*task))
-                refused.push_back({*task, *std::move(failure)});
-        }
+        std::for_each(tasks.rbegin(), tasks.rend(), [&](WindowTask &task) {
+            if (task.job_id != job->id) return;
+            if (std::optional<RunFailure> failure = settling.look_at(task))
+                refused.push_back({task, *std::move(failure)});
+        });
     }
     const auto is_refused = [&](const WindowTask &task) {
         return std::any_of(refused.begin(), refused.end(), [&](const Refused &each) {

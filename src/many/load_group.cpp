@@ -218,11 +218,11 @@ bool GroupLoad::wait_after(const RunFailure &failure, const std::vector<WindowTa
     if (!pause) return false;
     loader_.procedure().commit();
     std::vector<std::uint32_t> recorded;
-    for (std::size_t i = 0; i < left.size(); ++i)
-        if (std::find(recorded.begin(), recorded.end(), left[i].job) == recorded.end()) {
-            recorded.push_back(left[i].job);
-            record_failure(loader_.schema(), loader_.job(left[i]), left[i].span, GetCurrentTimestamp(), failure);
-        }
+    for (const WindowTask &task : left) {
+        if (std::find(recorded.begin(), recorded.end(), task.job) != recorded.end()) continue;
+        recorded.push_back(task.job);
+        record_failure(loader_.schema(), loader_.job(task), task.span, GetCurrentTimestamp(), failure);
+    }
     loader_.procedure().rest();
     say_retry(group_, failure, attempts, job.request.retries, *pause);
     (void)wait_to_retry({.target = job.target, .job_id = job.id}, *pause, loader_.procedure(), Runner::session);
