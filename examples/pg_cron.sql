@@ -22,7 +22,7 @@
 -- Restart (pg_ctlcluster 15 main restart). Then, in database dwh, as superuser:
 --   CREATE EXTENSION pg_cron;
 --   GRANT USAGE ON SCHEMA cron TO etl;
--- Role etl needs what "Getting started" in README.md gives it, and has defined its jobs by copy_incremental_create_job().
+-- Role etl needs what doc/how-to/set-up-a-source.md gives it, and has defined its jobs by copy_incremental_create_job().
 --
 -- Run this file as etl in database dwh: psql -h localhost -U etl -d dwh -f pg_cron.sql. If cron.database_name is another
 -- database, run it there, with SELECT cron.schedule_in_database('catch up', '15 1 * * *', 'CALL ...', 'dwh'); a superuser
