@@ -138,6 +138,35 @@ $destination->safe_psql('postgres', q[UPDATE pgci_jobs SET options = options || 
 is(results('SET ROLE etl', q[SELECT value FROM copy_incremental_explain('allowed') WHERE item = 'missing privilege']), 'GRANT CREATE ON SCHEMA shop TO etl', 'explain names the privilege');
 is(terse('SET ROLE etl', job('created', 'SELECT * FROM spare', target => "'other.created'"), "SELECT tableowner FROM pg_tables WHERE tablename = 'created'"), 'etlNOTICE:  table other.created, the target of job "created" was created', 'the caller owns the table');
 
+# A source that chooses names to be misread: everything is quoted, messages have no control characters, and no type runs the code of
+# a role that the caller does not trust.
+$source->safe_psql('postgres', <<'SQL');
+CREATE SCHEMA "s"";'";
+CREATE TYPE "s"";'"."text); DROP TABLE spare; --" AS ENUM ('a''b\', '"{},');
+CREATE DOMAIN "s"";'"."pg_catalog.int4" AS int;
+CREATE DOMAIN shop.trap AS int;
+CREATE TABLE "s"";'".odd (at date, "x int); DROP TABLE spare; --" int NOT NULL, "line
+break" int, U&"\001B[31m" int, "%s%n%I" int, "$1 {} $x$" int, "oid" int, e "s"";'"."text); DROP TABLE spare; --", d "s"";'"."pg_catalog.int4", t shop.trap, PRIMARY KEY ("line
+break", "x int); DROP TABLE spare; --"));
+COMMENT ON COLUMN "s"";'".odd."%s%n%I" IS E'*/ \'\\ -- $q$ ; DROP TABLE spare';
+INSERT INTO "s"";'".odd VALUES ('2018-07-28', 1, 2, 3, 4, 5, 6, E'a\'b\\', 7, 8);
+SQL
+$destination->safe_psql('postgres', q[CREATE ROLE mallory; GRANT CREATE, USAGE ON SCHEMA shop TO mallory; SET ROLE mallory; CREATE FUNCTION shop.spring(int) RETURNS bool LANGUAGE plpgsql AS $f$BEGIN RAISE 'sprung by %', current_user; END$f$; CREATE DOMAIN shop.trap AS int CHECK (shop.spring(VALUE))]);
+my $odd = q[SELECT * FROM "s"";'".odd];
+for my $role (qw(postgres etl))
+{
+	my $sql = define_job("odd $role", $odd, %window, target => qq['other."odd "" $role"'], create_target => 'false');
+	my (undef, undef, $err) = $destination->psql('postgres', "SET ROLE $role; $sql");
+	unlike($err, qr/[\x00-\x09\x0b-\x1f]/, "hostile names, $role: no control characters in the hint");
+	is(results("SET ROLE $role", define_job("odd $role", $odd, %window, target => qq['other."odd "" $role"'])) =~ s/ DETAIL:.*//r, qq[NOTICE:  table other."odd "" $role", the target of job "odd $role" was created], "hostile names, $role: created");
+	is(results(qq[SELECT copy_incremental_run('odd $role', '2018-07-28')], qq[SELECT t FROM ONLY other."odd "" $role"], qq[SELECT string_agg(format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 7]), '1 8 text,integer,integer', "hostile names, $role: runs, and no foreign code");
+	is(results(qq[SELECT string_agg(quote_ident(attname), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 0]),
+		one_line($source, 'default', q[SELECT string_agg(quote_ident(attname), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '"s"";''".odd'::regclass AND attnum > 0]), "hostile names, $role: the names");
+}
+is(results(q[SELECT count(*) FROM spare], q[SELECT col_description('other."odd "" etl"'::regclass, 5)]), q[1 */ '\ -- $q$ ; DROP TABLE spare], 'hostile names: nothing was executed');
+$destination->safe_psql('postgres', q[SET ROLE etl; CREATE DOMAIN other.trap AS int]);
+like(results('SET ROLE etl', q[SET search_path = other, public], define_job('own domain', $odd, %window, target => q['other.own']) =~ s/copy_inc/public.copy_inc/r, q[SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'other.own'::regclass AND attname = 't']), qr/^trapNOTICE/, 'a domain of the caller is used');
+
 # A transaction that rolls back, and two sessions at once.
 is(terse('BEGIN', job('undone', 'SELECT * FROM spare', target => "'undone'"), 'ROLLBACK', q[SELECT to_regclass('undone') IS NULL, count(*) FROM copy_incremental_jobs WHERE job = 'undone']), 't|0NOTICE:  table public.undone, the target of job "undone" was created', 'a definition that is rolled back');
 $destination->safe_psql('postgres', 'DROP TABLE base');
