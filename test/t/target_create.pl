@@ -167,6 +167,19 @@ is(results(q[SELECT count(*) FROM spare], q[SELECT col_description('other."odd "
 $destination->safe_psql('postgres', q[SET ROLE etl; CREATE DOMAIN other.trap AS int]);
 like(results('SET ROLE etl', q[SET search_path = other, public], define_job('own domain', $odd, %window, target => q['other.own']) =~ s/copy_inc/public.copy_inc/r, q[SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'other.own'::regclass AND attname = 't']), qr/^trapNOTICE/, 'a domain of the caller is used');
 
+# Tables of a group that do not exist yet, in one transaction; a key of which the source sends two rows.
+my $today = $destination->safe_psql('postgres', q[SELECT (now() AT TIME ZONE 'UTC')::date - 1]);
+$source->safe_psql('postgres', qq[CREATE TABLE g1 (id int PRIMARY KEY, at date); CREATE TABLE g2 (id int PRIMARY KEY, at date); INSERT INTO g1 VALUES (1, '$today'), (2, '$today'); INSERT INTO g2 TABLE g1]);
+$destination->safe_psql('postgres', join '; ', map { define_job($_, "SELECT * FROM $_", %window, %{{ create_target => 'false', first_day => "'$today'", job_group => q['g'], target => "'$_'" }}) } qw(g1 g2));
+like(results(q[CALL copy_incremental_catch_up(job_group => 'g', atomic => true)]), qr/ERROR:  .*does not exist/, 'a group: without the option');
+$destination->safe_psql('postgres', q[UPDATE pgci_jobs SET options = options || '{"create_target": true}' WHERE job IN ('g1', 'g2')]);
+like(results(q[CALL copy_incremental_catch_up(job_group => 'g', atomic => true)]), qr/NOTICE:  table public\.g1, the target of job "g1" was created.*NOTICE:  table public\.g2, the target of job "g2" was created/, 'a group: creates its tables');
+is(results('SELECT count(*) FROM g1 JOIN g2 USING (id)', q[SELECT string_agg(job || ' ' || (ddl LIKE 'CREATE TABLE public.g_ (%')::text, ', ' ORDER BY job) FROM copy_incremental_runs WHERE status = 'succeeded' AND job LIKE 'g_'], q[SELECT sum(missing_windows) FROM copy_incremental_jobs WHERE job LIKE 'g_']), '2 g1 true, g2 true 0', 'a group: rows, the ledger, and nothing is missing');
+$source->safe_psql('postgres', q[CREATE TABLE many (id int, at date); INSERT INTO many VALUES (1, '2018-07-28'), (1, '2018-07-28')]);
+fails_with($destination, copy_sql('SELECT * FROM many', '2018-07-28', window_column => "'at'", create_target => 'true', mode => "'skip'", key_columns => "'{nothing}'"), '42703', qr/"nothing"/, 'a key column that does not exist');
+fails_with($destination, job('many', 'SELECT * FROM many', target => "'many'", key_columns => "'{id}'", mode => "'upsert'", transform => q['SELECT id AS other FROM batch']), '42703', qr/./, 'a key column that the transform does not return');
+is(results(q[SELECT to_regclass('many') IS NULL]), 't', 'and nothing was created');
+
 # A transaction that rolls back, and two sessions at once.
 is(terse('BEGIN', job('undone', 'SELECT * FROM spare', target => "'undone'"), 'ROLLBACK', q[SELECT to_regclass('undone') IS NULL, count(*) FROM copy_incremental_jobs WHERE job = 'undone']), 't|0NOTICE:  table public.undone, the target of job "undone" was created', 'a definition that is rolled back');
 $destination->safe_psql('postgres', 'DROP TABLE base');
