@@ -116,9 +116,9 @@ SourceSession::SourceSession(const ConnectionOptions &options, const TimeZone &z
         try {
             begin(zone, opening);
             return;
-        } catch (const Error &) {
+        } catch (const PgError &error) {
             // The source may have closed it in this moment.
-            if (connection_->is_open()) throw;
+            if (connection_->is_open() || ends_the_call(error.data()->sqlerrcode)) throw;
         }
     }
     connection_ = keeper.connect(options, opening.observer, use_);
