@@ -12,6 +12,7 @@ namespace {
 
 planner_hook_type previous_hook = nullptr;
 get_relation_info_hook_type previous_relation_hook = nullptr;
+set_rel_pathlist_hook_type previous_path_hook = nullptr;
 
 // The MERGE of a run that is being planned, or null.
 const Query *planned_merge = nullptr;
@@ -128,6 +129,20 @@ void enlarge_target(PlannerInfo *root, Oid oid, bool is_parent, RelOptInfo *rela
     }
 }
 
+// Leaves only the paths to the target that look up a key of the batch, if there are any. For a key of several columns the planner
+// may estimate so many rows that a join which reads the whole target seems to be cheaper.
+void leave_lookups(PlannerInfo *root, RelOptInfo *relation, Index number, RangeTblEntry *entry) {
+    if (previous_path_hook != nullptr) previous_path_hook(root, relation, number, entry);
+    if (planned_merge == nullptr || root->parse != planned_merge) return;
+    if (static_cast<int>(number) != root->parse->resultRelation) return;
+    List *lookups = NIL;
+    for (int i = 0; i < list_length(relation->pathlist); ++i) {
+        auto *const path = static_cast<Path *>(list_nth(relation->pathlist, i));
+        if (path->param_info != nullptr) lookups = lappend(lookups, path);
+    }
+    if (lookups != NIL) relation->pathlist = lookups;
+}
+
 } // namespace
 
 void install_insert_planner() {
@@ -136,6 +151,8 @@ void install_insert_planner() {
     note_planner(plan_statement, previous_hook);
     previous_relation_hook = get_relation_info_hook;
     get_relation_info_hook = enlarge_target;
+    previous_path_hook = set_rel_pathlist_hook;
+    set_rel_pathlist_hook = leave_lookups;
 }
 
 } // namespace pgci

@@ -87,6 +87,7 @@ extern "C" {
 #include "nodes/parsenodes.h"
 #include "nodes/extensible.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
