@@ -138,9 +138,15 @@ like($other->query('SELECT 1'), qr/^undisturbed$/m, 'the other query is not canc
 $other->quit;
 $session->quit;
 
-my $said = fails_with($destination, through('statements', 'TABLE rows', undef), '08P01', qr/./,
-	'statement mode is refused');
-like($said, qr/transaction/i, 'and the message says why') or diag($said);
+# The pooler closes the connection at once, and the end may overtake its message when other statements are under way to it.
+my $said = '';
+for (1 .. 50)
+{
+	$said = one_line($destination, 'verbose', through('statements', 'TABLE rows', undef));
+	last if $said !~ /ERROR:  08006: connection to source server was lost/;
+}
+like($said, qr/ERROR:  08P01: /, 'statement mode is refused');
+like($said, qr/transaction/i, 'and the message says why');
 unlike($said, qr/\Q$password\E/, 'without the password');
 ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'etl_reader' AND state IS DISTINCT FROM 'idle'"),
 	'no session at the source is in a transaction');
