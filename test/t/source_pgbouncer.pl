@@ -2,46 +2,21 @@
 use strict;
 use warnings;
 
+use PgBouncer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use TwoServers;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my ($program) = grep { -x $_ } '/usr/sbin/pgbouncer', map { "$_/pgbouncer" } split /:/, $ENV{PATH};
-plan skip_all => 'pgbouncer is not installed' unless $program;
+plan skip_all => 'pgbouncer is not installed' unless PgBouncer::program();
 
 my ($source, $destination) = start_servers(destination => "timezone = 'Asia/Tokyo'\n");
 my $password = $TwoServers::password;
 
 # Three pools for one database: of ten, of one, and one in statement mode.
-my $folder = PostgreSQL::Test::Utils::tempdir();
-my $port = PostgreSQL::Test::Cluster::get_free_port();
-my $server = 'host=127.0.0.1 dbname=postgres port=' . $source->port;
-append_to_file("$folder/users", qq("etl_reader" "$password"\n));
-append_to_file("$folder/pgbouncer.ini", <<~INI);
-	[databases]
-	ten = $server pool_size=10
-	one = $server pool_size=1
-	statements = $server pool_mode=statement
-	[pgbouncer]
-	listen_addr = 127.0.0.1
-	listen_port = $port
-	unix_socket_dir =
-	auth_type = scram-sha-256
-	auth_file = $folder/users
-	pool_mode = transaction
-	logfile = $folder/log
-	pidfile = $folder/pid
-	INI
-system_or_bail($program, '-q', '-d', "$folder/pgbouncer.ini");
-END
-{
-	my $status = $?;
-	# The other signals mean different things in different versions; it has nothing to save.
-	kill 'KILL', slurp_file("$folder/pid") if $folder && -s "$folder/pid";
-	$? = $status;
-}
+my $pooler = PgBouncer->start($source, [ ten => 'pool_size=10', one => 'pool_size=1', statements => 'pool_mode=statement' ]);
+my $port = $pooler->port;
 
 sub conninfo { my ($pool) = @_; return "host=127.0.0.1 port=$port dbname=$pool user=etl_reader password=$password" }
 sub pooled { my ($pool, $sql) = @_; return $source->safe_psql('postgres', $sql, connstr => conninfo($pool)) }

@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 
+use PgBouncer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use TwoServers;
@@ -68,34 +69,14 @@ $standby->stop;
 # A pooler in transaction mode
 SKIP:
 {
-	my ($program) = grep { -x $_ } '/usr/sbin/pgbouncer', map { "$_/pgbouncer" } split /:/, $ENV{PATH};
-	skip 'pgbouncer is not installed', 3 unless $program;
-	my $folder = PostgreSQL::Test::Utils::tempdir();
-	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my $server = 'host=127.0.0.1 dbname=postgres port=' . $source->port;
-	append_to_file("$folder/users", qq("etl_reader" "$password"\n));
-	append_to_file("$folder/pgbouncer.ini", <<~INI);
-		[databases]
-		three = $server pool_size=3
-		one = $server pool_size=1
-		[pgbouncer]
-		listen_addr = 127.0.0.1
-		listen_port = $port
-		unix_socket_dir =
-		auth_type = scram-sha-256
-		auth_file = $folder/users
-		pool_mode = transaction
-		query_wait_timeout = 1
-		logfile = $folder/log
-		pidfile = $folder/pid
-		INI
-	system_or_bail($program, '-q', '-d', "$folder/pgbouncer.ini");
+	skip 'pgbouncer is not installed', 3 unless PgBouncer::program();
+	my $pooler = PgBouncer->start($source, [ three => 'pool_size=3', one => 'pool_size=1' ], "query_wait_timeout = 1\n");
+	my $port = $pooler->port;
 	value("CREATE SERVER $_ FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$port', dbname '$_'); CREATE USER MAPPING FOR CURRENT_USER SERVER $_ OPTIONS (user 'etl_reader', password '$password')") for qw(three one);
 	begin('three');
 	is(sql($group), $loaded, 'a pool of three');
 	is(value($snapshots), '1|4', 'a pool of three: one snapshot');
 	begin('one');
 	like(sql(q[CALL copy_incremental_catch_up(job_group => 'g')]), qr/ERROR:  08\w{3}: 2 of 2 jobs failed.*query_wait_timeout/, 'a pool of one: the pooler says why');
-	kill 'KILL', slurp_file("$folder/pid") =~ /(\d+)/;
 }
 done_testing();
