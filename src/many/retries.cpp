@@ -6,12 +6,6 @@ namespace pgci {
 
 namespace {
 
-constexpr int category_bits = (1 << 12) - 1;
-
-bool is_of_class(int code, SqlState any_of_class) {
-    return (code & category_bits) == (any_of_class.packed() & category_bits);
-}
-
 // Another run was in the way. The others wait for a server.
 bool is_conflict(int code) {
     return code == SqlState("40001").packed() || code == SqlState("40P01").packed() ||
@@ -33,7 +27,7 @@ std::string name_of_source(const Job &job) {
 } // namespace
 
 bool is_transient(int code) {
-    if (is_of_class(code, sqlstate::connection_failed)) return code != sqlstate::connection_refused.packed();
+    if (ERRCODE_TO_CATEGORY(code) == ERRCODE_CONNECTION_EXCEPTION) return code != sqlstate::connection_refused.packed();
     return is_conflict(code) || code == sqlstate::too_many_connections.packed() || code == SqlState("57P01").packed() ||
            code == sqlstate::crashed.packed() || code == SqlState("57P03").packed();
 }

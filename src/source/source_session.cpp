@@ -183,12 +183,9 @@ void SourceSession::receive_snapshot() {
     try {
         connection_->receive_command(import_statement(snapshot_), "SET");
     } catch (const PgError &error) {
-        constexpr int category_bits = (1 << 12) - 1;
         const ErrorData *const data = error.data();
-        const auto is_of_class = [=](SqlState any) {
-            return (data->sqlerrcode & category_bits) == (any.packed() & category_bits);
-        };
-        if (is_of_class(sqlstate::connection_failed) || ends_the_call(data->sqlerrcode)) throw;
+        const bool is_lost = ERRCODE_TO_CATEGORY(data->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION;
+        if (is_lost || ends_the_call(data->sqlerrcode)) throw;
         raise_snapshot_lost("The source says: " + std::string(data->message) +
                                 (data->detail != nullptr ? "; " + std::string(data->detail) : "."),
                             connection_->source());
