@@ -5,120 +5,25 @@
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
-#include "server/subtransaction.hpp"
-#include "source/bound_types.hpp"
-#include "source/settled_window.hpp"
-#include "source/source_plan.hpp"
-#include "source/window_column.hpp"
-#include "ledger/backlog.hpp"
-#include "ledger/coverage.hpp"
-#include "ledger/id_marks.hpp"
-#include "ledger/rejected_rows.hpp"
 #include "ledger/ledger.hpp"
 #include "target/load_plan.hpp"
 #include "target/missing_privileges.hpp"
 #include "target/owned_sequences.hpp"
-#include "target/partition_gaps.hpp"
 #include "rows/copy_writer.hpp"
 #include "rows/source_cursor.hpp"
-#include "run/bound_warnings.hpp"
 #include "run/design_target.hpp"
 #include "run/follow_source.hpp"
 #include "run/prepared_run.hpp"
 #include "run/sequence_sync.hpp"
+#include "look/explain_job.hpp"
+#include "look/explain_source.hpp"
 #include "look/upsert_warnings.hpp"
 
 namespace pgci {
 
 namespace {
 
-class Explanation {
-  public:
-    void add(const std::string &item, const std::string &value) {
-        rows_.push_back({std::optional(item), std::optional(value)});
-    }
-    // The run ends at its first error.
-    void add_error(const RunFailure &failure) {
-        if (std::exchange(has_error_, true)) return;
-        add("error",
-            failure.sqlstate() + ": " + failure.message + (failure.detail.empty() ? "" : "\n" + failure.detail));
-    }
-    std::vector<TextRow> take() { return std::move(rows_); }
-
-  private:
-    std::vector<TextRow> rows_;
-    bool has_error_ = false;
-};
-
 std::string version_text(int number) { return std::to_string(number / 10000) + "." + std::to_string(number % 10000); }
-
-std::string interval_text(const Interval &interval) {
-    return pg_call([&] { return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval))); });
-}
-
-// In ISO 8601, whatever DateStyle is.
-std::string moment_text(TimestampTz moment) {
-    return pg_call([=] { return timestamptz_to_str(moment); });
-}
-
-std::string spans_text(WindowKind kind, const std::vector<Span> &spans) {
-    const auto bound = [=](std::int64_t value) {
-        return kind == WindowKind::ids ? std::to_string(value) : moment_text(value);
-    };
-    std::string text;
-    for (const Span &span : spans)
-        text += (text.empty() ? "[" : ", [") + bound(span.start) + ", " + bound(span.end) + ")";
-    return text.empty() ? "nothing" : text;
-}
-
-void explain_job_of_ids(Explanation &explanation, const Job &job, Oid schema) {
-    const std::vector<Span> covered = Coverage(schema, WindowKind::ids).find(job.id);
-    const std::vector<Span> tried = find_tried_windows(schema, job);
-    const std::vector<IdMark> marks = IdMarks(schema).find(job.id);
-    const auto settled =
-        std::find_if(marks.rbegin(), marks.rend(), [](const IdMark &mark) { return mark.is_settled(); });
-    std::int64_t missing = 0;
-    for (const Span &gap : uncovered(seen_ids(job, tried, marks), tried)) missing += gap.end - gap.start;
-    explanation.add("window size", std::to_string(*job.window_size_rows) + " ids");
-    explanation.add("first id", job.first_id ? std::to_string(*job.first_id) : "the lowest");
-    explanation.add("lag", interval_text(job.lag));
-    explanation.add("covered", spans_text(WindowKind::ids, covered));
-    explanation.add("settled id", settled == marks.rend() ? "none was seen" : std::to_string(settled->highest));
-    explanation.add("highest id", marks.empty() ? "none was seen" : std::to_string(marks.back().highest));
-    explanation.add("missing ids", std::to_string(missing));
-}
-
-void explain_job_of_time(Explanation &explanation, const Job &job, Oid schema) {
-    const std::vector<Span> covered = Coverage(schema, WindowKind::time).find(job.id);
-    const Backlog backlog = find_backlog(job, find_tried_windows(schema, job));
-    explanation.add("window size", interval_text(*job.window_size));
-    explanation.add("first day", Window::of_day(job.first_day, job.zone()).name());
-    explanation.add("time zone", job.zone().name());
-    explanation.add("lag", interval_text(job.lag));
-    explanation.add("covered", spans_text(WindowKind::time, covered));
-    explanation.add("due to", moment_text(backlog.due_to));
-    explanation.add("missing windows", std::to_string(backlog.missing_windows));
-}
-
-void explain_job(Explanation &explanation, const Job &job, Oid schema) {
-    explanation.add("job", job.name);
-    explanation.add("owner", pg_call([owner = job.owner]() -> const char * {
-                        return OidIsValid(owner) ? GetUserNameFromId(owner, true) : "was dropped";
-                    }));
-    if (job.request.job_group) {
-        std::vector<std::string> others;
-        for (const Job &other : Jobs(schema).find_others_of_group(job)) others.push_back(other.name);
-        explanation.add("job group",
-                        *job.request.job_group + (others.empty() ? ", alone" : ", with " + shorten_list(others)));
-    }
-    if (!job.has_windows()) {
-        explanation.add("window size", "none: a run loads the whole result of the query");
-        return;
-    }
-    (job.kind() == WindowKind::ids ? explain_job_of_ids : explain_job_of_time)(explanation, job, schema);
-    if (const std::string rejects = describe_windows_with_rejects(schema, job, {no_start, no_end}); !rejects.empty())
-        explanation.add("rejects", rejects);
-}
 
 // The options that are not shown by themselves.
 std::string other_options(RequestOptions options) {
@@ -152,12 +57,6 @@ void explain_new_target(Explanation &explanation, const CopyRequest &request, co
         explanation.add("error", "42P01: " + exists);
     else if (const std::string grant = missing_grant(table); !grant.empty())
         explanation.add("missing privilege", grant);
-}
-
-// Runs a step of the run in a subtransaction that is undone, so that its locks do not stay. Its error is the run's.
-template <class Body> void explain_step(Explanation &explanation, Body &&body) {
-    const std::optional<RunFailure> failure = in_subtransaction(body, any_error, BodyWork::is_undone);
-    if (failure) explanation.add_error(*failure);
 }
 
 std::optional<LoadPlan> explain_plan(Explanation &explanation, PreparedRun &run) {
@@ -218,12 +117,6 @@ void explain_sequences(Explanation &explanation, const PreparedRun &run, const L
     explain_missing(explanation, missing, known);
 }
 
-// How the run asks the source for the rows.
-struct SourceStatement {
-    std::string sent;
-    RemoteConnection::Statement planned;
-};
-
 SourceStatement explain_copy(Explanation &explanation, PreparedRun &run, const LoadPlan &plan) {
     const CopyPlan copy = plan_copy(plan.map, run.target(), plan.statements.insert);
     check_copy_target(run.target(), plan, copy);
@@ -270,78 +163,6 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
         statement = {declare.sql, declare};
     });
     return statement;
-}
-
-// A transform may store other values in the column.
-void explain_partitions(Explanation &explanation, const PreparedRun &run, const SourceColumn &column) {
-    if (run.request().create_partitions != CreatePartitions::none) return;
-    const TargetColumn *const into = run.request().transform ? nullptr : run.target().find_column(column.name);
-    if (into == nullptr || into->type != column.type) return;
-    for (const std::string &warning : find_partition_warnings(run.target(), *run.window(), *into, run.column_zone()))
-        explanation.add("warning", warning);
-}
-
-void explain_window_column(Explanation &explanation, PreparedRun &run) {
-    const SourceColumn *const column = run.window_column();
-    if (column == nullptr) return;
-    if (const std::string warning = run.limit_warning(); !warning.empty()) explanation.add("warning", warning);
-    if (column->type == TIMESTAMPOID && !run.request().column_time_zone)
-        explanation.add("warning", "window_column \"" + column->name +
-                                       "\" has no time zone, and is taken for local time of " +
-                                       run.column_zone().name() + "; pass column_time_zone to say what it holds");
-    for (const std::string &warning :
-         find_column_warnings(run.source(), *column, run.query().only_relation().has_value()))
-        explanation.add("warning", warning);
-    explain_partitions(explanation, run, *column);
-}
-
-// How the query and replace_where compare columns with the window.
-void explain_bounds(Explanation &explanation, PreparedRun &run) {
-    for (const BoundWarning &warning : find_bound_warnings(run.request()))
-        explanation.add("warning",
-                        warning.message + ". " + (warning.detail.empty() ? "" : warning.detail + " ") + warning.hint);
-    if (const std::string unknown = find_unknown_slice(run.request()); !unknown.empty())
-        explanation.add("warning", unknown);
-    if (run.window_column() != nullptr) return;
-    for (const std::string &warning : bound_warnings(run.source(), run.query(), only_table(run.columns()), run.zone()))
-        explanation.add("warning", warning);
-}
-
-// Where the ids come from, and what follows from it.
-void explain_ids(Explanation &explanation, PreparedRun &run) {
-    const SourceIds ids = run.source_ids();
-    if (const std::optional<IdSequence> &sequence = ids.sequence())
-        explanation.add("ids",
-                        "from sequence " + sequence->name +
-                            (sequence->cache == 1 ? ""
-                                                  : ", whose CACHE is " + std::to_string(sequence->cache) +
-                                                        ": new ids are settled when all sessions have ended that "
-                                                        "may have taken ids in advance"));
-    if (!ids.doubt().empty() && run.request().settle != Settle::off)
-        explanation.add("warning", ids.doubt() + " So it cannot be known which ids are settled. " + doubt_of(ids).hint);
-    explanation.add("note", "rows that are updated or deleted at the source after they were loaded are not seen; "
-                            "copy_incremental_repair() finds them");
-}
-
-void explain_settled(Explanation &explanation, PreparedRun &run) {
-    if (!run.window()) return;
-    if (run.window()->is_of_ids()) return explain_ids(explanation, run);
-    const std::string unsettled = unsettled_warning(run.source(), *run.window());
-    if (!unsettled.empty()) explanation.add("warning", unsettled);
-}
-
-void explain_source(Explanation &explanation, PreparedRun &run, const SourceStatement &statement) {
-    explanation.add("source statement", statement.sent);
-    explain_step(explanation, [&] {
-        const SourcePlan source_plan = plan_at_source(run.source(), statement.planned);
-        explanation.add("estimated rows", source_plan.rows ? std::to_string(*source_plan.rows) : "unknown");
-        explanation.add("source plan", source_plan.text);
-        explain_settled(explanation, run);
-        explain_bounds(explanation, run);
-        explain_window_column(explanation, run);
-        for (const std::string &warning : find_window_warnings(run.source(), source_plan))
-            explanation.add("warning", warning);
-    });
 }
 
 // The table or a column of it.

@@ -50,20 +50,29 @@ bool stops_jobs(const RunFailure &failure) {
            failure.code == sqlstate::too_many_connections.packed() || has_lost_snapshot(failure);
 }
 
-namespace {
-
-// Loads the window. An exception is the result of the window: it is returned after the work was rolled back.
-std::optional<RunFailure> try_to_load(Oid schema, const WindowTask &task, Runner runner, ConnectionKeeper &keeper,
-                                      WindowResult &result, std::optional<Job> &job) {
+std::optional<RunFailure> try_and_commit(const TransactionChain &transactions, Runner runner,
+                                         const std::function<void()> &work) {
+    // Free all memory of the work at its end, because a call may load thousands of windows.
+    const MemoryContext memory = pg_call(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental window", ALLOCSET_DEFAULT_SIZES); });
+    const MemoryContext caller = MemoryContextSwitchTo(memory);
+    std::optional<RunFailure> failure;
     try {
-        return in_subtransaction([&] { load_window(schema, task, keeper, result, job); });
+        failure = in_subtransaction(work);
     } catch (const PgError &error) {
         if (runner == Runner::session) throw;
-        return describe_error(error.data());
+        failure = describe_error(error.data());
     } catch (...) {
-        return describe_failure();
+        failure = describe_failure();
     }
+    // The commit checks deferred constraints.
+    if (!failure) failure = transactions.try_commit();
+    MemoryContextSwitchTo(caller);
+    pg_call([=] { MemoryContextDelete(memory); });
+    return failure;
 }
+
+namespace {
 
 // Returns the source, if it can be determined.
 SourceIdentity find_source(const Jobs &jobs, const Job &job) {
@@ -91,15 +100,9 @@ void wait_for(long milliseconds) {
 
 WindowResult try_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
                         ConnectionKeeper &keeper, std::optional<Job> &job) {
-    // Free all memory of the window at its end, because a call may load thousands of windows.
-    const MemoryContext memory = pg_call(
-        [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental window", ALLOCSET_DEFAULT_SIZES); });
-    const MemoryContext caller = MemoryContextSwitchTo(memory);
     WindowResult result;
     result.started_at = GetCurrentTimestamp();
-    result.failure = try_to_load(schema, task, runner, keeper, result, job);
-    // The commit checks deferred constraints.
-    if (!result.failure) result.failure = transactions.try_commit();
+    result.failure = try_and_commit(transactions, runner, [&] { load_window(schema, task, keeper, result, job); });
     if (result.failure) {
         result.end = WindowEnd::failed;
         result.rows_written = 0;
@@ -108,8 +111,6 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
             result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
-    MemoryContextSwitchTo(caller);
-    pg_call([=] { MemoryContextDelete(memory); });
     return result;
 }
 

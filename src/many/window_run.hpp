@@ -65,6 +65,11 @@ enum class Runner : bool { session, worker };
 WindowResult run_window(Oid schema, const WindowTask &task, const TransactionChain &transactions, Runner runner,
                         ConnectionKeeper &keeper, Retries &retries, const std::function<bool()> &give_back = {});
 
+// Does the work and commits. An error is returned after the work was rolled back and its memory freed; a cancel of a session is
+// thrown.
+std::optional<RunFailure> try_and_commit(const TransactionChain &transactions, Runner runner,
+                                         const std::function<void()> &work);
+
 // Loads the window in the transaction of the caller, which has to roll back after an error. `known_job` becomes the definition of the
 // job, as soon as it is known.
 void load_window(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, WindowResult &result,

@@ -68,25 +68,13 @@ void fail_all(Attempt &attempt) {
 
 Attempt try_windows(Oid schema, const std::vector<WindowTask> &tasks, const std::string &deferred,
                     const ProcedureScope &procedure, ConnectionKeeper &keeper) {
-    const MemoryContext memory = pg_call(
-        [] { return AllocSetContextCreate(CurrentMemoryContext, "copy_incremental windows", ALLOCSET_DEFAULT_SIZES); });
-    const MemoryContext caller = MemoryContextSwitchTo(memory);
     Attempt attempt{.results = std::vector<WindowResult>(tasks.size()),
                     .jobs = std::vector<std::optional<Job>>(tasks.size())};
     for (WindowResult &result : attempt.results) result.started_at = GetCurrentTimestamp();
-    try {
-        attempt.failure = in_subtransaction([&] { load_all(schema, tasks, deferred, keeper, attempt); });
-    } catch (const PgError &) {
-        throw;
-    } catch (...) {
-        attempt.failure = describe_failure();
-    }
-    // The commit checks deferred constraints.
-    if (!attempt.failure) attempt.failure = procedure.try_commit();
+    attempt.failure =
+        try_and_commit(procedure, Runner::session, [&] { load_all(schema, tasks, deferred, keeper, attempt); });
     if (attempt.failure) fail_all(attempt);
     for (WindowResult &result : attempt.results) result.ended_at = GetCurrentTimestamp();
-    MemoryContextSwitchTo(caller);
-    pg_call([=] { MemoryContextDelete(memory); });
     return attempt;
 }
 
