@@ -9,19 +9,23 @@ import asyncio
 import logging
 import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
+from airflow import DAG
 
 from pg_copy_incremental_airflow import (
     CopyIncrementalCatchUpOperator,
     CopyIncrementalCreateJobOperator,
+    CopyIncrementalJobsOperator,
     CopyIncrementalOperator,
     CopyIncrementalWindowSensor,
     get_provider_info,
+    jobs,
     triggers,
 )
 from pg_copy_incremental_airflow.compat import AirflowException, AirflowSkipException
@@ -34,7 +38,7 @@ from pg_copy_incremental_airflow.watch import RunWatch
 DAY = Window("2018-07-29T00:00:00+00:00", "2018-07-30T00:00:00+00:00")
 LOG = logging.getLogger(__name__)
 
-triggers.LEAST_SECONDS = 0.0
+triggers.MIN_SECONDS = 0.0
 
 
 def at(text: str) -> datetime:
@@ -292,16 +296,121 @@ class OperatorTest(OwnerTestCase):
 
 
 class CatchUpTest(OwnerTestCase):
+    def define(self, job: str, table: str, day_column: str, **options: Any) -> None:
+        CopyIncrementalCreateJobOperator(
+            task_id="define",
+            conn_id="dwh",
+            job=job,
+            source="src",
+            query=f"SELECT * FROM {table}",
+            options={
+                "target": f"public.{table}",
+                "window_column": day_column,
+                "first_day": self.sql("SELECT (now() AT TIME ZONE 'UTC')::date - 2"),
+                "time_zone": "UTC",
+                "mode": "replace",
+                **options,
+            },
+        ).execute({})
+        self.addCleanup(self.sql, f"SELECT copy_incremental_drop_job('{job}')")
+
+    def define_group(self) -> None:
+        """Define a group of two jobs, and a job of the same role that is not in it. Two days of each are missing."""
+        for job, table, day_column in (("g_users", "users", "created_at"), ("g_orders", "orders", "placed_at")):
+            self.define(job, table, day_column, job_group="shop")
+        self.define("lone", "orders", "placed_at")
+
+    @staticmethod
+    def operator(**arguments: Any) -> CopyIncrementalCatchUpOperator:
+        return CopyIncrementalCatchUpOperator(task_id="all", conn_id="dwh", **arguments)
+
     def test_one_job(self) -> None:
-        self.sql("UPDATE pgci_jobs SET first_day = (now() AT TIME ZONE 'UTC')::date - 2 WHERE job = 'users'")
-        self.addCleanup(self.sql, "UPDATE pgci_jobs SET first_day = '2018-07-01' WHERE job = 'users'")
-        operator = CopyIncrementalCatchUpOperator(task_id="all", conn_id="dwh", job="users", workers="2")
+        self.define("one", "users", "created_at")
+        operator = self.operator(job="one", workers="2")
         self.assertEqual(operator.execute({}), {"windows": 2, "rows": 10})
         self.assertEqual(operator.execute({}), {"windows": 0, "rows": 0})
 
     def test_error(self) -> None:
         with self.assertRaisesRegex(Exception, 'job "none" does not exist'):
-            CopyIncrementalCatchUpOperator(task_id="all", conn_id="dwh", job="none").execute({})
+            self.operator(job="none").execute({})
+        with self.assertRaisesRegex(Exception, 'job group "none" does not exist'):
+            self.operator(job_group="none").execute({})
+
+    def test_job_group(self) -> None:
+        """The runs of other jobs that the user makes meanwhile are not counted."""
+        self.define_group()
+        self.hold()
+        operator = self.operator(job_group="shop", workers="2")
+        with ThreadPoolExecutor() as pool, Destination("dwh") as destination:
+            called = pool.submit(operator.execute, {})
+            while not self.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                self.assertFalse(called.done(), called)
+            destination.rows("SELECT copy_incremental_run('lone', '2018-07-29')")
+            self.release()
+            self.assertEqual(called.result(), {"windows": 4, "rows": 10})
+        self.assertEqual(
+            self.sql("SELECT count(DISTINCT source_snapshot) FROM copy_incremental_runs WHERE job LIKE 'g\\_%'"), 1
+        )
+        lineage = operator.get_openlineage_facets_on_complete(None)
+        self.assertEqual(
+            [d.name for d in lineage.inputs + lineage.outputs],
+            ["shop.public.orders", "shop.public.users", "dwh.public.orders", "dwh.public.users"],
+        )
+
+    def test_atomic(self) -> None:
+        transactions = "SELECT count(DISTINCT xmin::text) FROM pgci_runs WHERE status = 'succeeded'"
+        for atomic, wanted in ((True, 2), ("True", 2), (False, 4), ("False", 4), ("", 4), (None, 4)):
+            with self.subTest(atomic=atomic):
+                self.define_group()
+                before = self.sql(transactions)
+                self.assertEqual(self.operator(job_group="shop", atomic=atomic).execute({}), {"windows": 4, "rows": 10})
+                self.assertEqual(self.sql(transactions), before + wanted)
+                self.doCleanups()
+                self.setUp()
+
+    def test_combinations(self) -> None:
+        """What cannot be combined is refused when the DAG is parsed; if a template hides it, by the server."""
+        group = "job and job_group cannot be used together"
+        atomic = "atomic has no meaning for one job"
+        for arguments, message in (
+            ({"job": "users", "job_group": "shop"}, group),
+            ({"job": "users", "atomic": True}, atomic),
+        ):
+            with self.subTest(arguments), self.assertRaisesRegex(ValueError, message):
+                self.operator(**arguments)
+        for arguments, message in (
+            ({"job": "{{ params.job }}", "job_group": "shop"}, group),
+            ({"job": "users", "job_group": "{{ params.job }}"}, group),
+            ({"job": "users", "atomic": "{{ params.atomic }}"}, atomic),
+        ):
+            with self.subTest(arguments):
+                operator = self.operator(**arguments)
+                operator.render_template_fields({"params": {"job": "users", "atomic": True}})
+                with self.assertRaisesRegex(Exception, message):
+                    operator.execute({})
+
+    def test_templates(self) -> None:
+        self.assertEqual(
+            CopyIncrementalCatchUpOperator.template_fields, ("job", "job_group", "atomic", "workers", "conn_id")
+        )
+        self.define_group()
+        operator = self.operator(
+            job="{{ params.job or '' }}", job_group="{{ params.job_group or '' }}", atomic="{{ params.atomic }}"
+        )
+        operator.render_template_fields({"params": {"job": None, "job_group": "shop", "atomic": True}})
+        self.assertEqual(operator.execute({}), {"windows": 4, "rows": 10})
+
+    def test_jobs_of_group(self) -> None:
+        self.define_group()
+        with DAG("mapped", schedule=None):
+            names = jobs("dwh", job_group="shop")
+        self.assertEqual(names.operator.execute({}), ["g_orders", "g_users"])
+        self.assertEqual(
+            CopyIncrementalJobsOperator(task_id="all", conn_id="dwh").execute({}),
+            ["g_orders", "g_users", "lone", "orders", "users"],
+        )
+        with self.assertRaisesRegex(AirflowException, 'job group "none" does not exist'):
+            CopyIncrementalJobsOperator(task_id="none", conn_id="dwh", job_group="none").execute({})
 
 
 class TriggerTest(OwnerTestCase):

@@ -173,7 +173,7 @@ check_fifty_in_doc() {
     code=$(sed -n '/^from/,$p' "$CLONE/examples/airflow/fifty_tables.py")
     check "fifty: at most ten lines" yes "$( (($(wc -l <<<"$code") <= 10)) && echo yes)"
     for page in doc/airflow.md airflow/README.md; do
-        check "fifty: $page shows it" "$code" "$(sed -n '/^```python$/,/^```$/p' "$CLONE/$page" | sed '1d;$d')"
+        check "fifty: $page shows it" "$code" "$(sed -n '/^```python$/,/^```$/p' "$CLONE/$page" | sed '1d; /^```$/,$d')"
     done
 }
 

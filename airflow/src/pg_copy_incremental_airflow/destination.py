@@ -171,12 +171,18 @@ class Destination:
         """Return the time of the server."""
         return str(self.rows("SELECT clock_timestamp()")[0][0].isoformat())
 
-    def jobs(self) -> list[str]:
-        """Return the names of the jobs with windows of time that the user can use."""
-        return [
-            name
-            for (name,) in self.rows("SELECT job FROM copy_incremental_jobs WHERE window_size IS NOT NULL ORDER BY job")
-        ]
+    def jobs(self, job_group: str | None = None) -> list[str]:
+        """Return the names of the jobs with windows of time that the user can use; of one group, if it is named."""
+        found = self.rows(
+            "SELECT job, window_size IS NOT NULL FROM copy_incremental_jobs "
+            "WHERE %(job_group)s::text IS NULL OR job_group = %(job_group)s ORDER BY job",
+            {"job_group": job_group},
+        )
+        if job_group is not None and not found:
+            raise AirflowException(
+                f'job group "{job_group}" does not exist, or the user of the connection may not use it'
+            )
+        return [job for job, has_windows_of_time in found if has_windows_of_time]
 
     def window(self, job: str, request: Request) -> Window | None:
         """Return the time that the windows of a job cover that are asked for; None if there is no such window."""

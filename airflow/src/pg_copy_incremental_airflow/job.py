@@ -56,21 +56,28 @@ class CopyIncrementalCreateJobOperator(BaseOperator):
 
 
 class CopyIncrementalJobsOperator(BaseOperator):
-    """Returns the names of the jobs with windows of time that the user of the connection may use."""
+    """Returns the names of the jobs with windows of time that the user of the connection may use.
 
-    template_fields: Sequence[str] = ("conn_id",)
+    :param job_group: only the jobs of this group
+    :param conn_id: connection of type Postgres to the destination database
+    """
+
+    template_fields: Sequence[str] = ("job_group", "conn_id")
     ui_color = "#d8e8f8"
 
-    def __init__(self, *, conn_id: str = "postgres_default", **kwargs: Any) -> None:
+    def __init__(self, *, job_group: str | None = None, conn_id: str = "postgres_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.job_group = job_group
         self.conn_id = conn_id
 
     def execute(self, context: Any) -> list[str]:  # noqa: ARG002
         """Read copy_incremental_jobs."""
         with Destination(self.conn_id) as destination:
-            return destination.jobs()
+            return destination.jobs(self.job_group or None)
 
 
-def jobs(conn_id: str = "postgres_default", task_id: str = "jobs", **kwargs: Any) -> Any:
+def jobs(
+    conn_id: str = "postgres_default", task_id: str = "jobs", *, job_group: str | None = None, **kwargs: Any
+) -> Any:
     """Return the names of the jobs, to map a task over: `.expand(job=jobs("dwh"))`."""
-    return CopyIncrementalJobsOperator(conn_id=conn_id, task_id=task_id, **kwargs).output
+    return CopyIncrementalJobsOperator(conn_id=conn_id, task_id=task_id, job_group=job_group, **kwargs).output

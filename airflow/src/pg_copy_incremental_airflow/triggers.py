@@ -16,9 +16,9 @@ from asgiref.sync import sync_to_async
 from pg_copy_incremental_airflow.destination import Window
 from pg_copy_incremental_airflow.watch import CoverageWatch, RunWatch, Watch
 
-# No event is sent in the first seconds. A scheduler that has not yet heard that the task was deferred, but finds it
-# queued again, takes it for killed.
-LEAST_SECONDS = 5.0
+# A trigger sends no event earlier. A scheduler that has not yet heard that the task was deferred, but finds it queued
+# again, takes it for killed.
+MIN_SECONDS = 5.0
 
 # Airflow 3.3 and later call on_kill() of a trigger; before, a trigger has to find out why it was cancelled.
 _AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
@@ -54,31 +54,32 @@ class _WatchTrigger(BaseTrigger):
         return None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look after each notification, and every poll_interval without one."""
+        """Send one event: the result of the watch, a timeout or an error."""
+        earliest = time.monotonic() + MIN_SECONDS
         watch = self.watch()
-        began_at = time.monotonic()
         try:
-            while True:
-                found = await self._look(watch)
-                if found is None and (at := self.deadline()) is not None and datetime.now(timezone.utc) >= at:
-                    await self.on_kill()
-                    found = {"status": "timeout"}
-                if found is not None:
-                    await asyncio.sleep(began_at + LEAST_SECONDS - time.monotonic())
-                    yield TriggerEvent(found)  # type: ignore[no-untyped-call]
-                    return
-                await self._rest(watch)
+            found = await self._result(watch)
+            await asyncio.sleep(earliest - time.monotonic())
+            yield TriggerEvent(found)  # type: ignore[no-untyped-call]
         except asyncio.CancelledError:
             if not _AIRFLOW_CALLS_ON_KILL and await self._task_was_killed():
                 await self.on_kill()
             raise
-        except Exception as error:
-            self.log.exception("The trigger failed")
-            message = f"{type(error).__name__}: {error}".strip()
-            await asyncio.sleep(began_at + LEAST_SECONDS - time.monotonic())
-            yield TriggerEvent({"status": "error", "message": message})  # type: ignore[no-untyped-call]
         finally:
             await asyncio.shield(self._in_thread(watch.close))
+
+    async def _result(self, watch: Watch) -> dict[str, Any]:
+        """Look after each notification, and every poll_interval without one."""
+        try:
+            while (found := await self._look(watch)) is None:
+                if (at := self.deadline()) is not None and datetime.now(timezone.utc) >= at:
+                    await self.on_kill()
+                    return {"status": "timeout"}
+                await self._rest(watch)
+        except Exception as error:
+            self.log.exception("The trigger failed")
+            return {"status": "error", "message": f"{type(error).__name__}: {error}".strip()}
+        return found
 
     async def _look(self, watch: Watch) -> dict[str, Any] | None:
         # A thread cannot be cancelled, so on_kill() waits for this step: it may be starting the run.
