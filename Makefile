@@ -48,7 +48,7 @@ help:
 	@echo 'make release-check  version, changelog, META.json and tag agree, and the bundle installs'
 	@echo 'make map            draw the folders of src/ for CONTRIBUTING.md'
 	@echo 'make compile_commands.json    for editors and clang tools'
-	@echo 'make reference      write the list of options into doc/reference.md, and that of messages into doc/messages.md'
+	@echo 'make reference      write the list of options into doc/reference.md, doc/functions.md and doc/messages.md'
 	@echo 'make clean          remove what was built'
 	@echo 'demo, check and bench install missing Debian packages and never touch a server that is already there.'
 
@@ -195,10 +195,11 @@ $(EXTENSION)--$(EXTVERSION).sql: src/script/$(EXTENSION).sql.in $(FILL_IN) $(EXT
 	$(FILL_IN) script <$< >$@.new
 	mv $@.new $@
 
-# The table of options in doc/reference.md, and doc/messages.md; test/bin/check compares them.
+# The table of options in doc/reference.md, doc/messages.md and doc/functions.md; test/bin/check compares them.
 .PHONY: reference
 reference: $(FILL_IN)
 	perl src/script/list_messages src/*/*.hpp src/*/*.cpp >doc/messages.md
+	perl src/script/list_objects src/script/$(EXTENSION).sql.in >doc/functions.md
 	$(FILL_IN) reference >$(FILL_IN).md
 	sed -i -e '/^<!-- options -->$$/,/^<!-- end of options -->$$/{//!d}' -e '/^<!-- options -->$$/r $(FILL_IN).md' doc/reference.md
 	rm $(FILL_IN).md
