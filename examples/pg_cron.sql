@@ -38,6 +38,6 @@ SELECT cron.schedule('catch up', '15 1 * * *', 'CALL copy_incremental_catch_up(w
 SELECT cron.schedule('catch up visits', '5 * * * *', $$CALL copy_incremental_catch_up('visits')$$);
 
 -- In the morning: which job is behind, and what pg_cron says of its calls.
-SELECT job, behind, missing_windows, last_error FROM copy_incremental_jobs ORDER BY behind DESC;
+SELECT job, behind, missing_windows, last_error FROM copy_incremental_jobs ORDER BY behind DESC NULLS LAST;
 SELECT jobname, status, return_message, start_time, end_time
   FROM cron.job_run_details JOIN cron.job USING (jobid) ORDER BY runid DESC LIMIT 10;

@@ -257,10 +257,10 @@ void Jobs::lock_unchanged(const CopyRequest &request) const {
                         {int8_parameter(request.job_id)}, true);
     if (rows.empty())
         raise(sqlstate::undefined_object, "job \"" + request.job + "\" was dropped while a run of it began",
-              "Nothing was loaded.");
+              "Define the job again.", "Nothing was loaded.");
     if (DatumGetInt32(rows.front().value("version")) == request.job_version) return;
     raise(sqlstate::not_in_prerequisite_state, "job \"" + request.job + "\" was changed while a run of it began",
-          "Nothing was loaded. Call again.");
+          "Call again.", "Nothing was loaded.");
 }
 
 void Jobs::remember_columns(std::int64_t job_id, const std::vector<KnownColumn> &columns) const {
@@ -325,7 +325,7 @@ CopyRequest Jobs::request_of(const Job &job) const {
     }
     if (was_dropped)
         raise(sqlstate::undefined_table,
-              "table " + shorten(job.target_name) + ", the target of job \"" + shorten(job.name) + "\" does not exist",
+              "table " + shorten(job.target_name) + ", the target of job \"" + shorten(job.name) + "\", does not exist",
               "It was dropped. Define a new job; this one's record of loaded windows is that of the dropped table.");
     if (!OidIsValid(request.target)) request.target_name = job.target_name;
     return request;

@@ -89,12 +89,13 @@ bool may_begin(const CopyRequest &request, const RunHistory &history, const RunK
     if (!known.has_rows) return true;
     const std::string message = window + describe_earlier(known);
     const char *const text = message.c_str();
-    const char *const runs = known.runs.description.c_str();
+    const std::string detail = detail_of(known);
+    const char *const runs = detail.c_str();
     // A part must not pass for the whole.
     const bool refuses = request.on_rerun == OnRerun::skip && !known.is_loaded;
     switch (refuses ? OnRerun::error : request.on_rerun) {
     case OnRerun::error:
-        raise(sqlstate::already_loaded, message, hint_for(known, key.job_id != 0), detail_of(known));
+        raise(sqlstate::already_loaded, message, hint_for(known, key.job_id != 0), detail);
     case OnRerun::skip:
         pg_call([=] { ereport(NOTICE, (errmsg("%s, skipping", text), errdetail_internal("%s", runs))); });
         return false;

@@ -191,7 +191,7 @@ RunState RunHistory::find_run(std::int64_t run_id) const {
               "The run_id is what copy_incremental_start() returned.");
     if (!may_see_runs_of(static_cast<Oid>(row.number)))
         raise(sqlstate::insufficient_privilege, "permission denied for run " + std::to_string(run_id),
-              "It is another user's.");
+              "Use SET ROLE to become the role that started it.", "The run belongs to another role.");
     RunState state{.status = row.text(0)};
     state.failure = {.code = SqlState::from_text(row.text(1)).packed(),
                      .message = row.text(2),

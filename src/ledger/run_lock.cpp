@@ -7,7 +7,7 @@ namespace pgci {
 RunLife::RunLife(std::int64_t run_id) : lock_(LockClass::run_life, MyDatabaseId, static_cast<std::uint64_t>(run_id)) {
     if (!lock_.take())
         raise(sqlstate::object_in_use, "run " + std::to_string(run_id) + " is already under way",
-              "Was the sequence of copy_incremental_runs set back?");
+              "Check whether the sequence pgci_runs_run_id_seq was set back.");
 }
 
 void lock_job(std::int64_t job_id, JobLock lock) {

@@ -38,7 +38,10 @@ JobWindows find_windows(Oid schema, const Job &job, ConnectionKeeper &keeper) {
 }
 
 void say_nothing_is_due() {
-    pg_call([] { ereport(NOTICE, (errmsg("no window is due and missing"))); });
+    pg_call([] {
+        ereport(NOTICE, (errmsg("no job of role \"%s\" has a window that is due and missing",
+                                GetUserNameFromId(GetUserId(), false))));
+    });
 }
 
 // A group of jobs, or, without a name, jobs that are loaded one after the other.

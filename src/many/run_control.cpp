@@ -30,7 +30,7 @@ std::int64_t start_run(Oid schema, std::int64_t job_id, Span span) {
     if (pool.size() == 0) raise_no_free_slot();
     if (!pool.next()) {
         if (const std::optional<RunFailure> reason = pool.take_last_words()) raise(*reason);
-        raise(sqlstate::object_in_use, "the background worker ended before the run began", "See the server's log.");
+        raise(SqlState("57P01"), "the background worker ended before the run began", "See the log of the server.");
     }
     pool.release();
     return run_id;
@@ -54,8 +54,11 @@ bool wait_for_run(Oid schema, std::int64_t run_id, std::optional<std::int64_t> m
     for (std::int64_t pause = 10;; pause = std::min<std::int64_t>(pause * 2, 500)) {
         const TemporaryMemory memory;
         const bool has_process = ledger.find_process(run_id) != 0;
-        const RunState state = ledger.find_run(run_id);
-        if (state.status == "failed") raise(state.failure);
+        RunState state = ledger.find_run(run_id);
+        if (state.status == "failed") {
+            state.failure.context = "run " + std::to_string(run_id);
+            raise(state.failure);
+        }
         // A standby sees the ledger of the primary, but not its processes.
         const bool has_crashed = state.status == "running" && !has_process && !RecoveryInProgress();
         if (has_crashed) mark_crashed_by_worker(schema);

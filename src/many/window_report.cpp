@@ -89,8 +89,9 @@ void WindowReport::keep(Failed failed) {
 
 void WindowReport::tell(JobLine &job) {
     job.is_told = true;
-    std::string text = "job \"" + job.name + "\": " + count_of(job.loaded, "window") + ", " +
-                       count_of(static_cast<std::size_t>(job.rows), "row");
+    std::string text = "job \"" + job.name + "\": " + std::to_string(job.loaded) +
+                       (job.loaded == 1 ? " window, " : " windows, ") + std::to_string(job.rows) +
+                       (job.rows == 1 ? " row" : " rows");
     if (job.failed > 0) text += "; " + std::to_string(job.failed) + " failed";
     if (job.busy > 0) text += "; " + std::to_string(job.busy) + " being loaded by other sessions";
     if (job.ended < job.windows) text += "; " + std::to_string(job.windows - job.ended) + " not tried";

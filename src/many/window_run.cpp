@@ -44,7 +44,9 @@ void load_window(Oid schema, const WindowTask &task, ConnectionKeeper &keeper, W
     }
 }
 
-bool stops_jobs(const RunFailure &failure) {
+bool stops_jobs(const RunFailure &failure, const std::optional<Job> &job) {
+    // A job that has found no target yet
+    if (failure.code == sqlstate::undefined_table.packed() && job && !OidIsValid(job->target)) return true;
     return failure.code == sqlstate::connection_failed.packed() ||
            failure.code == sqlstate::connection_refused.packed() ||
            failure.code == sqlstate::too_many_connections.packed() || has_lost_snapshot(failure);
@@ -106,9 +108,7 @@ WindowResult try_window(Oid schema, const WindowTask &task, const TransactionCha
     if (result.failure) {
         result.end = WindowEnd::failed;
         result.rows_written = 0;
-        if (stops_jobs(*result.failure) ||
-            (result.failure->code == sqlstate::undefined_table.packed() && job && !OidIsValid(job->target)))
-            result.stops_job = true;
+        if (stops_jobs(*result.failure, job)) result.stops_job = true;
     }
     result.ended_at = GetCurrentTimestamp();
     return result;

@@ -51,7 +51,7 @@ inline bool has_lost_snapshot(const WindowResult &result) {
     return result.failure && has_lost_snapshot(*result.failure);
 }
 // Whether the source cannot be used, so that the other windows would fail in the same way.
-bool stops_jobs(const RunFailure &failure);
+bool stops_jobs(const RunFailure &failure, const std::optional<Job> &job);
 
 // Who loads the window. A cancel of the session ends its call. A cancel of a worker is the result of its current window.
 enum class Runner : bool { session, worker };

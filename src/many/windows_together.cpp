@@ -53,7 +53,9 @@ void load_all(Oid schema, const std::vector<WindowTask> &tasks, const std::strin
 // The others would fail in the same way, or could not be committed without the one that has failed.
 void fail_all(Attempt &attempt) {
     const bool is_of_commit = attempt.at_work == attempt.results.size();
-    const bool stops = stops_jobs(*attempt.failure) || (!is_of_commit && attempt.results[attempt.at_work].stops_job);
+    const std::optional<Job> &failed = attempt.jobs[is_of_commit ? 0 : attempt.at_work];
+    const bool stops =
+        stops_jobs(*attempt.failure, failed) || (!is_of_commit && attempt.results[attempt.at_work].stops_job);
     for (std::size_t i = 0; i < attempt.results.size(); ++i) {
         WindowResult &result = attempt.results[i];
         result.end = WindowEnd::failed;

@@ -172,7 +172,7 @@ void warn_of_no_target(const std::string &job, const NewTable &table) {
     pg_call([&] {
         ereport(WARNING,
                 (errcode(ERRCODE_UNDEFINED_TABLE),
-                 errmsg("table %s, the target of job \"%s\" does not exist yet", name.c_str(), job.c_str()),
+                 errmsg("table %s, the target of job \"%s\", does not exist yet", name.c_str(), job.c_str()),
                  errdetail("Only the connection and the query could be checked. Runs of the job fail until the "
                            "table exists."),
                  errhint("Define the job with create_target => true to have it created, or create it:\n%s",

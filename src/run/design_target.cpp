@@ -27,10 +27,10 @@ bool has_column(const NewTable &table, const std::string &name) {
                        [&](const NewColumn &column) { return column.name == name; });
 }
 
-// "table public.users, the target of job "users"".
+// "table public.users, the target of job "users","
 std::string table_of_request(const CopyRequest &request, const NewTable &table) {
     return request.job.empty() ? "target table " + table.name()
-                               : "table " + table.name() + ", the target of job \"" + shorten(request.job) + "\"";
+                               : "table " + table.name() + ", the target of job \"" + shorten(request.job) + "\",";
 }
 
 } // namespace

@@ -67,8 +67,7 @@ Repair::Repair(LoadRun &run, const std::vector<std::string> &key)
     if (slice_.empty())
         raise(sqlstate::feature_not_supported, "target " + run.target().name() + " has no key to repair its rows by",
               "Add a primary key whose columns the query returns; or pass window_column or replace_where, so that the "
-              "rows "
-              "can be compared as a whole.");
+              "rows can be compared as a whole.");
     check_may_delete(run.target(), slice_);
 }
 
@@ -166,15 +165,18 @@ void Repair::write() {
 
 CopyRequest repair_of(const CopyRequest &request, Deletes deletes) {
     if (request.transform)
-        raise(sqlstate::feature_not_supported, "a job with a transform cannot be repaired",
+        raise(sqlstate::feature_not_supported,
+              "job \"" + shorten(request.job) + "\" has a transform, so it cannot be repaired",
               "Load its windows again with mode replace or upsert.",
               "The rows that the transform should have written are not known.");
     if (request.mode == Mode::skip)
-        raise(sqlstate::feature_not_supported, "a job of mode skip cannot be repaired",
+        raise(sqlstate::feature_not_supported,
+              "job \"" + shorten(request.job) + "\" has mode skip, so it cannot be repaired",
               "Use mode upsert or replace if the rows of the target should be those of the source.",
               "Mode skip keeps rows of the target that differ.");
     if (request.update_where)
-        raise(sqlstate::feature_not_supported, "a job with update_where cannot be repaired",
+        raise(sqlstate::feature_not_supported,
+              "job \"" + shorten(request.job) + "\" has update_where, so it cannot be repaired",
               "Load its windows again, or define the job without update_where.",
               "Rows that update_where keeps differ from those of the source.");
     CopyRequest repair(request);

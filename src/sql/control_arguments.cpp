@@ -74,7 +74,8 @@ std::int64_t forget_windows(FunctionCallInfo fcinfo) {
     };
     ForgottenWindows windows{.first_day = day("first_day"), .last_day = day("last_day")};
     if (windows.first_day && windows.last_day && *windows.last_day < *windows.first_day)
-        raise(sqlstate::invalid_parameter, "last_day is before first_day", "Both days are included.");
+        raise(sqlstate::invalid_parameter, "last_day is before first_day",
+              "Pass the earlier day first; both days are included.");
     if (!arguments.is_null("ids")) {
         if (!windows.are_all())
             raise(sqlstate::invalid_parameter, "days and ids cannot be used together", "Pass NULL as days.");

@@ -16,7 +16,8 @@ Span window_of_day(const Job &job, DateADT day) {
     const TimeZone zone = job.zone();
     const Window whole_day = Window::of_day(day, zone);
     if (whole_day.start() >= whole_day.end())
-        raise(sqlstate::datetime_overflow, "there is no day " + whole_day.name() + " in time zone " + zone.name(),
+        raise(sqlstate::datetime_overflow,
+              "day " + whole_day.name() + " does not exist in time zone \"" + zone.name() + "\"",
               "The clocks of this time zone skip the day. It has no window.");
     const WindowGrid grid = job.grid();
     const Span window = grid.span_of(grid.number_at(whole_day.start()));

@@ -90,7 +90,7 @@ void check_is_empty(const LoadStatements &statements, const Target &target) {
           "DELETE of mode replace left " + std::to_string(rows) + (rows == 1 ? " row of " : " rows of ") +
               (statements.checks_slice ? "the slice in " : "") + target.name(),
           "Look at " + shorten_list(keepers) + ". Exclude the rows that it keeps with replace_where, or disable it.",
-          "The rows of the source would be added to those that are left, and be there twice.");
+          "The rows of the source would be added to those that are left.");
 }
 
 } // namespace
@@ -159,7 +159,7 @@ void raise_outside_slice(const OutsideRows &rows) {
                                              static_cast<unsigned long>(rows.count), rows.count),
              errdetail_internal("%s", detail.data),
              rows.is_replace
-                 ? errhint("Make query_template and replace_where speak of the same rows. With "
+                 ? errhint("Use the same condition in query_template and replace_where. With "
                            "window_column, the target must store the values of that column unchanged.")
                  : errhint("Give the target's column the precision of window_column at the source, or round "
                            "down in the query, as date_trunc() does.")));

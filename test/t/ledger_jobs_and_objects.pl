@@ -56,7 +56,7 @@ is(sql('SET TimeZone = UTC', create('far', target => "'kept'"), run('far', '2018
 is(sql('DROP TABLE kept', 'CREATE TABLE kept (LIKE rows)', view('target, last_error', 'far')), '|', 'a dropped target');
 for my $call (run('far', '2018-07-30'), q[SELECT * FROM copy_incremental_explain('far')], q[SELECT * FROM copy_incremental_describe('far')], q[SELECT * FROM copy_incremental_verify('far', '2018-07-28')])
 {
-	like(sql($call), qr/ERROR:  42P01: table public.kept, the target of job "far" does not exist.*It was dropped/, 'refused: ' . substr $call, 0, 40);
+	like(sql($call), qr/ERROR:  42P01: table public.kept, the target of job "far", does not exist.*It was dropped/, 'refused: ' . substr $call, 0, 40);
 }
 like(sql(create('far', target => "'kept'")), qr/ERROR:  0A000: the target of job "far" cannot be changed/, 'a table that takes the name is another');
 is(sql(q[SELECT copy_incremental_drop_job('far')], 'SELECT count(*) FROM copy_incremental_jobs'), ' 1', 'it can be dropped');

@@ -94,9 +94,9 @@ like(results(call($query, '2018-07-29')),
 	qr/ERROR:  PI001: window 2018-07-29 of public\.\S+ was already loaded DETAIL:  According to copy_incremental_runs, run $again of \S+ \S+ wrote 12 rows\. HINT:  Use mode replace, upsert or skip;/,
 	'on_rerun: error is the default, and names the run');
 like(results(call($query, '2018-07-29', on_rerun => "'skip'"), $runs),
-	qr/^0 \d+NOTICE:  00000: window 2018-07-29 of public\.\S+ was already loaded, skipping DETAIL:  run $again of/, 'on_rerun: skip');
+	qr/^0 \d+NOTICE:  00000: window 2018-07-29 of public\.\S+ was already loaded, skipping DETAIL:  According to copy_incremental_runs, run $again of/, 'on_rerun: skip');
 like(results('BEGIN', 'TRUNCATE event', call($query, '2018-07-29', on_rerun => "'run'"), 'ROLLBACK'),
-	qr/^12WARNING:  01000: window 2018-07-29 of public\.\S+ was already loaded, loading it again DETAIL:  run $again of/, 'on_rerun: run');
+	qr/^12WARNING:  01000: window 2018-07-29 of public\.\S+ was already loaded, loading it again DETAIL:  According to copy_incremental_runs, run $again of/, 'on_rerun: run');
 like(results(call($query, '2018-07-29', on_rerun => "'Skip'")),
 	qr/22023: invalid value for argument "on_rerun": "Skip" HINT:  Allowed values are error, skip, run/, 'on_rerun: another word');
 like(results('BEGIN', call($query, '2018-07-31', target => "'unique_event'"), call($query, '2018-07-31', target => "'unique_event'")),

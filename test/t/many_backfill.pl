@@ -107,7 +107,7 @@ is(results('SELECT count(*) FROM copy_incremental_runs'), 0, 'refused: no day ra
 
 # What is wrong with every window of the job is tried once, and recorded.
 like(results('ALTER TABLE job RENAME TO gone', 'CREATE TABLE kept AS TABLE gone', 'DROP TABLE gone', backfill(5)),
-	qr/ERROR:  1 of 5 windows of job "job" failed DETAIL:  job "job", window 2018-07-01: table public\.job, the target of job "job" does not exist \(SQLSTATE 42P01\); 4 windows not tried/, 'a target that was dropped');
+	qr/ERROR:  1 of 5 windows of job "job" failed DETAIL:  job "job", window 2018-07-01: table public\.job, the target of job "job", does not exist \(SQLSTATE 42P01\); 4 windows not tried/, 'a target that was dropped');
 is(results($ledger), '1failed42P01', 'a target that was dropped: recorded once');
 
 # A cancel ends all; the days before stay, and the same call does the rest.

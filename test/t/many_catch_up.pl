@@ -69,7 +69,7 @@ my @clients = map { start_client($destination, "call $_", "CALL copy_incremental
 is(join(' ', map { (end_of_client($_))[0] } @clients), '00000 00000', 'two calls at once: both succeed');
 is_exact('two calls at once');
 is(results(q[SELECT count(*), count(DISTINCT (job, data_interval)) FROM copy_incremental_runs WHERE status = 'succeeded']), "$windows|$windows", 'two calls at once: each window is loaded once');
-is(results('CALL copy_incremental_catch_up()'), 'NOTICE:  no window is due and missing', 'then nothing is left');
+is(results('CALL copy_incremental_catch_up()'), 'NOTICE:  no job of role "postgres" has a window that is due and missing', 'then nothing is left');
 is(results(q[CALL copy_incremental_catch_up('job01')]), 'NOTICE:  job "job01": 0 windows, 0 rows', 'nor of a job that is named');
 
 # A window that another session loads is left to it.

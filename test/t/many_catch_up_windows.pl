@@ -62,7 +62,7 @@ my $said = fails_with($destination, 'CALL copy_incremental_catch_up()', '42P01',
 like($said, qr/DETAIL:  job "bad target", window 2018-07-01: table .*\(SQLSTATE 42P01\); 3 windows not tried\njob "bad window", window 2018-07-02: .*\(SQLSTATE 23514\)\njob "good", window 2018-07-02: /, 'failures: and names all');
 is(results(q[SELECT string_agg(concat_ws(' ', job, status, n), ', ' ORDER BY job, status) FROM (SELECT job, status, count(*) AS n FROM copy_incremental_runs GROUP BY 1, 2) AS r]),
 	'bad target failed 1, bad window failed 1, bad window succeeded 3, good failed 1, good succeeded 7', 'failures: each is recorded, and what can be loaded is loaded');
-is(results(q[SELECT message FROM copy_incremental_runs WHERE job = 'bad target']), 'table public.dropped, the target of job "bad target" does not exist', 'failures: the ledger says why');
+is(results(q[SELECT message FROM copy_incremental_runs WHERE job = 'bad target']), 'table public.dropped, the target of job "bad target", does not exist', 'failures: the ledger says why');
 like(results('ALTER TABLE rows DROP CONSTRAINT c', q[SELECT copy_incremental_drop_job('bad target')], 'CALL copy_incremental_catch_up()'), qr/NOTICE:  job "bad window": 1 window, 24 rows NOTICE:  job "good": 1 window, 0 rows|NOTICE:  job "good": 1 window, 24 rows.*/, 'failures: the next call heals');
 
 # A connection that is refused.
@@ -103,10 +103,10 @@ results(fresh(), 'CREATE ROLE loader', 'CREATE ROLE etl LOGIN', 'GRANT loader TO
 	"CREATE USER MAPPING FOR loader SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')",
 	'GRANT EXECUTE ON PROCEDURE copy_incremental_catch_up TO loader, etl', 'GRANT EXECUTE ON FUNCTION copy_incremental_create_job TO loader',
 	'SET ROLE loader', define_job('of_loader', $query, first_day => "'2018-07-01'", until_moment('2018-07-03 12:00+00')), 'RESET ROLE', 'CREATE ROLE stranger', 'GRANT EXECUTE ON PROCEDURE copy_incremental_catch_up TO stranger');
-is(results('CALL copy_incremental_catch_up()'), 'NOTICE:  no window is due and missing', 'a job of another role is left alone, by a superuser too');
-is(results('SET ROLE stranger', 'CALL copy_incremental_catch_up()'), 'NOTICE:  no window is due and missing', 'by a stranger');
+is(results('CALL copy_incremental_catch_up()'), 'NOTICE:  no job of role "postgres" has a window that is due and missing', 'a job of another role is left alone, by a superuser too');
+is(results('SET ROLE stranger', 'CALL copy_incremental_catch_up()'), 'NOTICE:  no job of role "stranger" has a window that is due and missing', 'by a stranger');
 like(results('SET ROLE stranger', q[CALL copy_incremental_catch_up('of_loader')]), qr/ERROR:  permission denied for job "of_loader"/, 'who may not name it');
-is(results('SET ROLE etl', 'CALL copy_incremental_catch_up()'), 'NOTICE:  no window is due and missing', 'nor by a member');
+is(results('SET ROLE etl', 'CALL copy_incremental_catch_up()'), 'NOTICE:  no job of role "etl" has a window that is due and missing', 'nor by a member');
 like(results('SET ROLE etl', q[CALL copy_incremental_catch_up('of_loader')]), qr/user mapping|failed/, 'a member runs it by its name, as who he is');
 is(results('SET ROLE loader', 'CALL copy_incremental_catch_up()'), 'NOTICE:  job "of_loader": 2 windows, 48 rows', 'its own role');
 # A job whose windows cannot be found does not stop the others.

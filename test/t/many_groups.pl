@@ -73,7 +73,7 @@ for my $call ('CALL copy_incremental_catch_up()', q[CALL copy_incremental_catch_
 	is(value($runs), '8|1|8', "$call: all runs have read one snapshot");
 	is(value('SELECT bool_and(settled) FROM copy_incremental_runs'), 't', "$call: the windows were settled");
 }
-is(sql('CALL copy_incremental_catch_up()'), 'NOTICE:  00000: no window is due and missing', 'nothing is left');
+is(sql('CALL copy_incremental_catch_up()'), 'NOTICE:  00000: no job of role "postgres" has a window that is due and missing', 'nothing is left');
 is(sql(q[CALL copy_incremental_catch_up(job_group => 'shop')]), 'NOTICE:  00000: job "a_items": 0 windows, 0 rows  NOTICE:  00000: job "b_orders": 0 windows, 0 rows', 'nor of the group');
 is(value(q[SELECT string_agg(job || ' ' || job_group, ', ' ORDER BY job) FROM copy_incremental_jobs]), 'a_items shop, b_orders shop', 'the view of jobs has the group');
 no_session_left($source, 'no session is left at the source');

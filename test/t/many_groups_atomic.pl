@@ -32,7 +32,7 @@ is(sql($call), $loaded, 'a cycle of deferrable keys');
 is(value($counts), '20 20 20|20 20 20', 'all rows are loaded');
 is(value(q[SELECT count(*), count(DISTINCT source_snapshot) FROM copy_incremental_runs WHERE status = 'succeeded']), '6|1', 'in one snapshot');
 is(value('SELECT (SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM orders UNION SELECT xmin FROM items) AS x)'), '3', 'in three transactions');
-is(sql('CALL copy_incremental_catch_up(atomic => true)'), 'NOTICE:  00000: no window is due and missing', 'nothing is left');
+is(sql('CALL copy_incremental_catch_up(atomic => true)'), 'NOTICE:  00000: no job of role "postgres" has a window that is due and missing', 'nothing is left');
 # Both rows of a pair are gone at the source: the old ones are deleted in any order.
 at_source('DELETE FROM items WHERE id IN (1, 2); DELETE FROM orders WHERE id IN (1, 2)');
 value('DELETE FROM pgci_coverage');
@@ -108,6 +108,11 @@ is(sql($call), 'NOTICE:  00000: job "orders": 2 windows, 39 rows; 1 being loaded
 $other->query_safe('COMMIT');
 $other->quit;
 is(sql($call), 'NOTICE:  00000: job "items": 1 window, 19 rows  NOTICE:  00000: job "orders": 0 windows, 0 rows', 'and then the other one');
+
+# A job whose target does not exist would fail in each window.
+begin(create('items'), create('orders', target => "'later'"));
+like(sql($call), qr/ERROR:  42P01: 2 of 2 jobs failed DETAIL:  job "items", window 2018-07-27: the same window of job "orders", .*; 2 windows not tried\s+job "orders", window 2018-07-27: table \S+later, .*; 2 windows not tried/, 'a target that does not exist');
+is(value('SELECT count(*) FROM copy_incremental_runs'), '2', 'the first window is tried, and no other');
 
 # Jobs that do not have the same windows
 begin(create('items'), create('orders', window_size => "'12 hours'"));

@@ -41,7 +41,7 @@ is(sql(q[SELECT string_agg(id_range::text, ' ' ORDER BY id_range), count(data_in
 is(sql(q[SELECT covered_ids, settled_id, highest_id, missing_ids, behind FROM copy_incremental_jobs]), '{[1,1001)}|1000|1000|0|00:00:00', 'nothing is missing');
 $source->safe_psql('postgres', 'INSERT INTO events (v) SELECT g FROM generate_series(1, 5) AS g');
 is(sql(q[CALL copy_incremental_catch_up()]), 'NOTICE:  job "events": 1 window, 5 rows', 'catch_up of all jobs');
-is(sql(q[CALL copy_incremental_catch_up()]), 'NOTICE:  no window is due and missing', 'and nothing is left');
+is(sql(q[CALL copy_incremental_catch_up()]), 'NOTICE:  no job of role "postgres" has a window that is due and missing', 'and nothing is left');
 like(sql(q[SELECT copy_incremental_run_ids('events', int8range(990, 1002))]), qr/^ERROR:  window \[990, 1002\) of job "events" into public.events was already loaded DETAIL: .* wrote 5 rows of \[1001,1006\)/, 'append refuses ids that were loaded');
 
 # What takes days takes ids.

@@ -74,7 +74,7 @@ for my $case ([ 'skip', 15, 0, mode => "'skip'" ], [ 'upsert', 15, 0, mode => "'
 	is(results($fail_off, call("$query, length('$mode')", @arguments), $count, $last),
 		"35 $mode succeeded read 35 written $written deleted $deleted batches 4", "$mode: the same call completes the day");
 	like(results(call("$query, length('$mode')", on_rerun => "'skip'"), $locks),
-		qr/^0NOTICE:  00000: window 2018-07-29 of public\.\S+ was already loaded, skipping DETAIL:  (?:\S+ \d+ of \S+ \S+ wrote \d+ rows(?:; )?){2}\s*$/,
+		qr/^0NOTICE:  00000: window 2018-07-29 of public\.\S+ was already loaded, skipping DETAIL:  According to copy_incremental_runs, (?:\S+ \d+ of \S+ \S+ wrote \d+ rows(?:; )?){2}\.\s*$/,
 		"$mode: then append has nothing to do");
 }
 like(results('TRUNCATE job, pgci_runs', $fail_on, call("$query, length('append')")), qr/row 25/, 'append fails');

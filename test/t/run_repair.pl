@@ -141,8 +141,8 @@ for my $mode ('append', 'replace')
 
 # --- what cannot be repaired
 for my $case (
-	[ 'transform', job('no', mode => "'upsert'", transform => "'SELECT * FROM batch'"), '0A000', qr/a job with a transform cannot be repaired/ ],
-	[ 'mode skip', job('no', mode => "'skip'"), '0A000', qr/a job of mode skip cannot be repaired/ ],
+	[ 'transform', job('no', mode => "'upsert'", transform => "'SELECT * FROM batch'"), '0A000', qr/has a transform, so it cannot be repaired/ ],
+	[ 'mode skip', job('no', mode => "'skip'"), '0A000', qr/has mode skip, so it cannot be repaired/ ],
 	[ 'no key and no condition', define_job('no', 'SELECT * FROM events WHERE at >= $1 AND at < $2', first_day => "'2024-01-01'"), '0A000', qr/target public.events has no key to repair its rows by/ ],
 	[ 'a key twice at the source', job('no', query => 'SELECT * FROM users UNION ALL SELECT * FROM users WHERE id = 3', target => "'users'", mode => "'upsert'"), '21000', qr/source has more than one row of a key of public.users.*DETAIL:  The key is \{"id": "3"\}/s ],
 	[ 'an unknown word', "SELECT 1; SELECT * FROM copy_incremental_repair('upsert', '2024-01-01', '2024-01-01', 'maybe')", '22023', qr/invalid value for argument "deletes": "maybe"/ ])

@@ -53,7 +53,7 @@ for my $case (
 	my ($name, $sql, $state, $message) = @$case;
 	fails_with($destination, $sql, $state, $message, "refused: $name");
 }
-like(one_line($destination, 'default', 'CALL copy_incremental_catch_up()'), qr/no window is due and missing/, 'catch_up of all jobs leaves them out');
+like(one_line($destination, 'default', 'CALL copy_incremental_catch_up()'), qr/no job of role "postgres" has a window that is due and missing/, 'catch_up of all jobs leaves them out');
 is($destination->safe_psql('postgres', q[SELECT copy_incremental_forget('products', NULL, NULL, 'append') > 0]), 't', 'forget');
 
 # --- ranges

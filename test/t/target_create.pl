@@ -51,7 +51,7 @@ SQL
 results('CREATE SCHEMA shop; CREATE TYPE shop."integer" AS (x int)');
 my $sale = 'SELECT * FROM shop.sale';
 my $said = results(job('sale', $sale));
-like($said, qr/^NOTICE:  table shop\.sale, the target of job "sale" was created DETAIL:  This database does not have the types of these columns: status: shop\.status becomes text, statuses: shop\.status\[\] becomes text\[\], mail: shop\.email becomes character varying\(40\), mails: shop\.email\[\] becomes character varying\(40\)\[\], .*i: shop\.integer becomes text and 1 more\.$/, 'types that do not exist: a NOTICE') or diag($said);
+like($said, qr/^NOTICE:  table shop\.sale, the target of job "sale", was created DETAIL:  This database does not have the types of these columns: status: shop\.status becomes text, statuses: shop\.status\[\] becomes text\[\], mail: shop\.email becomes character varying\(40\), mails: shop\.email\[\] becomes character varying\(40\)\[\], .*i: shop\.integer becomes text and 1 more\.$/, 'types that do not exist: a NOTICE') or diag($said);
 my $columns = q{id bigint NOT NULL, at timestamp(3) with time zone NOT NULL, Na"me' x character varying(20), price numeric(10,2) NOT NULL, flags bit(3), c character(1), blank character(5), during interval day to second(2)};
 my $rest = q{twofold numeric, select integer, j jsonb, ats timestamp(0) without time zone[] CREATE UNIQUE btree (id), CREATE btree (at)};
 is(shape('shop.sale'), "$columns, status text, statuses text[], mail character varying(40), mails character varying(40)[], twice character varying(40), tags text[], pair text, i text, span text, $rest", 'types that do not exist: base types, no default, nothing generated');
@@ -63,7 +63,7 @@ is(results(q[SELECT matches FROM copy_incremental_verify('sale', '2018-07-28')])
 # Types that do.
 results('DROP TABLE shop.sale; SELECT copy_incremental_drop_job(\'sale\'); CREATE TYPE shop.status AS ENUM (\'paid\', \'late\', \'new\')', 'CREATE DOMAIN shop.email AS varchar(40)', 'CREATE DOMAIN shop.tags AS text[]', 'CREATE SCHEMA other', 'CREATE DOMAIN other.twice AS varchar(99)', 'CREATE DOMAIN shop.twice AS text',
 	'CREATE TYPE other.span AS RANGE (subtype = float8)');
-like(terse('SET standard_conforming_strings = off; SET search_path = public, other', job('sale', $sale)), qr/^NOTICE:  table shop\.sale, the target of job "sale" was created/, 'types that exist');
+like(terse('SET standard_conforming_strings = off; SET search_path = public, other', job('sale', $sale)), qr/^NOTICE:  table shop\.sale, the target of job "sale", was created/, 'types that exist');
 is(shape('shop.sale'), "$columns, status shop.status, statuses shop.status[], mail shop.email, mails shop.email[], twice shop.email, tags shop.tags, pair text, i text, span other.span, $rest", 'types that exist: of the same kind, with all labels, over the same type');
 is(results(q[SELECT copy_incremental_run('sale', '2018-07-28')]), '5', 'types that exist: runs');
 same_rows($source, $destination, 'shop.sale', 'types that exist');
@@ -82,7 +82,7 @@ for my $case (
 {
 	my ($name, $query, $table, $shape, @more) = @$case;
 	my $said = terse(job($name, $query, target => "'$table'", @more));
-	like($said, qr/^NOTICE:  table [\w."]+, the target of job "\Q$name\E" was created$/, "$name: created") or diag($said);
+	like($said, qr/^NOTICE:  table [\w."]+, the target of job "\Q$name\E", was created$/, "$name: created") or diag($said);
 	is(shape($table), $shape, "$name: columns");
 	is(results(qq[SELECT copy_incremental_run('$name', '2018-07-28')]) =~ s/WARNING.*//r, $name =~ /inheritance/ ? '0' : $name =~ /part|join/ ? 1 : $name =~ /groups/ ? 2 : 5, "$name: runs");
 }
@@ -106,9 +106,9 @@ is(shape('later'), 'id integer NOT NULL, at date CREATE UNIQUE btree (id), CREAT
 # A new environment: the definition without the table. Explain says so before.
 $destination->safe_psql('postgres', q[DROP TABLE later; UPDATE pgci_jobs SET target = '-' WHERE job = 'later']);
 is(results(q[SELECT item, split_part(value, E'\n', 1) FROM copy_incremental_explain('later') WHERE item IN ('create target', 'error')]), 'create target|CREATE TABLE public.later (', 'explain: no error');
-is(results(q[SELECT copy_incremental_wait(copy_incremental_start('later', '2018-07-28'))], 'SELECT * FROM later'), 't 1|2018-07-28NOTICE:  table public.later, the target of job "later" was created', 'a started run creates it');
+is(results(q[SELECT copy_incremental_wait(copy_incremental_start('later', '2018-07-28'))], 'SELECT * FROM later'), 't 1|2018-07-28NOTICE:  table public.later, the target of job "later", was created', 'a started run creates it');
 is(results(q[SELECT target FROM copy_incremental_jobs WHERE job = 'later']), 'public.later', 'the job has it');
-like(results('DROP TABLE later', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  table public\.later, the target of job "later" does not exist HINT:  It was dropped/, 'a target that was loaded and dropped is not created again');
+like(results('DROP TABLE later', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  table public\.later, the target of job "later", does not exist HINT:  It was dropped/, 'a target that was loaded and dropped is not created again');
 
 # Calls.
 is(terse(copy_sql('SELECT * FROM spare', '2018-07-28', window_column => "'at'", create_target => 'true')), '1NOTICE:  target table public.spare was created', 'a call');
@@ -122,7 +122,7 @@ fails_with($destination, job('nowhere', 'SELECT * FROM spare', target => "'nowhe
 # 1,600 columns; more; names that a table cannot have.
 my $wide = join ', ', map { "$_ AS \"a long name of a column, number $_\"" } 1 .. 1600;
 $source->safe_psql('postgres', "CREATE TABLE wide AS SELECT date '2018-07-28' AS at, " . join ', ', map { "NULL::int AS c$_" } 1 .. 1599);
-is(terse(job('wide', 'SELECT * FROM wide')), 'NOTICE:  table public.wide, the target of job "wide" was created', '1,600 columns');
+is(terse(job('wide', 'SELECT * FROM wide')), 'NOTICE:  table public.wide, the target of job "wide", was created', '1,600 columns');
 is(results(q[SELECT copy_incremental_run('wide', '2018-07-28')]), '1', '1,600 columns: runs');
 like(results(q[DROP TABLE wide], define_job('wide, too', "SELECT $wide", %without, window_column => 'NULL', window_size => 'NULL', target => "'wide'")), qr/^WARNING: .{400,900}\.\.\. column, number 159\d\D[^;]{300,800} \);/, "1,600 columns: the hint is short");
 fails_with($destination, job('wider', "SELECT $wide, 1 AS more", window_column => 'NULL', window_size => 'NULL', target => "'wider'"), '54011', qr/tables can have at most 1600 columns/, '1,601 columns');
@@ -136,7 +136,7 @@ is(results('SET ROLE etl', job('denied', 'SELECT * FROM spare', target => "'shop
 results('SET ROLE etl', define_job('allowed', 'SELECT * FROM spare', %without, target => "'shop.denied'"));
 $destination->safe_psql('postgres', q[UPDATE pgci_jobs SET options = options || '{"create_target": true}' WHERE job = 'allowed']);
 is(results('SET ROLE etl', q[SELECT value FROM copy_incremental_explain('allowed') WHERE item = 'missing privilege']), 'GRANT CREATE ON SCHEMA shop TO etl', 'explain names the privilege');
-is(terse('SET ROLE etl', job('created', 'SELECT * FROM spare', target => "'other.created'"), "SELECT tableowner FROM pg_tables WHERE tablename = 'created'"), 'etlNOTICE:  table other.created, the target of job "created" was created', 'the caller owns the table');
+is(terse('SET ROLE etl', job('created', 'SELECT * FROM spare', target => "'other.created'"), "SELECT tableowner FROM pg_tables WHERE tablename = 'created'"), 'etlNOTICE:  table other.created, the target of job "created", was created', 'the caller owns the table');
 
 # A source that chooses names to be misread: everything is quoted, messages have no control characters, and no type runs the code of
 # a role that the caller does not trust.
@@ -158,7 +158,7 @@ for my $role (qw(postgres etl))
 	my $sql = define_job("odd $role", $odd, %window, target => qq['other."odd "" $role"'], create_target => 'false');
 	my (undef, undef, $err) = $destination->psql('postgres', "SET ROLE $role; $sql");
 	unlike($err, qr/[\x00-\x09\x0b-\x1f]/, "hostile names, $role: no control characters in the hint");
-	is(results("SET ROLE $role", define_job("odd $role", $odd, %window, target => qq['other."odd "" $role"'])) =~ s/ DETAIL:.*//r, qq[NOTICE:  table other."odd "" $role", the target of job "odd $role" was created], "hostile names, $role: created");
+	is(results("SET ROLE $role", define_job("odd $role", $odd, %window, target => qq['other."odd "" $role"'])) =~ s/ DETAIL:.*//r, qq[NOTICE:  table other."odd "" $role", the target of job "odd $role", was created], "hostile names, $role: created");
 	is(results(qq[SELECT copy_incremental_run('odd $role', '2018-07-28')], qq[SELECT t FROM ONLY other."odd "" $role"], qq[SELECT string_agg(format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 7]), '1 8 text,integer,integer', "hostile names, $role: runs, and no foreign code");
 	is(results(qq[SELECT string_agg(quote_ident(attname), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 0]),
 		one_line($source, 'default', q[SELECT string_agg(quote_ident(attname), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '"s"";''".odd'::regclass AND attnum > 0]), "hostile names, $role: the names");
@@ -173,7 +173,7 @@ $source->safe_psql('postgres', qq[CREATE TABLE g1 (id int PRIMARY KEY, at date);
 $destination->safe_psql('postgres', join '; ', map { define_job($_, "SELECT * FROM $_", %window, %{{ create_target => 'false', first_day => "'$today'", job_group => q['g'], target => "'$_'" }}) } qw(g1 g2));
 like(results(q[CALL copy_incremental_catch_up(job_group => 'g', atomic => true)]), qr/ERROR:  .*does not exist/, 'a group: without the option');
 $destination->safe_psql('postgres', q[UPDATE pgci_jobs SET options = options || '{"create_target": true}' WHERE job IN ('g1', 'g2')]);
-like(results(q[CALL copy_incremental_catch_up(job_group => 'g', atomic => true)]), qr/NOTICE:  table public\.g1, the target of job "g1" was created.*NOTICE:  table public\.g2, the target of job "g2" was created/, 'a group: creates its tables');
+like(results(q[CALL copy_incremental_catch_up(job_group => 'g', atomic => true)]), qr/NOTICE:  table public\.g1, the target of job "g1", was created.*NOTICE:  table public\.g2, the target of job "g2", was created/, 'a group: creates its tables');
 is(results('SELECT count(*) FROM g1 JOIN g2 USING (id)', q[SELECT string_agg(job || ' ' || (ddl LIKE 'CREATE TABLE public.g_ (%')::text, ', ' ORDER BY job) FROM copy_incremental_runs WHERE status = 'succeeded' AND job LIKE 'g_'], q[SELECT sum(missing_windows) FROM copy_incremental_jobs WHERE job LIKE 'g_']), '2 g1 true, g2 true 0', 'a group: rows, the ledger, and nothing is missing');
 $source->safe_psql('postgres', q[CREATE TABLE many (id int, at date); INSERT INTO many VALUES (1, '2018-07-28'), (1, '2018-07-28')]);
 fails_with($destination, copy_sql('SELECT * FROM many', '2018-07-28', window_column => "'at'", create_target => 'true', mode => "'skip'", key_columns => "'{nothing}'"), '42703', qr/"nothing"/, 'a key column that does not exist');
@@ -181,7 +181,7 @@ fails_with($destination, job('many', 'SELECT * FROM many', target => "'many'", k
 is(results(q[SELECT to_regclass('many') IS NULL]), 't', 'and nothing was created');
 
 # A transaction that rolls back, and two sessions at once.
-is(terse('BEGIN', job('undone', 'SELECT * FROM spare', target => "'undone'"), 'ROLLBACK', q[SELECT to_regclass('undone') IS NULL, count(*) FROM copy_incremental_jobs WHERE job = 'undone']), 't|0NOTICE:  table public.undone, the target of job "undone" was created', 'a definition that is rolled back');
+is(terse('BEGIN', job('undone', 'SELECT * FROM spare', target => "'undone'"), 'ROLLBACK', q[SELECT to_regclass('undone') IS NULL, count(*) FROM copy_incremental_jobs WHERE job = 'undone']), 't|0NOTICE:  table public.undone, the target of job "undone", was created', 'a definition that is rolled back');
 $destination->safe_psql('postgres', 'DROP TABLE base');
 for my $end (qw(COMMIT ROLLBACK))
 {

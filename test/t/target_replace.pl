@@ -97,7 +97,7 @@ for my $case (
 	my ($name, $wide, $slice, $message) = @$case;
 	my $err = fails_with($destination, replace_sql($slice, query => $wide), '44000', qr/$message of replace_where/,
 		"outside of the slice: $name");
-	like($err, qr/HINT:  Make query_template and replace_where speak of the same rows/, "outside of the slice: hint");
+	like($err, qr/HINT:  Use the same condition in query_template and replace_where/, "outside of the slice: hint");
 	is(results($contents), $unchanged, 'outside of the slice: nothing has changed');
 }
 is(results('CREATE FUNCTION shift() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.day = NEW.day + 1; RETURN NEW; END$$',
