@@ -17,8 +17,8 @@ Span window_of_day(const Job &job, DateADT day) {
     const Window whole_day = Window::of_day(day, zone);
     if (whole_day.start() >= whole_day.end())
         raise(sqlstate::datetime_overflow,
-              "day " + whole_day.name() + " does not exist in time zone \"" + zone.name() + "\"",
-              "The clocks of this time zone skip the day. It has no window.");
+              "day " + whole_day.name() + " does not exist in time zone \"" + zone.name() + "\"", "Pass another day.",
+              "The clocks of this time zone skip the day.");
     const WindowGrid grid = job.grid();
     const Span window = grid.span_of(grid.number_at(whole_day.start()));
     return window.end > whole_day.end() ? window : whole_day.span();

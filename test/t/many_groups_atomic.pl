@@ -110,7 +110,8 @@ $other->quit;
 is(sql($call), 'NOTICE:  00000: job "items": 1 window, 19 rows  NOTICE:  00000: job "orders": 0 windows, 0 rows', 'and then the other one');
 
 # A job whose target does not exist would fail in each window.
-begin(create('items'), create('orders', target => "'later'"));
+value('CREATE TABLE plain (LIKE items)');
+begin(create('items', target => "'plain'"), create('orders', target => "'later'"));
 like(sql($call), qr/ERROR:  42P01: 2 of 2 jobs failed DETAIL:  job "items", window 2018-07-27: the same window of job "orders", .*; 2 windows not tried\s+job "orders", window 2018-07-27: table \S+later, .*; 2 windows not tried/, 'a target that does not exist');
 is(value('SELECT count(*) FROM copy_incremental_runs'), '2', 'the first window is tried, and no other');
 

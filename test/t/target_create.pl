@@ -90,7 +90,7 @@ for my $case (
 # Without the option.
 $destination->safe_psql('postgres', 'DROP TABLE shop.sale');
 my %without = (%window, create_target => 'false');
-$said = fails_with($destination, define_job('none', $sale, %without), '42P01', qr/target of job "none" does not exist/, 'without the option: an error');
+$said = fails_with($destination, define_job('none', $sale, %without), '42P01', qr/target of job "none", does not exist/, 'without the option: an error');
 my ($script) = $said =~ /HINT:  .*create_target => true to have it created, or create it:\n(.*;)\nCONTEXT/s;
 like($said, qr/CREATE INDEX ON shop\.sale \(at\);/, 'without the option: the hint has the statements');
 $destination->safe_psql('postgres', $script);
