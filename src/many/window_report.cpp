@@ -108,6 +108,17 @@ std::string WindowReport::describe(const Failed &failed) const {
     return text;
 }
 
+// Names some of the jobs.
+std::string WindowReport::describe_failed_jobs() const {
+    constexpr std::size_t most_named = 3;
+    std::size_t failed = 0;
+    std::string names;
+    for (const JobLine &job : jobs_)
+        if (job.failed > 0 && ++failed <= most_named) names += (names.empty() ? "\"" : ", \"") + job.name + "\"";
+    if (failed > most_named) names += " and " + std::to_string(failed - most_named) + " more";
+    return std::to_string(failed) + " of " + std::to_string(jobs_.size()) + " jobs failed: " + names;
+}
+
 void WindowReport::finish() {
     for (JobLine &job : jobs_)
         if (!job.is_told) tell(job);
@@ -117,9 +128,7 @@ void WindowReport::finish() {
     if (failures_ > failed_.size())
         detail += "\n... and " + std::to_string(failures_ - failed_.size()) + " more, see copy_incremental_runs";
     const JobLine &first = jobs_.front();
-    const auto failed_jobs =
-        std::count_if(jobs_.begin(), jobs_.end(), [](const JobLine &job) { return job.failed > 0; });
-    std::string message = std::to_string(failed_jobs) + " of " + std::to_string(jobs_.size()) + " jobs failed";
+    std::string message = describe_failed_jobs();
     if (jobs_.size() == 1)
         message =
             (first.windows == 0 ? ""

@@ -50,6 +50,7 @@ class WindowReport {
     void tell(JobLine &job);
     void keep(Failed failed);
     std::string describe(const Failed &failed) const;
+    std::string describe_failed_jobs() const;
 
     const char *hint_;
     std::vector<JobLine> jobs_{};

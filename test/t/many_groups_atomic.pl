@@ -112,16 +112,16 @@ is(sql($call), 'NOTICE:  00000: job "items": 1 window, 19 rows  NOTICE:  00000: 
 # A job whose target does not exist would fail in each window.
 value('CREATE TABLE plain (LIKE items)');
 begin(create('items', target => "'plain'"), create('orders', target => "'later'"));
-like(sql($call), qr/ERROR:  42P01: 2 of 2 jobs failed DETAIL:  job "items", window 2018-07-27: the same window of job "orders", .*; 2 windows not tried\s+job "orders", window 2018-07-27: table \S+later, .*; 2 windows not tried/, 'a target that does not exist');
+like(sql($call), qr/ERROR:  42P01: 2 of 2 jobs failed: "[^:]+" DETAIL:  job "items", window 2018-07-27: the same window of job "orders", .*; 2 windows not tried\s+job "orders", window 2018-07-27: table \S+later, .*; 2 windows not tried/, 'a target that does not exist');
 is(value('SELECT count(*) FROM copy_incremental_runs'), '2', 'the first window is tried, and no other');
 
 # Jobs that do not have the same windows
 begin(create('items'), create('orders', window_size => "'12 hours'"));
-like(sql($call), qr/ERROR:  22023: 2 of 2 jobs failed DETAIL:  .*jobs "items" and "orders" do not have the same windows/, 'windows of another size');
+like(sql($call), qr/ERROR:  22023: 2 of 2 jobs failed: "[^:]+" DETAIL:  .*jobs "items" and "orders" do not have the same windows/, 'windows of another size');
 begin(create('items', time_zone => "'Asia/Tokyo'"), create('orders'));
-like(sql($call), qr/22023: 2 of 2 jobs failed .*do not have the same windows/, 'days of another time zone');
+like(sql($call), qr/22023: 2 of 2 jobs failed: .*do not have the same windows/, 'days of another time zone');
 begin(define_job('ids', 'SELECT * FROM items', window_column => "'id'", target => "'items'", job_group => "'shop'", mode => "'upsert'", settle => "'off'"), create('orders'));
-like(sql($call), qr/22023: 2 of 2 jobs failed .*job "ids" has windows of ids/, 'windows of ids');
+like(sql($call), qr/22023: 2 of 2 jobs failed: .*job "ids" has windows of ids/, 'windows of ids');
 is(value('SELECT count(*) FROM orders'), '0', 'and nothing is loaded');
 fails_with($destination, q[CALL copy_incremental_catch_up('orders', atomic => true)], '22023', qr/atomic has no meaning for one job/, 'one job');
 fails_with($destination, q[CALL copy_incremental_catch_up(atomic => NULL)], '22004', qr/atomic/, 'NULL');

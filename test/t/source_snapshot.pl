@@ -41,7 +41,7 @@ for my $name (q['''; DROP TABLE a'], q['../../pg_control'], q['00000003-0000001b
 }
 # A name that no transaction has, and that of a snapshot which is not the one of the session that was asked
 at_source(q[TRUNCATE answer; INSERT INTO answer VALUES ('00000003-0000001B-1')]);
-like(sql($group), qr/ERROR:  PI004: 2 of 2 jobs failed DETAIL:  .*the source does not have the snapshot of the job group any more/, 'a snapshot that does not exist');
+like(sql($group), qr/ERROR:  PI004: 2 of 2 jobs failed: "[^:]+" DETAIL:  .*the source does not have the snapshot of the job group any more/, 'a snapshot that does not exist');
 my ($other) = open_session($source);
 my $name = $other->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_real_export_snapshot()');
 at_source("TRUNCATE answer; INSERT INTO answer VALUES ('$name')");
