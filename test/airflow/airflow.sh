@@ -35,26 +35,43 @@ install_airflow() {
 # Airflow starts itself by its name.
 airflow() { PATH=$VENV/bin:$PATH "$VENV/bin/airflow" "$@" >>"$LOG" 2>&1; }
 
-# first_of QUERY PARAMETER...: the first column of its first row in Airflow's database, or none.
-first_of() {
-    "$VENV/bin/python" - "$AIRFLOW_HOME/airflow.db" "$@" <<'PYTHON'
-import sqlite3, sys
-database = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=30)
-row = database.execute(sys.argv[2], sys.argv[3:]).fetchone()
-print(row[0] if row else "none")
-PYTHON
+# Airflow's own database, in a server of its own. With SQLite, commands and tasks fail at random: "database is locked".
+start_airflow_server() {
+    start_cluster airflow
+    AIRFLOW_PORT=$CLUSTER_PORT
+    in_airflow postgres "CREATE ROLE airflow LOGIN PASSWORD 'secret-of-airflow'"
+}
+
+create_airflow_database() {
+    in_airflow postgres "CREATE DATABASE airflow_$MAJOR OWNER airflow"
+    export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="postgresql+psycopg2://airflow:secret-of-airflow@127.0.0.1:$AIRFLOW_PORT/airflow_$MAJOR"
+    airflow db migrate || fail "airflow db migrate: $(tail -n 5 "$LOG")"
+}
+
+# in_airflow DATABASE QUERY [NAME=VALUE...]: the values are :'NAME' in the query.
+in_airflow() {
+    local database=$1 query=$2
+    shift 2
+    "$BINDIR/psql" -X -q -At -v ON_ERROR_STOP=1 -h "$WORK/run" -p "$AIRFLOW_PORT" -U postgres "${@/#/-v}" "$database" <<<"$query"
 }
 
 # The newest XCom of a task, as JSON. A third argument is its key.
 xcom() {
-    first_of "SELECT CAST(value AS TEXT) FROM xcom WHERE dag_id = ? AND task_id = ? AND key = ?
-              ORDER BY timestamp DESC LIMIT 1" "$1" "$2" "${3:-return_value}"
+    local value=value::text
+    ((MAJOR > 2)) || value="convert_from(value, 'UTF8')"
+    in_airflow "airflow_$MAJOR" "SELECT $value FROM xcom WHERE dag_id = :'dag' AND task_id = :'task' AND key = :'key'
+        ORDER BY timestamp DESC LIMIT 1" "dag=$1" "task=$2" "key=${3:-return_value}"
 }
 
 # The state of the try of a task that changed last.
-state_of() { first_of "SELECT state FROM task_instance WHERE dag_id = ? AND task_id = ? ORDER BY updated_at DESC LIMIT 1" "$@"; }
+state_of() {
+    in_airflow "airflow_$MAJOR" "SELECT coalesce(state, 'none') FROM task_instance WHERE dag_id = :'dag' AND task_id = :'task'
+        ORDER BY updated_at DESC LIMIT 1" "dag=$1" "task=$2"
+}
 
 # The number of tasks of a DAG in a state.
-tasks_in() { first_of "SELECT count(*) FROM task_instance WHERE dag_id = ? AND state = ?" "$@"; }
+tasks_in() {
+    in_airflow "airflow_$MAJOR" "SELECT count(*) FROM task_instance WHERE dag_id = :'dag' AND state = :'state'" "dag=$1" "state=$2"
+}
 
-has_dag() { first_of "SELECT count(*) FROM serialized_dag WHERE dag_id = ?" "$@"; }
+has_dag() { in_airflow "airflow_$MAJOR" "SELECT count(DISTINCT dag_id) FROM serialized_dag WHERE dag_id = :'dag'" "dag=$1"; }

@@ -73,7 +73,10 @@ class CopyIncrementalJobsOperator(BaseOperator):
     def execute(self, context: Any) -> list[str]:  # noqa: ARG002
         """Read copy_incremental_jobs."""
         with Destination(self.conn_id) as destination:
-            return destination.jobs(self.job_group or None)
+            names = destination.jobs(self.job_group or None)
+        if not names:
+            self.log.warning("The user of the connection %s can use no job with windows of time.", self.conn_id)
+        return names
 
 
 def jobs(

@@ -94,7 +94,7 @@ class RunWatch(Watch):
         self.run_id = run_id
         self.attached = attached
         self._next_line = 0.0
-        self._says_busy = False
+        self._has_said_busy = False
 
     def look(self, destination: Destination) -> dict[str, Any] | None:
         """Return the run when it has ended."""
@@ -128,9 +128,9 @@ class RunWatch(Watch):
         except Exception as error:
             if sqlstate_of(error) != NO_FREE_WORKER:
                 raise
-            if not self._says_busy:
+            if not self._has_said_busy:
                 self.log.info("No background worker is free; waiting for one: %s", str(error).strip())
-            self._says_busy = True
+            self._has_said_busy = True
             return False
         self.log.info("Run %s of %s has started, window %s.", self.run_id, self.job, self.window)
         return True
