@@ -32,8 +32,12 @@ install_airflow() {
     quietly "$VENV/bin/pip" install --no-deps --force-reinstall "$WORK/package"
 }
 
-# Airflow starts itself by its name.
-airflow() { PATH=$VENV/bin:$PATH "$VENV/bin/airflow" "$@" >>"$LOG" 2>&1; }
+# Airflow starts itself by its name. A command that fails says so; the checks show what it has not done.
+airflow() {
+    PATH=$VENV/bin:$PATH "$VENV/bin/airflow" "$@" >>"$LOG" 2>&1 && return
+    echo "        airflow $* failed: $(tail -n 1 "$LOG")" >&2
+    return 1
+}
 
 # Airflow's own database, in a server of its own. With SQLite, commands and tasks fail at random: "database is locked".
 start_airflow_server() {
