@@ -201,10 +201,11 @@ std::vector<WindowTask> GroupLoad::load_levels(std::vector<WindowTask> tasks, st
 void say_retry(const std::string &group, const RunFailure &failure, int attempts, int retries, long milliseconds) {
     const double seconds = static_cast<double>(milliseconds) / 1000;
     pg_call([&] {
-        ereport(NOTICE, (errmsg("job group \"%s\": the windows that are left are read in a new snapshot, retry %d of "
-                                "%d follows in %.1f s",
-                                group.c_str(), attempts, retries, seconds),
-                         errdetail_internal("%s: %s", failure.sqlstate().c_str(), failure.message.c_str())));
+        ereport(NOTICE,
+                (errmsg("job group \"%s\": the windows that are left are read in a new snapshot, retry %d of "
+                        "%d follows in %.1f s",
+                        group.c_str(), attempts, retries, seconds),
+                 errdetail("The error was: %s (SQLSTATE %s).", failure.message.c_str(), failure.sqlstate().c_str())));
     });
 }
 

@@ -52,7 +52,7 @@ void say_fewer_workers(const std::string &job, const RunFailure &failure) {
     pg_call([&] {
         ereport(NOTICE, (errmsg("job \"%s\": the source accepts no more connections, so fewer workers load the windows",
                                 job.c_str()),
-                         errdetail_internal("%s: %s", failure.message.c_str(), failure.detail.c_str()),
+                         errdetail("The error was: %s. %s", failure.message.c_str(), failure.detail.c_str()),
                          errhint("Use fewer workers, or set copy_incremental.max_source_connections.")));
     });
 }

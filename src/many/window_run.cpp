@@ -91,7 +91,8 @@ void say_retry(const FailedAttempt &attempt, long milliseconds) {
         ereport(NOTICE,
                 (errmsg("job \"%s\": window %s failed, retry %d of %d follows in %.1f s", attempt.job.name.c_str(),
                         window.c_str(), attempt.number, attempt.job.request.retries, seconds),
-                 errdetail_internal("%s: %s", attempt.failure.sqlstate().c_str(), attempt.failure.message.c_str())));
+                 errdetail("The error was: %s (SQLSTATE %s).", attempt.failure.message.c_str(),
+                           attempt.failure.sqlstate().c_str())));
     });
 }
 

@@ -105,7 +105,7 @@ for my $workers (1, 2)
 	begin();
 	($state, $said) = meanwhile("CALL copy_incremental_catch_up(job_group => 'shop', workers => $workers)", sub { is(at_source($exporter), 't', "$workers: the session that holds the snapshot is killed") });
 	is($state, '00000', "$workers: the call succeeds") or diag($said);
-	like($said, qr/NOTICE:  00000: job group "shop": the windows that are left are read in a new snapshot, retry 1 of 3 follows in \d\.\d s\nDETAIL:  PI004: the source does not have the snapshot of the job group any more/, "$workers: a NOTICE");
+	like($said, qr/NOTICE:  00000: job group "shop": the windows that are left are read in a new snapshot, retry 1 of 3 follows in \d\.\d s\nDETAIL:  The error was: the source does not have the snapshot of the job group any more \(SQLSTATE PI004\)\./, "$workers: a NOTICE");
 	is(value($is_whole), 't', "$workers: all is loaded");
 	is(value(q[SELECT count(DISTINCT source_snapshot) FROM copy_incremental_runs WHERE status = 'succeeded']), '2', "$workers: the ledger has both snapshots");
 	is(value(q[SELECT string_agg(DISTINCT sqlstate, ' ') FROM copy_incremental_runs WHERE status = 'failed']), 'PI004', "$workers: and the attempt");

@@ -40,10 +40,10 @@ my $ledger = q[SET TimeZone = UTC; SELECT string_agg(concat_ws(' ', to_char(lowe
 for my $code (qw(40001 40P01 55P03))
 {
 	begin("job", $code, 1);
-	is(sql("CALL copy_incremental_catch_up('job')"), qq[NOTICE:  00000: job "job": window 2018-07-28 failed, retry 1 of 3 follows in N s DETAIL:  $code: a fault  NOTICE:  00000: job "job": 2 windows, 48 rows], "$code: the window is tried again");
+	is(sql("CALL copy_incremental_catch_up('job')"), qq[NOTICE:  00000: job "job": window 2018-07-28 failed, retry 1 of 3 follows in N s DETAIL:  The error was: a fault (SQLSTATE $code).  NOTICE:  00000: job "job": 2 windows, 48 rows], "$code: the window is tried again");
 	is(value($ledger), "28 1 failed $code, 28 2 succeeded, 29 1 succeeded", "$code: each attempt is in the ledger");
 	begin("job", $code, 2, mode => "'replace'");
-	is(sql("CALL copy_incremental_backfill('job', '2018-07-28', '2018-07-29', 2, 'all')") =~ s/NOTICE:  00000: job "job": window \S+ failed, retry \d of 3 follows in N s DETAIL:  $code: a fault/RETRY/gr, 'RETRY  RETRY  NOTICE:  00000: job "job": 2 windows, 48 rows', "$code: in workers");
+	is(sql("CALL copy_incremental_backfill('job', '2018-07-28', '2018-07-29', 2, 'all')") =~ s/NOTICE:  00000: job "job": window \S+ failed, retry \d of 3 follows in N s DETAIL:  The error was: a fault \(SQLSTATE $code\)\./RETRY/gr, 'RETRY  RETRY  NOTICE:  00000: job "job": 2 windows, 48 rows', "$code: in workers");
 	begin("job", $code, 1);
 	my $run = value(q[SELECT copy_incremental_start('job', '2018-07-28')]);
 	is(value("SELECT copy_incremental_wait($run)"), 't', "$code: a started run");
@@ -111,7 +111,7 @@ like(sql("CALL copy_incremental_catch_up('job')"), qr/ERROR:  08004: .*1 of 2 wi
 $source->safe_psql('postgres', "ALTER ROLE etl_reader PASSWORD '$TwoServers::password'");
 begin('job', undef, 0, retries => 1);
 $source->safe_psql('postgres', 'ALTER ROLE etl_reader CONNECTION LIMIT 0');
-like(sql("CALL copy_incremental_catch_up('job')"), qr/DETAIL:  53300: could not connect/, 'no connection is left at the source');
+like(sql("CALL copy_incremental_catch_up('job')"), qr/DETAIL:  The error was: could not connect .*? \(SQLSTATE 53300\)/, 'no connection is left at the source');
 is(value("SELECT string_agg(DISTINCT sqlstate, ' ') FROM copy_incremental_runs"), '53300', 'with its SQLSTATE');
 $source->safe_psql('postgres', 'ALTER ROLE etl_reader CONNECTION LIMIT -1');
 
