@@ -326,7 +326,8 @@ CopyRequest Jobs::request_of(const Job &job) const {
     if (was_dropped)
         raise(sqlstate::undefined_table,
               "table " + shorten(job.target_name) + ", the target of job \"" + shorten(job.name) + "\", does not exist",
-              "It was dropped. Define a new job; this one's record of loaded windows is that of the dropped table.");
+              "Drop the job and define it again.",
+              "It was dropped, and the job's record of loaded windows is that of the dropped table.");
     if (!OidIsValid(request.target)) request.target_name = job.target_name;
     return request;
 }
