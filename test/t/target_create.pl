@@ -108,7 +108,7 @@ $destination->safe_psql('postgres', q[DROP TABLE later; UPDATE pgci_jobs SET tar
 is(results(q[SELECT item, split_part(value, E'\n', 1) FROM copy_incremental_explain('later') WHERE item IN ('create target', 'error')]), 'create target|CREATE TABLE public.later (', 'explain: no error');
 is(results(q[SELECT copy_incremental_wait(copy_incremental_start('later', '2018-07-28'))], 'SELECT * FROM later'), 't 1|2018-07-28NOTICE:  table public.later, the target of job "later", was created', 'a started run creates it');
 is(results(q[SELECT target FROM copy_incremental_jobs WHERE job = 'later']), 'public.later', 'the job has it');
-like(results('DROP TABLE later', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  table public\.later, the target of job "later", does not exist HINT:  It was dropped/, 'a target that was loaded and dropped is not created again');
+like(results('DROP TABLE later', q[SELECT copy_incremental_run('later', '2018-07-28')]), qr/ERROR:  table public\.later, the target of job "later", does not exist DETAIL:  It was dropped/, 'a target that was loaded and dropped is not created again');
 
 # Calls.
 is(terse(copy_sql('SELECT * FROM spare', '2018-07-28', window_column => "'at'", create_target => 'true')), '1NOTICE:  target table public.spare was created', 'a call');
