@@ -33,7 +33,7 @@ need_packages() {
     step "installing ${missing[*]}"
     hold_services
     local status=0
-    quietly as_root apt-get -q -o DPkg::Lock::Timeout=300 update &&
+    quietly update_package_lists &&
         quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
             install --no-install-recommends "${missing[@]}" || status=$?
     release_services
@@ -42,6 +42,16 @@ need_packages() {
         if [[ $package == pgbouncer ]]; then
             as_root update-rc.d pgbouncer disable >/dev/null 2>&1 || true
         fi
+    done
+}
+
+# apt-get waits for the lock of dpkg, but not for that of the lists, which a new machine's own update may have.
+update_package_lists() {
+    local output end=$((SECONDS + 300))
+    until output=$(as_root env LC_ALL=C apt-get -q update 2>&1); do
+        echo "$output"
+        [[ $output == *'Unable to lock directory'* ]] && ((SECONDS < end)) || return 1
+        sleep 2
     done
 }
 
