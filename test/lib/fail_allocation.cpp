@@ -37,7 +37,8 @@ struct Order {
 };
 
 volatile Order *order = nullptr;
-const void *server = nullptr; // where its program begins in memory; its name is gone once it has a title
+std::size_t spared_calloc = 0; // the size of the elements that libpq always gets
+const void *server = nullptr;  // where its program begins in memory; its name is gone once it has a title
 
 __attribute__((constructor)) void read_orders() {
     Dl_info program;
@@ -48,6 +49,7 @@ __attribute__((constructor)) void read_orders() {
     void *const memory = mmap(nullptr, sizeof(Order), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     if (memory != MAP_FAILED) order = static_cast<Order *>(memory);
+    if (const char *const size = std::getenv("PGCI_SPARED_CALLOC")) spared_calloc = std::strtoul(size, nullptr, 10);
 }
 
 bool is_armed() { return order != nullptr && order->pid != 0 && order->pid == getpid(); }
@@ -97,7 +99,8 @@ extern "C" {
 void *malloc(std::size_t size) { return malloc_fails(__builtin_return_address(0)) ? nullptr : __libc_malloc(size); }
 
 void *calloc(std::size_t count, std::size_t size) {
-    return malloc_fails(__builtin_return_address(0)) ? nullptr : __libc_calloc(count, size);
+    const bool is_spared = size == spared_calloc && is_armed() && order->kind == Kind::libpq;
+    return !is_spared && malloc_fails(__builtin_return_address(0)) ? nullptr : __libc_calloc(count, size);
 }
 
 void *realloc(void *memory, std::size_t size) {

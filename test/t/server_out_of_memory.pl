@@ -43,6 +43,8 @@ append_to_file($order, pack('l l q', 0, 0, 0));
 my ($source, $destination) = start_servers();
 {
 	local @ENV{qw(LD_PRELOAD PGCI_FAIL_ALLOCATION)} = ($library, $order);
+	# freePGconn() of libpq 16, unlike 15 and 17, reads the list of hosts, of 40 bytes each, that could not be allocated.
+	local $ENV{PGCI_SPARED_CALLOC} = 40 if int($destination->pg_version) == 16;
 	$destination->restart;
 }
 
