@@ -15,7 +15,6 @@ CREATE FUNCTION pg_temp.try(arguments text) RETURNS text LANGUAGE sql AS
 SELECT pg_temp.try(arguments) FROM unnest(ARRAY[
   $$NULL, 'SELECT 1', '2018-07-29', 2000$$,
   $$'x', NULL, '2018-07-29', 2000$$,
-  $$'x', 'SELECT 1', '2018-07-29', NULL$$,
   $$'x', 'SELECT 1', '2018-07-29', mode => NULL$$,
   $$'x', 'SELECT 1', '2018-07-29', on_rerun => NULL$$,
   $$'x', 'SELECT 1', '2018-07-29', method => NULL$$]) AS arguments;

@@ -31,6 +31,7 @@ NamedValues values_of(const RequestOptions &options) {
     constexpr NullableDatum null{Datum{0}, true};
 #define OPTION_WORD(name, ...) add(#name, datum_of(text_parameter(word_of(options.name))));
 #define OPTION_INTEGER(name, ...) add(#name, {Int32GetDatum(options.name), false});
+#define OPTION_NUMBER(name, ...) add(#name, options.name ? NullableDatum{Int32GetDatum(*options.name), false} : null);
 #define OPTION_COUNT(name, ...) add(#name, options.name ? datum_of(int8_parameter(*options.name)) : null);
 #define OPTION_FLAG(name, ...) add(#name, {BoolGetDatum(options.name), false});
 #define OPTION_TEXT(name, ...) add(#name, options.name ? datum_of(text_parameter(*options.name)) : null);

@@ -15,6 +15,7 @@
 #include "run/follow_source.hpp"
 #include "run/prepared_run.hpp"
 #include "run/sequence_sync.hpp"
+#include "run/transform_warning.hpp"
 #include "look/explain_job.hpp"
 #include "look/explain_source.hpp"
 #include "look/upsert_warnings.hpp"
@@ -74,10 +75,6 @@ void explain_other_planner(Explanation &explanation, const CopyRequest &request,
                     std::string(request.mode == Mode::skip || request.mode == Mode::upsert
                                     ? ", which may include rows that were left unchanged"
                                     : ""));
-    if (request.transform)
-        explanation.add(
-            "note", "a transform that joins a table of other servers is executed there, with the time zone of those "
-                    "servers; write column AT TIME ZONE 'zone' where it makes a date or a text of a time");
     if (request.on_error == OnError::reject)
         explanation.add("note",
                         "rejected rows are found by writing parts of a batch again, which takes a subtransaction "
@@ -211,6 +208,10 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
         explain_privileges(explanation, plan->statements.insert, missing);
         explain_sequences(explanation, run, *plan, missing);
         if (statement) explain_source(explanation, run, *statement);
+        explain_step(explanation, [&] {
+            const std::string warning = find_transform_warning(run, *plan);
+            if (!warning.empty()) explanation.add("warning", warning);
+        });
         explain_step(explanation, [&] {
             for (const std::string &warning : find_upsert_warnings(run)) explanation.add("warning", warning);
         });

@@ -28,6 +28,8 @@ std::string options_text(const RequestOptions &options) {
     if (options.name != standard.name) add(#name, value_text(std::string(word_of(options.name))));
 #define OPTION_INTEGER(name, ...)                                                                                      \
     if (options.name != standard.name) add(#name, value_text(options.name));
+#define OPTION_NUMBER(name, ...)                                                                                       \
+    if (options.name) add(#name, value_text(*options.name));
 #define OPTION_COUNT(name, ...)                                                                                        \
     if (options.name) add(#name, value_text(*options.name));
 #define OPTION_FLAG(name, ...)                                                                                         \

@@ -16,6 +16,7 @@ struct RequestOptions {
     // NOLINTBEGIN(bugprone-macro-parentheses): the arguments are types and names
 #define OPTION_WORD(name, Type, word, documentation, ...) Type name = Type::word;
 #define OPTION_INTEGER(name, number, least, most, meaning, more) int name = number;
+#define OPTION_NUMBER(name, least, most, meaning, more) std::optional<int> name{};
 #define OPTION_COUNT(name, meaning, more) std::optional<std::int64_t> name{};
 #define OPTION_FLAG(name, flag, documentation) bool name = flag;
 #define OPTION_TEXT(name, documentation) std::optional<std::string> name{};

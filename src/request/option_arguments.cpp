@@ -84,6 +84,8 @@ void read_options(const NamedValues &arguments, RequestOptions &options) {
     if (arguments.has(#name)) options.name = read_word<Type>(arguments, #name);
 #define OPTION_INTEGER(name, ...)                                                                                      \
     if (arguments.has(#name)) options.name = read_integer(arguments, find_option(#name));
+#define OPTION_NUMBER(name, ...)                                                                                       \
+    if (!arguments.is_null(#name)) options.name = read_integer(arguments, find_option(#name));
 #define OPTION_COUNT(name, ...) options.name = read_count(arguments, find_option(#name));
 #define OPTION_FLAG(name, ...)                                                                                         \
     if (arguments.has(#name)) options.name = read_flag(arguments, #name);

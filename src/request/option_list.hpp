@@ -24,6 +24,8 @@ struct OptionEntry {
     OptionEntry{#name, "text", "'" #word "'", documentation, #__VA_ARGS__},
 #define OPTION_INTEGER(name, number, least, most, meaning, more)                                                       \
     OptionEntry{#name, "integer", #number, meaning, {}, least, most, more},
+#define OPTION_NUMBER(name, least, most, meaning, more)                                                                \
+    OptionEntry{#name, "integer", "NULL", meaning, {}, least, most, more},
 #define OPTION_COUNT(name, meaning, more) OptionEntry{#name, "bigint", "NULL", meaning, {}, 0, 0, more},
 #define OPTION_FLAG(name, flag, documentation) OptionEntry{#name, "boolean", #flag, documentation},
 #define OPTION_TEXT(name, documentation) OptionEntry{#name, "text", "NULL", documentation},

@@ -14,6 +14,7 @@
 #include "run/row_key.hpp"
 #include "run/run_scope.hpp"
 #include "run/sequence_sync.hpp"
+#include "run/transform_warning.hpp"
 
 namespace pgci {
 
@@ -117,6 +118,7 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
     check_all_privileges(run, plan);
     // The definition of a job has warned.
     if (request.job_id == 0) warn_of_left_null(request, run.target(), plan);
+    if (!request.is_one_of_many) warn_of_transform(run, plan);
     std::optional<LoadCheck> check;
     if (request.verify) check.emplace(run.comparison({}), run.target().name());
     const std::int64_t run_id = request.run_id != 0

@@ -16,6 +16,7 @@
 #include "ledger/run_lock.hpp"
 #include "run/prepared_run.hpp"
 #include "run/run_scope.hpp"
+#include "run/transform_warning.hpp"
 
 namespace pgci {
 
@@ -159,7 +160,9 @@ void check_first_window(Job &job, ConnectionKeeper &keeper) {
     PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     run.open();
     if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
-    warn_of_left_null(job.request, run.target(), run.plan());
+    const LoadPlan plan = run.plan();
+    warn_of_left_null(job.request, run.target(), plan);
+    warn_of_transform(run, plan);
     run.source().send_commit();
     run.source().receive_commit();
     job.target = run.target().oid();

@@ -173,7 +173,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     RunStatistics statistics{.is_settled = run.is_settled};
     const TimeZone zone = TimeZone::resolve(run.ways.zone.c_str());
     Retry rows(rejected, plan, target, zone, own_id);
-    while (rows.load_some(request.batch, statistics)) progress.show(statistics);
+    while (rows.load_some(batch_of(request, plan), statistics)) progress.show(statistics);
     rows.finish();
     move_sequences(request, target, plan.columns);
     const std::int64_t left = rejected.count_again();

@@ -7,6 +7,7 @@
 #include "template/template_scanner.hpp"
 #include "template/template_statement.hpp"
 #include "target/conversion.hpp"
+#include "target/other_planner.hpp"
 
 namespace pgci {
 
@@ -129,8 +130,13 @@ void check_transform(const std::string &transform) {
               "It reads the relation \"batch\" and returns the rows for the target.");
 }
 
+// Citus sends a query of a single shard to the server of this shard as a whole, but not if it reads a catalog, which every
+// server has for itself. The batch is only here.
 static std::string batch_of_transform(const ColumnMap &batch_columns, Oid schema) {
-    return "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + ")";
+    const char *const stays = has_citus() ? " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE oid "
+                                            "OPERATOR(pg_catalog.=) 0)"
+                                          : "";
+    return "batch AS (SELECT * FROM " + batch_function(batch_columns, schema) + stays + ")";
 }
 
 std::vector<SourceColumn> describe_transform(const std::string &transform, const ColumnMap &batch_columns, Oid schema) {

@@ -27,6 +27,8 @@ struct BatchRelation {
     bool overrides_identity = false;
     bool changes_values = false; // the batch is the rows of the source, and the INSERT rounds some of their values
 
+    // Returns a query of the rows.
+    std::string select() const { return with_list() + "SELECT * FROM " + from; }
     // Returns "alias.column, ...".
     std::string select_list() const;
     // Returns the WITH clause, or nothing.

@@ -43,15 +43,32 @@ void check_analyzes(const std::string &insert, const Target &target) {
     }
 }
 
-// Uses MERGE where it does what INSERT ... ON CONFLICT does. A key with NULL is only found in memory.
+// Uses MERGE where it does what INSERT ... ON CONFLICT does. A key with NULL is only found in memory, and Citus supports no MERGE
+// from a function.
 void add_merge(LoadStatements &statements, const Upsert &upsert, const Target &target, const BatchRelation &batch) {
     if (statements.checks_slice || (statements.checks_key && statements.order.empty())) return;
+    if (!batch.with.empty() && reads_citus_table(batch.select())) return;
     const MergeTarget merged = look_at_merge_target(target, batch.columns);
     if (!merged.is_possible) return;
     const std::string merge = upsert.merge();
     if (merge.empty()) return;
     statements.merge = batch.with_list() + merge;
     statements.queues_triggers = merged.queues_triggers;
+}
+
+bool is_insert_of_other_planner(const CopyRequest &request, const Target &target, const std::string &insert) {
+    try {
+        return is_planned_by_other(target, insert);
+    } catch (const PgError &error) {
+        ErrorData *const data = error.data();
+        if (request.update_where && data->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED && data->hint == nullptr)
+            data->hint = pg_call([] {
+                return MemoryContextStrdup(CurTransactionContext,
+                                           "An extension, such as Citus, executes the INSERT. update_where must not "
+                                           "depend on settings: compare columns without a cast.");
+            });
+        throw;
+    }
 }
 
 } // namespace
@@ -67,7 +84,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
             return !column.is_left_out && !find_lost_precision(column, *target.find_column(column.name)).empty();
         });
     plan.columns = batch.columns;
-    plan.has_transform = request.transform.has_value();
+    if (request.transform) plan.transformed = batch.select();
     std::optional<ConflictKey> key;
     if (request.mode == Mode::skip || request.mode == Mode::upsert) {
         key = find_conflict_key(target, request.key_columns);
@@ -77,7 +94,7 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
     std::optional<Upsert> upsert;
     if (request.mode == Mode::upsert) upsert.emplace(request, target, batch, *key);
     plan.statements = build_statements(request.mode, target, batch, key, slice, upsert ? &*upsert : nullptr);
-    plan.is_of_other_planner = is_planned_by_other(target, plan.statements.insert);
+    plan.is_of_other_planner = is_insert_of_other_planner(request, target, plan.statements.insert);
     if (plan.is_of_other_planner) {
         check_other_planner(target, request.mode);
         if (request.on_error == OnError::reject) plan.statements.return_rows();
@@ -105,10 +122,10 @@ void replan(LoadPlan &plan, const CopyRequest &request, const std::vector<Source
 }
 
 int batch_of(const CopyRequest &request, const LoadPlan &plan) {
+    constexpr int standard_batch = 2000;
     constexpr int large_batch = 50000;
-    const bool is_large = plan.is_of_other_planner && request.batch == RequestOptions{}.batch &&
-                          !request.commit_batches && request.on_error == OnError::stop;
-    return is_large ? large_batch : request.batch;
+    const bool suits_large = plan.is_of_other_planner && !request.commit_batches && request.on_error == OnError::stop;
+    return request.batch.value_or(suits_large ? large_batch : standard_batch);
 }
 
 void check_inserts_are_local(const Target &target, const std::string &insert, Method method) {

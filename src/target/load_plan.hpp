@@ -15,8 +15,8 @@ struct LoadPlan {
     std::string insert{};               // method copy: a plain INSERT, which is only analyzed
     std::string slice{};                // the condition of the rows that may be written; empty for none
     std::vector<std::string> columns{}; // of the target that the INSERT fills
-    bool has_transform = false;
-    bool is_of_other_planner = false; // an extension executes the INSERT, as Citus does
+    std::string transformed{};          // a query of the rows that the transform returns; empty without one
+    bool is_of_other_planner = false;   // an extension executes the INSERT, as Citus does
 };
 
 // Maps the columns and builds the statements. `slice` is the condition of the rows that may be written. Raises 42701 or 42804 for
@@ -25,8 +25,8 @@ struct LoadPlan {
 LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &columns, const Target &target,
                    const std::string &slice);
 
-// The number of rows of a batch. If the caller has left `batch` at its default, an extension that executes the INSERT gets larger
-// ones, because it takes each batch apart for its servers; not where a batch is a commit, or is tried again without bad rows.
+// The number of rows of a batch. If the request has none, an extension that executes the INSERT gets larger ones,
+// because it takes each batch apart for its servers; not where a batch is a commit, or is tried again without bad rows.
 int batch_of(const CopyRequest &request, const LoadPlan &plan);
 
 // Builds the statements again in a later transaction of the run, because the target may have changed. Keeps the column

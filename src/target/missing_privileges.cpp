@@ -114,7 +114,7 @@ void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed
         missing.grants.insert(missing.grants.end(), found.grants.begin(), found.grants.end());
     };
     // A view and a transform also read other tables.
-    if (!has_all || target.is_view() || plan.has_transform) {
+    if (!has_all || target.is_view() || !plan.transformed.empty()) {
         add(find_missing_privileges(plan.statements.remove));
         add(find_missing_privileges(plan.insert.empty() ? plan.statements.insert : plan.insert));
     }

@@ -25,9 +25,7 @@ bool is_own_plan(SPIPlanPtr statement) {
 }
 
 bool is_worker_of_citus() {
-    const std::vector<TextRow> found =
-        select_rows("SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_local_group') IS NOT NULL", {});
-    if (found[0][0] != "t") return false;
+    if (!has_citus()) return false;
     return select_rows("SELECT FROM pg_catalog.pg_dist_local_group WHERE groupid OPERATOR(pg_catalog.>) 0", {}).size() >
            0;
 }
@@ -45,6 +43,37 @@ bool is_columnar(const Target &target) {
 void note_planner(planner_hook_type planner, planner_hook_type previous) {
     own_planner = planner;
     has_previous_planner = previous != nullptr;
+}
+
+bool has_citus() {
+    if (!has_other_planner()) return false;
+    return select_rows("SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_local_group') IS NOT NULL")[0][0] == "t";
+}
+
+std::string find_read_relations(const std::string &query) {
+    return pg_call([sql = query.c_str()] {
+        const MemoryContext memory = CurrentMemoryContext;
+        spi_connect();
+        const auto *const source =
+            static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(spi_prepare(sql))));
+        const MemoryContext inner = MemoryContextSwitchTo(memory);
+        StringInfoData list;
+        initStringInfo(&list);
+        appendStringInfoChar(&list, '{');
+        for (int i = 0; i < list_length(source->relationOids); ++i)
+            appendStringInfo(&list, i == 0 ? "%u" : ",%u", list_nth_oid(source->relationOids, i));
+        appendStringInfoChar(&list, '}');
+        MemoryContextSwitchTo(inner);
+        spi_finish();
+        return list.data;
+    });
+}
+
+bool reads_citus_table(const std::string &query) {
+    return has_citus() && !select_rows("SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid::pg_catalog.oid "
+                                       "OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[]) LIMIT 1",
+                                       {find_read_relations(query)})
+                               .empty();
 }
 
 bool is_planned_by_other(const Target &target, const std::string &insert) {

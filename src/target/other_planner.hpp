@@ -11,6 +11,15 @@ namespace pgci {
 // Tells which planner is that of this library, and whether there was another before it. To be called once, when it is installed.
 void note_planner(planner_hook_type planner, planner_hook_type previous);
 
+// Whether this database has Citus.
+bool has_citus();
+
+// Returns the relations that a query reads, as the text of an array of OIDs.
+std::string find_read_relations(const std::string &query);
+
+// Whether the query reads a table that Citus has distributed, or knows.
+bool reads_citus_table(const std::string &query);
+
 // Whether the plan of this INSERT is not the server's own. The INSERT is planned but not executed, unless the server has no other
 // planner. Raises the errors of the analyzer and of the planner.
 bool is_planned_by_other(const Target &target, const std::string &insert);

@@ -38,8 +38,17 @@ is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql('SELECT * F
 # Such an extension gets larger batches, if none was asked for.
 $source->safe_psql('postgres', 'INSERT INTO event SELECT i, 0 FROM generate_series(501, 2500) AS i');
 my $batches = 'SELECT batches FROM copy_incremental_runs WHERE run_id = (SELECT max(run_id) FROM copy_incremental_runs)';
-is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql(@some, batch => 2000, on_rerun => "'run'") . "; $batches"), "2429\n1", 'the default batch is larger');
-is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql(@some, batch => 1500, on_rerun => "'run'") . "; $batches"), "2429\n2", 'another is as it was asked for');
+is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql(@some, batch => 'NULL', on_rerun => "'run'") . "; $batches"), "2429\n1", 'the default batch is larger');
+is($destination->safe_psql('postgres', 'TRUNCATE event; ' . copy_sql(@some, batch => $_, on_rerun => "'run'") . "; $batches"), "2429\n2", "a batch of $_ is as it was asked for")
+  for 1500, 2000;
+for my $case ([ '', '50000' ], [ ', batch => NULL', '50000' ], [ ', batch => 2000', '2000' ], [ ', batch => 300', '300' ], [ ', on_error => $$reject$$', '2000' ])
+{
+	my ($options, $rows) = @$case;
+	$destination->safe_psql('postgres', "SELECT copy_incremental_create_job('sized', 'src', 'SELECT * FROM event', window_size => NULL, mode => 'skip', or_replace => true$options)");
+	like($destination->safe_psql('postgres', "SELECT * FROM copy_incremental_explain('sized')"), qr/^batch\|$rows rows/m, "explain: the batch of a job$options");
+}
+$destination->safe_psql('postgres', "SELECT copy_incremental_create_job('sized', 'src', 'SELECT * FROM event WHERE v < 6', window_size => NULL, mode => 'skip', batch => 2000, or_replace => true)");
+is($destination->safe_psql('postgres', "TRUNCATE event; SELECT copy_incremental_run('sized', NULL); $batches; SELECT options->>'batch' FROM copy_incremental_jobs"), "2429\n2\n2000", 'a job with a batch of 2,000');
 like($destination->safe_psql('postgres', look_sql('explain', @some, mode => "'skip'")), qr/^batch\|\d+ rows.*^note\|an extension, such as Citus, executes the INSERT, .*left unchanged/ms, 'explain says so');
 no_session_left($source, 'no session is left at the source');
 done_testing();

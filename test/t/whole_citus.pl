@@ -127,10 +127,10 @@ is($destination->safe_psql('postgres', "SELECT bool_and(matches) FROM copy_incre
 
 # Larger batches, if none is asked for; what explain says of it.
 my $large = 'SELECT batches FROM copy_incremental_runs WHERE run_id = (SELECT max(run_id) FROM copy_incremental_runs)';
-copied(@replace);
+copied(@replace, batch => 'NULL');
 is($destination->safe_psql('postgres', $large), 1, 'the default batch');
-copied(@replace, batch => 1000);
-is($destination->safe_psql('postgres', $large), 3, 'a batch that is asked for');
+copied(@replace, batch => 2000);
+is($destination->safe_psql('postgres', $large), 2, 'a batch that is asked for');
 like($destination->safe_psql('postgres', job_sql('explain', $query, '2018-07-29', target => "'event'", mode => "'skip'", @zone, on_error => "'reject'")),
 	qr/batch\|2000 rows.*reports, which may include rows that were left unchanged.*rejected rows are found by writing parts/s, 'explain');
 
@@ -141,6 +141,8 @@ fails_with($destination, copy_sql($query, '2018-07-29', @zone, target => "'store
 is(copied(target => "'stored'", on_rerun => "'run'"), 2592, 'columnar: append');
 fails_with($destination, copy_sql($query, '2018-07-29', @zone, mode => "'replace'", replace_where => q('created_at::date = $1::date')), '0A000',
 	qr/HINT:.*replace_where must not depend on settings/, 'replace_where that depends on settings');
+fails_with($destination, copy_sql($query, '2018-07-29', @zone, mode => "'upsert'", update_where => q('excluded.created_at::date > event.created_at::date')), '0A000',
+	qr/HINT:.*update_where must not depend on settings/, 'update_where that depends on settings');
 my $node = $workers[0];
 $node->safe_psql('postgres', 'SET citus.enable_ddl_propagation = off; CREATE EXTENSION IF NOT EXISTS pg_copy_incremental');
 my $address = "'host=127.0.0.1 port=" . $source->port . " dbname=postgres user=etl_reader password=$TwoServers::password'";
@@ -163,15 +165,45 @@ for my $mode ('append', 'replace')
 }
 
 # A transform that joins a distributed table is executed by the workers, in their time zone. What does not depend on it is right.
+my $other = qr/TimeZone is Asia\/Tokyo instead of UTC on 127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+/;
 my $day = q('SELECT b.id, b.created_at AS at, ((b.created_at AT TIME ZONE ''UTC'')::date - date ''2018-07-29'')::text AS name, p.region FROM batch AS b JOIN part AS p ON p.id = b.id');
-copied(target => "'by_name'", on_rerun => "'run'", transform => $day, batch => 1000);
+unlike(($destination->psql('postgres', copy_sql($query, '2018-07-29', @zone, target => "'by_name'", on_rerun => "'run'", transform => $day, batch => 1000)))[2],
+	$other, 'a transform that does not depend on settings');
 is($destination->safe_psql('postgres', 'SELECT string_agg(DISTINCT name, chr(32)) FROM by_name'), '0', 'a transform on workers in another time zone');
-like($destination->safe_psql('postgres', job_sql('explain', $query, '2018-07-29', target => "'by_name'", @zone, transform => $day)),
-	qr/note\|.*transform.*time zone of those servers/, 'explain names their time zone');
+for ('b.created_at::date', 'CURRENT_DATE', "to_char(b.created_at, ''HH24'')")
+{
+	my $transform = "'SELECT b.id, b.created_at AS at, ($_)::text AS name, p.region FROM batch AS b JOIN part AS p ON p.id = b.id'";
+	my @into = (@zone, target => "'by_name'", on_rerun => "'run'", transform => $transform);
+	like(($destination->psql('postgres', copy_sql($query, '2018-07-29', @into)))[2],
+		qr/WARNING:  public\.by_name: other servers execute the transform with settings of their own.*$other.*HINT:  .*AT TIME ZONE/s, "a WARNING: $_");
+	like($destination->safe_psql('postgres', job_sql('explain', $query, '2018-07-29', @into)), qr/^warning\|other servers execute the transform .*TimeZone is Asia\/Tokyo/m, "explain: $_");
+	unlike(($destination->psql('postgres', copy_sql($query, '2018-07-29', @into, transform => $transform =~ s/JOIN .*'$/CROSS JOIN (SELECT ''x'' AS region) AS p'/r)))[2],
+		$other, "without a join: $_");
+}
 $destination->safe_psql('postgres', 'TRUNCATE by_name');
 
 is($destination->safe_psql('postgres', 'SET citus.enable_local_execution = off; ' . copy_sql($query, '2018-07-29', @zone, target => "'country'", on_rerun => "'run'")),
 	2592, 'a reference table, without local execution');
+
+# Citus would send a query of a single shard, with the batch in it, to the worker, and would commit a statement of one shard by
+# itself outside of a transaction block, which a background worker does not open.
+$destination->safe_psql('postgres', $_) for 'CREATE TABLE own (id int PRIMARY KEY, name text)', 'CREATE TABLE one_shard (LIKE event INCLUDING INDEXES)',
+  q[SELECT create_distributed_table('one_shard', 'tenant', shard_count => 1, colocate_with => 'none')];
+is(copied(target => "'one_shard'", on_rerun => "'run'"), 2592, 'a table of one shard');
+is(copied(target => "'by_name'", on_rerun => "'run'", batch => 1000, transform => q('SELECT id, created_at AS at, b.name, o.name AS region FROM batch AS b JOIN one_shard AS o USING (tenant, id, created_at)')),
+	2592, 'a transform that joins it');
+for ('one_shard', 'event')
+{
+	$destination->safe_psql('postgres', 'TRUNCATE own');
+	is(copied(target => "'own'", mode => "'upsert'", batch => 1000, transform => "'SELECT b.id, o.name FROM batch AS b JOIN $_ AS o USING (tenant, id)'"), 2592,
+		"upsert into a table of the coordinator, a transform that joins $_");
+}
+$destination->safe_psql('postgres', $_) for 'ALTER TABLE one_shard ADD CONSTRAINT low CHECK (id < 2500) NOT VALID',
+  define_job('one_shard', 'SELECT * FROM event', target => "'one_shard'", window_column => "'created_at'", mode => "'replace'", first_day => "'2018-07-29'", @zone);
+like(($destination->psql('postgres', "CALL copy_incremental_backfill('one_shard', '2018-07-29', '2018-07-30', workers => 2)"))[2], qr/ERROR:/, 'a backfill by workers fails');
+is($destination->safe_psql('postgres', 'SELECT count(*) FROM one_shard'), 2592, 'and deletes nothing');
+$destination->safe_psql('postgres', $_) for 'ALTER TABLE one_shard DROP CONSTRAINT low', "CALL copy_incremental_backfill('one_shard', '2018-07-29', '2018-07-30', workers => 2)";
+is_as_at_source('a backfill by workers', 'one_shard');
 
 # A worker that dies in the middle leaves nothing.
 $before = $destination->safe_psql('postgres', 'SELECT count(*), sum(id) FROM event');
