@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# An Airflow of PyPI: sourced, not run. MAJOR says which one, LOG where its commands write.
+# An Airflow of PyPI: sourced, not run. VERSION says which one, as 3 or 2.10, and LOG where its commands write.
 
 # A Python that both versions run on.
 find_python() {
@@ -13,15 +13,15 @@ find_python() {
     fail "no Python 3.10 to 3.12 with venv was found; say PYTHON=..."
 }
 
-# Install Airflow MAJOR into a virtual environment in CACHE unless it is there.
+# Install the newest Airflow of VERSION into a virtual environment in CACHE unless it is there.
 install_airflow() {
-    VENV=$CACHE/airflow-$MAJOR
+    VENV=$CACHE/airflow-$VERSION
     if [[ ! -e $VENV/complete ]]; then
-        step "installing Airflow $MAJOR"
+        step "installing Airflow $VERSION"
         rm -rf "$VENV"
         mkdir -p "$CACHE"
         "$(find_python)" -m venv "$VENV"
-        quietly "$VENV/bin/pip" install "apache-airflow>=$MAJOR,<$((MAJOR + 1))" apache-airflow-providers-postgres \
+        quietly "$VENV/bin/pip" install "apache-airflow==$VERSION.*" apache-airflow-providers-postgres \
             apache-airflow-providers-openlineage
         "$VENV/bin/pip" freeze | grep '^apache-airflow==' >"$VENV/complete"
     fi
@@ -47,8 +47,8 @@ start_airflow_server() {
 }
 
 create_airflow_database() {
-    in_airflow postgres "CREATE DATABASE airflow_$MAJOR OWNER airflow"
-    export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="postgresql+psycopg2://airflow:secret-of-airflow@127.0.0.1:$AIRFLOW_PORT/airflow_$MAJOR"
+    in_airflow postgres "CREATE DATABASE \"airflow-$VERSION\" OWNER airflow"
+    export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="postgresql+psycopg2://airflow:secret-of-airflow@127.0.0.1:$AIRFLOW_PORT/airflow-$VERSION"
     airflow db migrate || fail "airflow db migrate: $(tail -n 5 "$LOG")"
 }
 
@@ -63,19 +63,19 @@ in_airflow() {
 xcom() {
     local value=value::text
     ((MAJOR > 2)) || value="convert_from(value, 'UTF8')"
-    in_airflow "airflow_$MAJOR" "SELECT $value FROM xcom WHERE dag_id = :'dag' AND task_id = :'task' AND key = :'key'
+    in_airflow "airflow-$VERSION" "SELECT $value FROM xcom WHERE dag_id = :'dag' AND task_id = :'task' AND key = :'key'
         ORDER BY timestamp DESC LIMIT 1" "dag=$1" "task=$2" "key=${3:-return_value}"
 }
 
 # The state of the try of a task that changed last.
 state_of() {
-    in_airflow "airflow_$MAJOR" "SELECT coalesce(state, 'none') FROM task_instance WHERE dag_id = :'dag' AND task_id = :'task'
+    in_airflow "airflow-$VERSION" "SELECT coalesce(state, 'none') FROM task_instance WHERE dag_id = :'dag' AND task_id = :'task'
         ORDER BY updated_at DESC LIMIT 1" "dag=$1" "task=$2"
 }
 
 # The number of tasks of a DAG in a state.
 tasks_in() {
-    in_airflow "airflow_$MAJOR" "SELECT count(*) FROM task_instance WHERE dag_id = :'dag' AND state = :'state'" "dag=$1" "state=$2"
+    in_airflow "airflow-$VERSION" "SELECT count(*) FROM task_instance WHERE dag_id = :'dag' AND state = :'state'" "dag=$1" "state=$2"
 }
 
-has_dag() { in_airflow "airflow_$MAJOR" "SELECT count(DISTINCT dag_id) FROM serialized_dag WHERE dag_id = :'dag'" "dag=$1"; }
+has_dag() { in_airflow "airflow-$VERSION" "SELECT count(DISTINCT dag_id) FROM serialized_dag WHERE dag_id = :'dag'" "dag=$1"; }

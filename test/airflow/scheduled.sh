@@ -26,7 +26,7 @@ start_scheduler() {
 accepts_connections() { if (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then echo yes; fi; }
 
 start_program() {
-    PATH=$VENV/bin:$PATH setsid "$VENV/bin/airflow" "$1" >>"$WORK/airflow-$MAJOR-$1.log" 2>&1 &
+    PATH=$VENV/bin:$PATH setsid "$VENV/bin/airflow" "$1" >>"$WORK/airflow-$VERSION-$1.log" 2>&1 &
     SCHEDULER+=($!)
 }
 
