@@ -10,6 +10,11 @@ namespace {
 
 constexpr const char *as_text = "::pg_catalog.text";
 
+// Citus 11 sends a cast of xml to its workers as a COLLATE.
+std::string text_of(const std::string &value, Oid type) {
+    return type == XMLOID ? "XMLSERIALIZE(CONTENT " + value + " AS pg_catalog.text)" : value + as_text;
+}
+
 struct StoredType {
     Oid type;
     int32 typmod;
@@ -135,10 +140,10 @@ const char *send_function(Oid type) {
 ComparedColumn compare(const MappedColumn &column, int source_typmod, const TargetColumn &target) {
     const std::string value = "q." + quote_identifier(column.name);
     const StoredType into = stored_type(target);
-    const std::string target_text = into.type == BPCHAROID ? value + as_text : value;
+    const std::string target_text = into.type == BPCHAROID || into.type == XMLOID ? text_of(value, into.type) : value;
     if (column.as_text) {
         const bool same_text = column.source_type == into.type || !is_known_to_both(into.type);
-        if (same_text) return {column.name, value + as_text, value + as_text};
+        if (same_text) return {column.name, value + as_text, text_of(value, into.type)};
         return {column.name, convert("(" + value + as_text + ")", TEXTOID, into), target_text, converted_type(into)};
     }
     const bool is_stored_as_it_is =
