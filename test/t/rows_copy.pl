@@ -79,7 +79,7 @@ is($destination->safe_psql('postgres', copy_call($window, '2018-07-29', %replace
 	"1440\n$want\nstays", 'replace: the slice is renewed, its neighbour stays');
 is($destination->safe_psql('postgres', 'SELECT rows_deleted, rows_written FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 1'), '1441|1440', 'replace: the ledger');
 like(fails_with($destination, copy_call(q(SELECT * FROM users WHERE created_at >= $1 AND created_at < greatest($2::timestamptz + interval '3 minutes', $1)), '2018-07-29', %replace),
-	'44000', qr/3 rows of the source are outside of replace_where/, 'replace: rows outside'), qr/HINT:  Make query_template and replace_where speak/, 'its hint');
+	'44000', qr/3 rows of the source are outside of replace_where/, 'replace: rows outside'), qr/HINT:  Use the same condition in query_template and replace_where/, 'its hint');
 is($destination->safe_psql('postgres', "$day_of_users WHERE id <> -2"), $want, 'replace: nothing has changed then');
 is($destination->safe_psql('postgres', copy_call($window, '2018-08-29', %replace)), 0, 'replace: an empty day');
 $destination->safe_psql('postgres', copy_call('TABLE countries', undef)) for 1, 2;
