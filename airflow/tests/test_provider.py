@@ -9,12 +9,14 @@ import asyncio
 import logging
 import os
 import threading
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, datetime, timezone
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import psycopg2
 from airflow import DAG
@@ -498,6 +500,30 @@ class TriggerTest(OwnerTestCase):
             await trigger.on_kill()
 
         asyncio.run(main())
+        self.assert_cancelled(trigger)
+
+    def test_cancelled_twice(self) -> None:
+        """Before Airflow 3.3, a triggerer may cancel again while the trigger finds out that its task was killed."""
+        self.hold()
+        trigger = self.trigger()
+
+        async def main() -> None:
+            task = asyncio.ensure_future(self.event_of(trigger))
+            while not self.sql("SELECT count(*) FROM copy_incremental_progress"):
+                await asyncio.sleep(0.1)
+            task.cancel()
+            await asyncio.sleep(0.2)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(2)
+
+        with (
+            mock.patch.object(triggers, "_AIRFLOW_CALLS_ON_KILL", False),
+            mock.patch.object(trigger, "_task_state", lambda: time.sleep(1) or "failed"),
+        ):
+            asyncio.run(main())
+        self.release()
         self.assert_cancelled(trigger)
 
     def test_crashed(self) -> None:

@@ -34,6 +34,7 @@ class _WatchTrigger(BaseTrigger):
         self.job = job
         self.window = Window(start, end)
         self._step: asyncio.Future[dict[str, Any] | None] | None = None
+        self._ending: asyncio.Future[None] | None = None
 
     @abstractmethod
     def watch(self) -> Watch:
@@ -62,8 +63,11 @@ class _WatchTrigger(BaseTrigger):
             await asyncio.sleep(earliest - time.monotonic())
             yield TriggerEvent(found)  # type: ignore[no-untyped-call]
         except asyncio.CancelledError:
-            if not _AIRFLOW_CALLS_ON_KILL and await self._task_was_killed():
-                await self.on_kill()
+            if not _AIRFLOW_CALLS_ON_KILL:
+                # The triggerer may cancel again meanwhile. That must not interrupt a question to it: on Airflow 3, the
+                # next question would read the answer, and the triggerer would end.
+                self._ending = asyncio.ensure_future(self._kill_if_task_was_killed())
+                await asyncio.shield(self._ending)
             raise
         finally:
             await asyncio.shield(self._in_thread(watch.close))
@@ -110,6 +114,10 @@ class _WatchTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Do nothing: there is nothing to cancel."""
+
+    async def _kill_if_task_was_killed(self) -> None:
+        if await self._task_was_killed():
+            await self.on_kill()
 
     async def _task_was_killed(self) -> bool:
         """Whether the task is not deferred any more. Otherwise the triggerer is stopping."""
