@@ -55,6 +55,10 @@ void close_from(int first) {
     by_default.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; ++number) sigaction(number, &by_default, nullptr);
     setpgid(0, 0); // the server signals process groups
+    // What it sent to the group before that was for the session alone.
+    struct sigaction ignored {};
+    ignored.sa_handler = SIG_IGN;
+    for (const int number : {SIGINT, SIGTERM, SIGQUIT}) sigaction(number, &ignored, nullptr);
     const int null = open("/dev/null", O_RDWR);
     dup2(pipe, STDOUT_FILENO);
     dup2(null, STDIN_FILENO);

@@ -66,7 +66,8 @@ WorkerView *become_session(Datum handle) {
 // The transactions of a worker. One is always open.
 class WorkerTransactions : public TransactionChain {
   public:
-    explicit WorkerTransactions(const SessionIdentity &identity) : identity_(identity), memory_(CurrentMemoryContext) {
+    explicit WorkerTransactions(const SessionIdentity &identity)
+        : identity_(identity), memory_(CurrentMemoryContext), commit_memory_(memory_) {
         pg_call([this] { begin(); }, memory_);
     }
 
@@ -128,13 +129,14 @@ class WorkerTransactions : public TransactionChain {
     }
     void end() const {
         if (ActiveSnapshotSet()) PopActiveSnapshot();
-        CommitTransactionCommand();
+        commit_memory_.with(CommitTransactionCommand);
         pgstat_report_stat(true);
         MemoryContextSwitchTo(memory_);
     }
 
     const SessionIdentity &identity_;
     MemoryContext memory_;
+    CommitMemory commit_memory_;
 };
 
 // Sets the query of the worker in pg_stat_activity. Its application_name is that of the session.

@@ -40,15 +40,23 @@ ClientWatch::ClientWatch() : interval_(client_connection_check_interval) {
 
 ClientWatch::~ClientWatch() { client_connection_check_interval = interval_; }
 
+CommitMemory::CommitMemory(MemoryContext parent) {
+    constexpr Size size = 32 * 1024;
+    memory_ = pg_call(
+        [=] { return AllocSetContextCreate(parent, "copy_incremental commit", size, size, ALLOCSET_DEFAULT_MAXSIZE); });
+}
+
 ProcedureScope::ProcedureScope(bool is_procedure) : is_procedure_(is_procedure) {
-    if (is_procedure_) pg_call([] { spi_connect(SPI_OPT_NONATOMIC); });
+    if (!is_procedure_) return;
+    commit_memory_.emplace(memory());
+    pg_call([] { spi_connect(SPI_OPT_NONATOMIC); });
 }
 
 void ProcedureScope::commit() const {
     if (!is_procedure_) return;
     pg_call(
-        [] {
-            SPI_commit();
+        [this] {
+            commit_memory_->with(SPI_commit);
             EnsurePortalSnapshotExists();
         },
         memory());
@@ -68,7 +76,7 @@ std::optional<RunFailure> ProcedureScope::try_commit() const {
 }
 
 void ProcedureScope::rest() const {
-    pg_call([] { SPI_commit(); }, memory());
+    pg_call([this] { commit_memory_->with(SPI_commit); }, memory());
 }
 
 void ProcedureScope::finish() const {

@@ -36,6 +36,23 @@ class ClientWatch {
     const int interval_;
 };
 
+// Commits with room for what PostgreSQL allocates after it has written the commit record: the sessions to notify. If memory
+// were out then, the error would be a PANIC of the whole server. There is enough for 2,000 sessions.
+class CommitMemory {
+  public:
+    explicit CommitMemory(MemoryContext parent);
+    // Call it in pg_call(). `commit` is a function of PostgreSQL.
+    void with(void (*commit)()) const {
+        const MemoryContext caller = MemoryContextSwitchTo(memory_);
+        commit();
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(memory_);
+    }
+
+  private:
+    MemoryContext memory_;
+};
+
 // A sequence of transactions.
 class TransactionChain {
   public:
@@ -67,6 +84,7 @@ class ProcedureScope : public TransactionChain {
 
   private:
     bool is_procedure_;
+    std::optional<CommitMemory> commit_memory_{}; // of a procedure
 };
 
 } // namespace pgci

@@ -71,7 +71,8 @@ my @kinds = (
 	[ 'rejects by batches', 600, 50_000, 128, batches_of(from_source(q(SELECT -g AS id, 'a note' AS note), target => "'positive'", @reject, batch => 10)) ],
 	# All buckets of the comparison have rows.
 	[ 'verify of rows that differ', 60_000, 500_000, 1024, verify_sql('verify', '*', q(g AS id, '1' AS note)) ],
-	[ 'verify_rows', 60_000, 500_000, 1024, verify_sql('verify_rows', 'count(*)', q(g AS id, '1' AS note)) ],
+	# PostgreSQL 18 takes 1.7 MB more for its sort, whether there are 240,000 rows or 2,000,000.
+	[ 'verify_rows', 60_000, 500_000, 2048, verify_sql('verify_rows', 'count(*)', q(g AS id, '1' AS note)) ],
 	[ 'repair of rows that differ', 60_000, 500_000, 1024, sub {
 		my ($call) = map { s/'empty'/'repaired'/r =~ s/'upsert'/'replace'/r =~ s/, verify => true//r =~ s/('2001-01-01')\)$/$1, $1)/r } verify_sql('repair', '*', q(g AS id, '1' AS note))->(@_);
 		return sprintf "TRUNCATE repaired; INSERT INTO repaired SELECT g, 'x' $numbers; $call", $_[0];

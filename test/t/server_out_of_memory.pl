@@ -160,6 +160,15 @@ for my $name (sort grep { !/^(statement_timeout|subtransactions)/ } keys %calls)
 	ok(wait_until($source, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename ~ '^etl_'"), "$name: no session at the source");
 }
 
+# After it has written the commit record, PostgreSQL allocates the list of sessions to notify. An error there would be a PANIC. Whether
+# that needs malloc depends on what the run has allocated before.
+for my $length (map { 397 * $_ } 1 .. 20)
+{
+	my $name = "CALL, $length more bytes";
+	$calls{$name} = [ sprintf("CALL copy_incremental_batches(%s, 'SELECT%s * FROM rows', NULL, 20, mode => 'skip')", $fast, ' ' x $length), '00000' ];
+	sweep($name, 'server', 1, '53200|22023');
+}
+
 # What is no error of PostgreSQL's passes a subtransaction as it is, and neither ends the server nor becomes a row.
 for my $name (sort grep { /^subtransactions/ } keys %calls)
 {
