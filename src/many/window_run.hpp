@@ -50,7 +50,7 @@ inline bool has_lost_snapshot(const RunFailure &failure) { return failure.code =
 inline bool has_lost_snapshot(const WindowResult &result) {
     return result.failure && has_lost_snapshot(*result.failure);
 }
-// Whether the source cannot be used, so that the other windows would fail in the same way.
+// Whether the source or the target of the job cannot be used, so that the other windows would fail in the same way.
 bool stops_jobs(const RunFailure &failure, const std::optional<Job> &job);
 
 // Who loads the window. A cancel of the session ends its call. A cancel of a worker is the result of its current window.
