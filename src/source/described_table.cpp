@@ -10,7 +10,7 @@ constexpr int most_types = 16; // that one type is made of
 // more than the result: that its type is a domain. Types that PostgreSQL numbers itself are not looked into. NOT NULL and the key
 // count only where the source enforces them for every row that the table returns: a parent does not know of its children, and
 // nobody of foreign tables.
-constexpr const char *inquiry = R"(WITH RECURSIVE result AS (
+constexpr const char *described_inquiry = R"(WITH RECURSIVE result AS (
 SELECT u.place, c.oid AS tab, a.attnum, coalesce(a.atttypid, u.type) AS type,
     CASE WHEN a.attnum IS NULL THEN u.typmod ELSE a.atttypmod END AS typmod,
     coalesce(a.attnotnull AND e.is_enforced AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS n
@@ -73,7 +73,7 @@ Answer ask_catalogs(SourceSession &source, const std::vector<SourceColumn> &colu
                {.kind = "the question about the columns' types",
                 .statement =
                     RemoteConnection::Statement{
-                        .sql = inquiry,
+                        .sql = described_inquiry,
                         .parameters = {numbers(columns, [](const SourceColumn &column) { return column.type; }),
                                        numbers(columns, [](const SourceColumn &column) { return column.typmod; }),
                                        numbers(columns, [](const SourceColumn &column) { return column.table; }),
