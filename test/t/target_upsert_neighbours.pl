@@ -67,5 +67,25 @@ for my $shape (
 			$session->quit;
 		}
 	}
+
+	# Rows that another session has written and not yet committed: the run waits for it, and then writes all of its own rows.
+	for my $call ([ 'plain', $upsert ], [ 'update_where', $upsert =~ s/'users'\)/'users', update_where => 'excluded.v > users.v')/r ],
+		[ 'transform', $upsert =~ s/'users'\)/'users', transform => 'SELECT * FROM batch')/r ])
+	{
+		for my $other ([ 'inserts', "INSERT INTO users VALUES (1, 'a', 'in')" ], [ 'updates', "UPDATE users SET v = 'in' WHERE id = 2" ], [ 'deletes', 'DELETE FROM users WHERE id = 2' ])
+		{
+			my ($option, $sql) = @$call;
+			my ($does, $statement) = @$other;
+			value("TRUNCATE users; INSERT INTO users VALUES (2, 'a', 'a')");
+			my ($session) = open_session($destination);
+			$session->query_safe("BEGIN; $statement");
+			my $client = start_client($destination, 'waiting', $sql);
+			ok(wait_until($destination, q[SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'waiting' AND wait_event = 'transactionid']), "$name, $option: waits for a session that $does a key");
+			$session->query_safe('COMMIT');
+			my ($state, undef, $said) = end_of_client($client);
+			is("$state " . value($rows), '00000 1anew 2anew', "$name, $option: and writes its rows") or diag($said);
+			$session->quit;
+		}
+	}
 }
 done_testing();
