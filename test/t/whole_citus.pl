@@ -15,6 +15,7 @@ my $config = <<~CONF;
 	listen_addresses = '127.0.0.1'
 	shared_preload_libraries = 'citus'
 	citus.node_conninfo = 'sslmode=disable'
+	citus.enable_statistics_collection = off
 	max_prepared_transactions = 20
 	CONF
 my ($source, $destination) = start_servers(destination => $config);
