@@ -26,31 +26,24 @@ TupleTableSlot *next_row(ScanState *node) {
     return ExecStoreVirtualTuple(slot);
 }
 
-bool recheck_row(ScanState *, TupleTableSlot *) { return true; }
-
-// Reads the batch for a row of the target that another session has changed: which row of the batch belongs to it is found again.
-// ExecScan() would take the node for a join that was pushed down, and would return no row.
-TupleTableSlot *scan_again(ScanState *node) {
+// Not ExecScan(), which returns no row when the executor reads the plan once more for a row of the target that another session has
+// changed (EvalPlanQual): it takes the node for a join that was pushed down.
+TupleTableSlot *execute_scan(CustomScanState *state) {
+    ScanState *const node = &state->ss;
     ExprContext *const context = node->ps.ps_ExprContext;
     while (true) {
+        CHECK_FOR_INTERRUPTS();
         ResetExprContext(context);
         TupleTableSlot *const row = next_row(node);
         if (TupIsNull(row)) return nullptr;
         context->ecxt_scantuple = row;
         if (node->ps.qual == nullptr || ExecQual(node->ps.qual, context))
             return node->ps.ps_ProjInfo != nullptr ? ExecProject(node->ps.ps_ProjInfo) : row;
+        InstrCountFiltered1(node, 1);
     }
 }
 
-TupleTableSlot *execute_scan(CustomScanState *node) {
-    if (node->ss.ps.state->es_epq_active != nullptr) return scan_again(&node->ss);
-    return ExecScan(&node->ss, next_row, recheck_row);
-}
-
-void rescan_scan(CustomScanState *node) {
-    state_of(&node->ss)->next = 0;
-    ExecScanReScan(&node->ss);
-}
+void rescan_scan(CustomScanState *node) { state_of(&node->ss)->next = 0; }
 
 void begin_scan(CustomScanState *node, EState *, int) {
     const BatchInHand &hand = BatchInHand::get();

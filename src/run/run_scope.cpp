@@ -46,14 +46,14 @@ CommitMemory::CommitMemory(MemoryContext parent) {
         [=] { return AllocSetContextCreate(parent, "copy_incremental commit", size, size, ALLOCSET_DEFAULT_MAXSIZE); });
 }
 
-ProcedureScope::ProcedureScope(bool is_procedure) : is_procedure_(is_procedure) {
-    if (!is_procedure_) return;
-    commit_memory_.emplace(memory());
+ProcedureScope::ProcedureScope(bool is_procedure) {
+    if (!is_procedure) return;
+    commit_memory_.emplace(PortalContext);
     pg_call([] { spi_connect(SPI_OPT_NONATOMIC); });
 }
 
 void ProcedureScope::commit() const {
-    if (!is_procedure_) return;
+    if (!commit_memory_) return;
     pg_call(
         [this] {
             commit_memory_->with(SPI_commit);
@@ -80,7 +80,7 @@ void ProcedureScope::rest() const {
 }
 
 void ProcedureScope::finish() const {
-    if (is_procedure_) pg_call([] { spi_finish(); });
+    if (commit_memory_) pg_call([] { spi_finish(); });
 }
 
 } // namespace pgci

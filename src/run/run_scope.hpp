@@ -74,7 +74,7 @@ class ProcedureScope : public TransactionChain {
     ProcedureScope &operator=(const ProcedureScope &) = delete;
 
     // Lasts as long as the run.
-    MemoryContext memory() const { return is_procedure_ ? PortalContext : CurTransactionContext; }
+    MemoryContext memory() const { return commit_memory_ ? PortalContext : CurTransactionContext; }
     // In a procedure, commits and starts a new transaction. Does nothing in a function.
     void commit() const override;
     std::optional<RunFailure> try_commit() const override;
@@ -83,8 +83,7 @@ class ProcedureScope : public TransactionChain {
     void finish() const;
 
   private:
-    bool is_procedure_;
-    std::optional<CommitMemory> commit_memory_{}; // of a procedure
+    std::optional<CommitMemory> commit_memory_{}; // in a procedure
 };
 
 } // namespace pgci
