@@ -438,6 +438,13 @@ class TriggerTest(OwnerTestCase):
             return event.payload
         return None
 
+    async def start(self, trigger: CopyIncrementalRunTrigger) -> asyncio.Future[Any]:
+        """Return the trigger's event to come, once its run has begun."""
+        event = asyncio.ensure_future(self.event_of(trigger))
+        while not self.sql("SELECT count(*) FROM copy_incremental_progress"):
+            await asyncio.sleep(0.1)
+        return event
+
     def assert_cancelled(self, trigger: CopyIncrementalRunTrigger) -> None:
         with Destination("dwh") as destination:
             while not (run := destination.look(trigger.watch().run_id or 0)).has_ended:
@@ -491,9 +498,7 @@ class TriggerTest(OwnerTestCase):
         trigger = self.trigger()
 
         async def main() -> None:
-            task = asyncio.ensure_future(self.event_of(trigger))
-            while not self.sql("SELECT count(*) FROM copy_incremental_progress"):
-                await asyncio.sleep(0.1)
+            task = await self.start(trigger)
             task.cancel()
             with self.assertRaises(asyncio.CancelledError):
                 await task
@@ -508,9 +513,7 @@ class TriggerTest(OwnerTestCase):
         trigger = self.trigger()
 
         async def main() -> None:
-            task = asyncio.ensure_future(self.event_of(trigger))
-            while not self.sql("SELECT count(*) FROM copy_incremental_progress"):
-                await asyncio.sleep(0.1)
+            task = await self.start(trigger)
             task.cancel()
             await asyncio.sleep(0.2)
             task.cancel()
@@ -530,9 +533,7 @@ class TriggerTest(OwnerTestCase):
         self.hold()
 
         async def main() -> Any:
-            task = asyncio.ensure_future(self.event_of(self.trigger(poll_interval=1)))
-            while not self.sql("SELECT count(*) FROM copy_incremental_progress"):
-                await asyncio.sleep(0.1)
+            task = await self.start(self.trigger(poll_interval=1))
             self.sql("SELECT pg_terminate_backend(pid) FROM copy_incremental_progress")
             return await task
 

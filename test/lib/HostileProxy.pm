@@ -110,14 +110,7 @@ sub serve
 
 package HostileProxy::Connection;
 
-sub put { my ($self, $bytes) = @_; ForkingServer::put($self->{socket}, $bytes); return; }
-
-sub wait_for_end
-{
-	my ($self) = @_;
-	1 while sysread $self->{socket}, my $bytes, 65536;
-	POSIX::_exit(0);
-}
+use parent 'HostileConnection';
 
 # The messages of the client. The answers of all statements before a Query or Sync end with one ReadyForQuery.
 sub take_question
@@ -178,19 +171,6 @@ sub answer
 		$self->put_all(@answer);
 		last if $is_last;
 	}
-	return;
-}
-
-sub put_all
-{
-	my ($self, @messages) = @_;
-	my $bytes = '';
-	for my $message (@messages)
-	{
-		if (ref $message) { $self->put($bytes); $bytes = ''; $message->($self); }
-		else { $bytes .= $message; }
-	}
-	$self->put($bytes);
 	return;
 }
 

@@ -4,7 +4,7 @@ package HostileSession;
 use strict;
 use warnings;
 
-use ForkingServer;
+use parent 'HostileConnection';
 use POSIX ();
 use ProtocolMessages;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
@@ -41,8 +41,6 @@ sub serve
 	}
 }
 
-sub put { my ($self, $bytes) = @_; ForkingServer::put($self->{socket}, $bytes); return; }
-
 sub get
 {
 	my ($self, $length) = @_;
@@ -51,13 +49,6 @@ sub get
 		sysread($self->{socket}, $self->{in}, 65536, length $self->{in}) or POSIX::_exit(0);
 	}
 	return substr $self->{in}, 0, $length, '';
-}
-
-sub wait_for_end
-{
-	my ($self) = @_;
-	1 while sysread $self->{socket}, my $bytes, 65536;
-	POSIX::_exit(0);
 }
 
 # Sends the answer for a point, as changed by the scenario.
@@ -74,19 +65,6 @@ sub changed
 	my $times = ++$self->{times}{$point};
 	my $change = $self->{scenario}{"$point $times"} // $self->{scenario}{$point};
 	return $change ? $change->(@messages) : @messages;
-}
-
-sub put_all
-{
-	my ($self, @messages) = @_;
-	my $bytes = '';
-	for my $message (@messages)
-	{
-		if (ref $message) { $self->put($bytes); $bytes = ''; $message->($self); }
-		else { $bytes .= $message; }
-	}
-	$self->put($bytes);
-	return;
 }
 
 # The end of a statement that has no Sync of its own.
