@@ -88,6 +88,8 @@ PlannedStmt *call_planner(Query *query, const char *text, int options, ParamList
     PG_FINALLY();
     { planned_merge = outer; }
     PG_END_TRY();
+    // No just-in-time compilation: each batch would repeat it, because of the costs of a target of that size.
+    if (query->commandType == CMD_MERGE) statement->jitFlags = 0;
     return statement;
 }
 

@@ -87,7 +87,7 @@ for my $case (
 }
 is(results("SELECT count(*) FROM users"), 3, 'nothing was written');
 
-# The plan looks up each key in the index, whatever the planner knows of the target.
+# The plan looks up each key in the index, whatever the planner knows of the target. It is not compiled, which takes longer than the batch.
 $source->safe_psql('postgres', "CREATE TABLE keys AS SELECT g AS a, 'k' || g AS b, date '2024-01-01' + g % 3 AS day, g AS v FROM generate_series(1, 10) AS g");
 my $parts = join '; ', map { "CREATE TABLE shape_$_ PARTITION OF shape FOR VALUES FROM (date '2024-01-01' + $_) TO (date '2024-01-02' + $_)" } 0 .. 199;
 for my $case (
@@ -103,9 +103,9 @@ for my $case (
 	$destination->safe_psql('postgres', "DROP TABLE IF EXISTS shape; CREATE TABLE shape $table");
 	my ($status, $stdout, $stderr) = $destination->psql('postgres', "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;
 		SET auto_explain.log_nested_statements = on; SET client_min_messages = log; " . upsert_sql('SELECT * FROM keys', target => "'shape'", %argument));
-	my ($plan) = $stderr =~ /(Query Text: [^\n]*MERGE INTO public\.shape.*?)(?=\n\S*LOG:|\z)/s;
+	my ($plan) = $stderr =~ /(Query Text: [^\n]*MERGE INTO public\.shape.*?)(?=\n[^\n]*LOG:|\z)/s;
 	like($plan // $stderr, qr/Merge on shape.*Nested Loop Left Join.*Index Scan using shape_\S*pkey/s, "plan: $name");
-	unlike($plan // '', qr/Seq Scan|Hash|Function Scan|Sort on/, "plan: $name, nothing else");
+	unlike($plan // '', qr/Seq Scan|Hash|Function Scan|Sort on|JIT/, "plan: $name, nothing else");
 }
 # EXPLAIN of a job shows the statement.
 like($destination->safe_psql('postgres', "DROP TABLE shape; CREATE TABLE shape (a int PRIMARY KEY, b text, day date, v int); " .
