@@ -141,13 +141,13 @@ ComparedColumn compare(const MappedColumn &column, int source_typmod, const Targ
     const std::string value = "q." + quote_identifier(column.name);
     const StoredType into = stored_type(target);
     const std::string target_text = into.type == BPCHAROID || into.type == XMLOID ? text_of(value, into.type) : value;
-    if (column.as_text) {
-        const bool same_text = column.source_type == into.type || !is_known_to_both(into.type);
-        if (same_text) return {column.name, value + as_text, text_of(value, into.type)};
-        return {column.name, convert("(" + value + as_text + ")", TEXTOID, into), target_text, converted_type(into)};
-    }
     const bool is_stored_as_it_is =
         column.source_type == into.type && (into.typmod < 0 || into.typmod == source_typmod);
+    if (column.as_text) {
+        if (is_stored_as_it_is || !is_known_to_both(into.type))
+            return {column.name, value + as_text, text_of(value, into.type)};
+        return {column.name, convert("(" + value + as_text + ")", TEXTOID, into), target_text, converted_type(into)};
+    }
     if (is_stored_as_it_is) return {column.name, target_text, target_text, into.type};
     if (!is_known_to_both(into.type)) return {column.name, value + as_text, value + as_text};
     return {column.name, convert(value, column.source_type, into), target_text, converted_type(into)};

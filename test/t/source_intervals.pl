@@ -2,12 +2,16 @@
 use strict;
 use warnings;
 
+use ForkingServer;
 use HostileSource;
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
 use ProtocolMessages;
 use TwoServers;
 use Test::More;
 
-my (undef, $destination) = start_servers();
+my ($real, $destination) = start_servers();
 my $has_infinity = $destination->pg_version >= 17;
 my @columns = ([ id => 23 ], [ span => 1186 ], [ spans => 1187 ]);
 # The other kind of source sends texts, which it was asked for; the same kind the binary form of a day.
@@ -35,5 +39,30 @@ SKIP:
 	skip 'this server has infinite intervals', 2 if $has_infinity;
 	my ($span, $spans) = map { fails_with($destination, call($_), '22007', qr/invalid input syntax for type interval: "-?infinity"/, "$_: an error") } qw(infinite infinite_array);
 	like("$span$spans", qr/column "span" of row 1 of the source.*column "spans" of row 1 of the source/s, 'it names the column');
+}
+
+# A real source that says it is of the other kind: verify compares what is stored, which may be rounded.
+my $claimed = $has_infinity ? 15 : 17;
+my $proxy = ForkingServer->new(sub {
+	my ($client) = @_;
+	my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $real->port) or POSIX::_exit(0);
+	my $both = IO::Select->new($client, $server);
+	while (1)
+	{
+		for my $from ($both->can_read)
+		{
+			sysread($from, my $bytes, 65536) or POSIX::_exit(0);
+			$bytes =~ s/server_version\0\d\d/server_version\0$claimed/;
+			ForkingServer::put($from == $client ? $server : $client, $bytes);
+		}
+	}
+});
+my $conninfo = sprintf q('host=127.0.0.1 port=%d dbname=postgres user=etl_trusted sslmode=disable'), $proxy->port;
+$real->safe_psql('postgres', q[CREATE TABLE t AS SELECT g AS id, '1.6 s'::interval AS span, '{1.6 s}'::interval[] AS spans FROM generate_series(1, 3) AS g]);
+for my $type ('interval', 'interval(0)')
+{
+	$destination->safe_psql('postgres', "DROP TABLE t; CREATE TABLE t (id int, span $type, spans ${type}[])");
+	$destination->safe_psql('postgres', copy_sql('SELECT * FROM t', undef, src_conninfo => $conninfo, target => "'t'"));
+	is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM t', undef, src_conninfo => $conninfo, target => "'t'")), 't|3|3|0|0|', "verify: $type");
 }
 done_testing();
