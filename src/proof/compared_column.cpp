@@ -143,14 +143,13 @@ ComparedColumn compare(const MappedColumn &column, int source_typmod, const Targ
     const std::string target_text = into.type == BPCHAROID || into.type == XMLOID ? text_of(value, into.type) : value;
     const bool is_stored_as_it_is =
         column.source_type == into.type && (into.typmod < 0 || into.typmod == source_typmod);
-    if (column.as_text) {
-        if (is_stored_as_it_is || !is_known_to_both(into.type))
-            return {column.name, value + as_text, text_of(value, into.type)};
-        return {column.name, convert("(" + value + as_text + ")", TEXTOID, into), target_text, converted_type(into)};
-    }
-    if (is_stored_as_it_is) return {column.name, target_text, target_text, into.type};
+    if (is_stored_as_it_is)
+        return column.as_text ? ComparedColumn{column.name, value + as_text, text_of(value, into.type)}
+                              : ComparedColumn{column.name, target_text, target_text, into.type};
     if (!is_known_to_both(into.type)) return {column.name, value + as_text, value + as_text};
-    return {column.name, convert(value, column.source_type, into), target_text, converted_type(into)};
+    const std::string converted =
+        column.as_text ? convert("(" + value + as_text + ")", TEXTOID, into) : convert(value, column.source_type, into);
+    return {column.name, converted, target_text, converted_type(into)};
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 #   latency N       each piece comes N milliseconds late
 #   delay N         the same, but a piece does not hold up those behind it: a long line
 #   split           each byte in a segment of its own
+#   version N       the source says that it is of version N, of two digits
 #
 # Where it is given a file, it writes a line for each FETCH that it sees: the rows asked for, and how many FETCHes are
 # then in flight, this one included.
@@ -114,6 +115,7 @@ sub harm
 		return;
 	}
 	if ($action eq 'split') { ForkingServer::put($client, $_) for split //, $message; return; }
+	$message =~ s/^(S.{4}server_version\0)\d\d/$1$number/s if $action eq 'version';
 	usleep(1000 * $number) if $action eq 'latency' && $message =~ /^[ZR]/;    # once for each round trip
 	ForkingServer::put($client, $message);
 	return;

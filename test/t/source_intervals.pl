@@ -2,11 +2,8 @@
 use strict;
 use warnings;
 
-use ForkingServer;
+use FaultyProxy;
 use HostileSource;
-use IO::Select;
-use IO::Socket::INET;
-use POSIX ();
 use ProtocolMessages;
 use TwoServers;
 use Test::More;
@@ -42,22 +39,9 @@ SKIP:
 }
 
 # A real source that says it is of the other kind: verify compares what is stored, which may be rounded.
-my $claimed = $has_infinity ? 15 : 17;
-my $proxy = ForkingServer->new(sub {
-	my ($client) = @_;
-	my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $real->port) or POSIX::_exit(0);
-	my $both = IO::Select->new($client, $server);
-	while (1)
-	{
-		for my $from ($both->can_read)
-		{
-			sysread($from, my $bytes, 65536) or POSIX::_exit(0);
-			$bytes =~ s/server_version\0\d\d/server_version\0$claimed/;
-			ForkingServer::put($from == $client ? $server : $client, $bytes);
-		}
-	}
-});
-my $conninfo = sprintf q('host=127.0.0.1 port=%d dbname=postgres user=etl_trusted sslmode=disable'), $proxy->port;
+my $proxy = start_faulty_proxy($real->port);
+my $conninfo = sprintf q('host=127.0.0.1 port=%d dbname=postgres user=etl_trusted sslmode=disable application_name=''version %d'''),
+  $proxy->port, $has_infinity ? 15 : 17;
 $real->safe_psql('postgres', q[CREATE TABLE t AS SELECT g AS id, '1.6 s'::interval AS span, '{1.6 s}'::interval[] AS spans FROM generate_series(1, 3) AS g]);
 for my $type ('interval', 'interval(0)')
 {
