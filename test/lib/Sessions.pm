@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(open_session start_call end_of_call outcome_of poll_session start_client end_of_client usage);
+our @EXPORT = qw(open_session start_call end_of_call outcome_of outcome_within poll_session start_client end_of_client usage);
 
 # A psql that continues after an error and prints SQLSTATEs, and the process id of its backend.
 sub open_session
@@ -65,6 +65,13 @@ sub outcome_of
 	$session->{stderr} = '';
 	my ($state) = $said =~ /ERROR:  (\w{5}): /;
 	return ($state // '00000', "$said$out");
+}
+
+# The same with this statement_timeout for the call alone: on a busy machine it would end the test's own statements, too.
+sub outcome_within
+{
+	my ($session, $timeout, $sql) = @_;
+	return outcome_of($session, "SET statement_timeout = '$timeout';\n$sql;\nSET statement_timeout = 0");
 }
 
 # Starts a psql that runs these statements, each in its own transaction, until one fails. Its application_name

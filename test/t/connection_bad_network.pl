@@ -36,13 +36,13 @@ sub call
 
 my ($session, $pid) = open_session($destination);
 
-my (%good, %all, $method);
+my (%good, %all, $method, $timeout);
 
 # A run with a fault must end in one of these SQLSTATEs with the target as before; or copy everything.
 sub survives
 {
 	my ($number, $fault, $wanted) = @_;
-	my ($state, $said) = outcome_of($session, call($fault, $method));
+	my ($state, $said) = outcome_within($session, $timeout, call($fault, $method));
 	my $content = $session->query_safe($checksum);
 	$session->query_safe('TRUNCATE rows') if $content ne '0|';
 	my $ok = ok($state =~ /^($wanted)$/ && $content eq ($state eq '00000' ? $truth : '0|'), "$number $fault: $wanted, method $method")
@@ -54,19 +54,18 @@ sub survives
 
 for ('cursor', 'copy')
 {
-	$method = $_;
+	($method, $timeout) = ($_, '60s');
 	is(survives('F15', 'pass', '00000'), '00000', "method $method: the proxy as such does no harm");
-	$session->query_safe("SET statement_timeout = '60s'");
 	for my $n (1 .. 40)
 	{
 		survives('F12', "reset $n", '08006|08001');
 		survives('F13', "$_ $n", '08006|08001') for 'cut', 'half';
 	}
-	$session->query_safe("SET statement_timeout = '200ms'");
+	$timeout = '200ms';
 	survives('F14', "hole $_", '57014') for grep { $is_long || $_ % 4 == 1 } 1 .. 40;
 	no_session_left($source, "method $method: no session is left at the source");
 
-	$session->query_safe('SET statement_timeout = 0');
+	$timeout = 0;
 	my $begin = time;
 	for my $fault ('split', 'latency 200', 'slow 1000')
 	{
@@ -77,13 +76,13 @@ for ('cursor', 'copy')
 
 	# One bit of what the source sends after the handshake is wrong. What breaks the framing, or gives a value that no type
 	# takes, is an error; a value that is another one is not to be seen, except by TLS.
-	$session->query_safe("SET statement_timeout = '300ms'");
+	$timeout = '300ms';
 	my $flips = $is_long ? 2000 : 150;
 	my (%states, $changed);
 	for (1 .. $flips)
 	{
 		my $fault = 'flip ' . int rand 60_000;
-		my ($state, $said) = outcome_of($session, call($fault, $method));
+		my ($state, $said) = outcome_within($session, $timeout, call($fault, $method));
 		my $content = $session->query_safe($checksum);
 		$session->query_safe('TRUNCATE rows') if $content ne '0|';
 		$states{$state}++;
@@ -93,7 +92,7 @@ for ('cursor', 'copy')
 		$ok ? $good{F16}++ : fail("F16 $fault, method $method (SEED=$seed): $state, target $content: $said");
 	}
 	is($session->query_safe('SELECT pg_backend_pid()'), $pid, "method $method: it is still the same backend");
-	$session->query_safe('SET statement_timeout = 0');
+	$timeout = 0;
 	no_session_left($source, "method $method: no session is left at the source");
 	is(survives('F15', 'pass', '00000'), '00000', "method $method: the next run is exact");
 	note("SEED=$seed, method $method: $flips flips of a bit: " . join(', ', map { "$_ $states{$_}" } sort keys %states) . "; a changed value: " . ($changed // 0));

@@ -116,9 +116,7 @@ for my $case (@cases)
 {
 	my ($number, $name, undef, $sqlstate, $message, $timeout) = @$case;
 	$timeout //= '60s';
-	$session->query_safe("SET statement_timeout = '$timeout'");
-	my ($state, $said) = outcome_of($session, call("$number $name"));
-	$session->query_safe('SET statement_timeout = 0');
+	my ($state, $said) = outcome_within($session, $timeout, call("$number $name"));
 	my $content = $session->query_safe('SELECT count(*), sum(id), (SELECT count(*) FROM copy_incremental_runs) FROM rows');
 	$session->query_safe('TRUNCATE rows, pgci_runs; INSERT INTO rows VALUES (0)') if $content ne '1|0|0';
 	my $left = $hostile->is_left_alone ? 0 : $hostile->connections;
