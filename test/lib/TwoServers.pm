@@ -10,7 +10,7 @@ use Sessions;
 use Test::More;
 
 use Exporter 'import';
-our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers new_source start_source copy_sql by_batches define_job job_sql look_sql stored_job fails_with
+our @EXPORT = (@Sessions::EXPORT, qw(one_line start_servers stay_in_the_day new_source start_source copy_sql by_batches define_job job_sql look_sql stored_job fails_with
   copies no_session_left wait_until on_both columns_as_text table_texts same_rows kills_were_ours));
 
 # The password of the role etl_reader at the source. No message or log must contain it.
@@ -37,6 +37,14 @@ sub start_servers
 		CREATE USER MAPPING FOR CURRENT_USER SERVER src OPTIONS (user 'etl_reader', password '$password');
 		SQL
 	return ($source, $destination);
+}
+
+# For what follows and writes of today or yesterday: waits for midnight, UTC, if it is less than three minutes away.
+sub stay_in_the_day
+{
+	my $left = 86_400 - time % 86_400;
+	sleep $left + 1 if $left < 180;
+	return;
 }
 
 # A server that is not yet initialized, of the source's version: the installed one, or that in SOURCE_INSTALL_PATH (make

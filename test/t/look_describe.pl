@@ -186,6 +186,7 @@ my ($copied) = slurp_file($source->logfile) =~ /.*: (COPY \(.*? TO STDOUT \(FORM
 is($by_copy->{'source statement'}, $copied =~ s/\n\t/\n/gr, 'explain: the COPY at the source is that of the run');
 is(explained(@by_range, mode => "'replace'", replace_where => q['at >= $1 AND at < $2'])->{insert} =~ s/ FROM .*//sr,
 	'INSERT INTO public.events ("id", "at", "note") SELECT batch."id", batch."at", batch."note"', 'explain: the INSERT of mode replace');
+stay_in_the_day();
 like(explained('SELECT * FROM events WHERE at >= $1 AND at < $2', $destination->safe_psql('postgres', 'SELECT current_date'))->{warning},
 	qr/^window .* is not settled: the source may still commit rows of it; The source's clock shows/, 'explain: a window that has not ended');
 $destination->safe_psql('postgres', 'CREATE TABLE again (LIKE events); ' . stored_job('again', $by_range[0], first_day => "'$by_range[1]'", @by_range[ 2 .. $#by_range ], target => q['again'])

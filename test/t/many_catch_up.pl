@@ -11,6 +11,7 @@ srand($seed);
 diag("SEED=$seed");
 
 my ($source, $destination) = start_servers(source => "timezone = 'UTC'\nfsync = off\n", destination => "timezone = 'UTC'\nrestart_after_crash = on\nfsync = off\n");
+stay_in_the_day();
 my $second = start_source(name => 'second_source', config => "timezone = 'UTC'\nfsync = off\n");
 $destination->safe_psql('postgres', "CREATE SERVER second FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '" . $second->port . "', dbname 'postgres');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER second OPTIONS (user 'etl_reader', password '$TwoServers::password')");

@@ -6,6 +6,7 @@ use TwoServers;
 use Test::More;
 
 my ($source, $destination) = start_servers(source => "max_prepared_transactions = 2\nwal_level = replica\nmax_wal_senders = 5\n");
+stay_in_the_day();
 on_both('CREATE TABLE events (id int PRIMARY KEY, at timestamptz DEFAULT now(), note text)', $source, $destination);
 $source->safe_psql('postgres', q[INSERT INTO events VALUES (1, '2018-07-29 12:00'), (2, now())]);
 

@@ -168,6 +168,7 @@ $destination->safe_psql('postgres', q[SET ROLE etl; CREATE DOMAIN other.trap AS 
 like(results('SET ROLE etl', q[SET search_path = other, public], define_job('own domain', $odd, %window, target => q['other.own']) =~ s/copy_inc/public.copy_inc/r, q[SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'other.own'::regclass AND attname = 't']), qr/^trapNOTICE/, 'a domain of the caller is used');
 
 # Tables of a group that do not exist yet, in one transaction; a key of which the source sends two rows.
+stay_in_the_day();
 my $today = $destination->safe_psql('postgres', q[SELECT (now() AT TIME ZONE 'UTC')::date - 1]);
 $source->safe_psql('postgres', qq[CREATE TABLE g1 (id int PRIMARY KEY, at date); CREATE TABLE g2 (id int PRIMARY KEY, at date); INSERT INTO g1 VALUES (1, '$today'), (2, '$today'); INSERT INTO g2 TABLE g1]);
 $destination->safe_psql('postgres', join '; ', map { define_job($_, "SELECT * FROM $_", %window, %{{ create_target => 'false', first_day => "'$today'", job_group => q['g'], target => "'$_'" }}) } qw(g1 g2));

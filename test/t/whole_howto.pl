@@ -9,6 +9,7 @@ use Test::More;
 use TwoServers;
 
 my ($source, $destination) = start_servers(destination => "timezone = 'UTC'\nmax_worker_processes = 20\n");
+stay_in_the_day();
 my $port = $source->port;
 
 # 24 rows on each of five days: two of 2018, and the three before today

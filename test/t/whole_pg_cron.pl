@@ -11,6 +11,7 @@ use Test::More;
 plan skip_all => 'pg_cron is not installed (on Debian: postgresql-15-cron)' unless cron_minor();
 
 my ($source, $destination) = start_servers(destination => cron_config() . "timezone = 'UTC'\nmax_worker_processes = 20\n");
+stay_in_the_day();
 # users has a row in each hour of the last days, and visits in each quarter of an hour of today and yesterday.
 on_both(<<~'SQL', $source, $destination);
 	CREATE TABLE users (id int PRIMARY KEY, created_at timestamptz);

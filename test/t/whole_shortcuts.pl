@@ -8,6 +8,7 @@ use Test::More;
 use TwoServers;
 
 my ($source, $destination) = start_servers(destination => "timezone = 'UTC'\n");
+stay_in_the_day();
 on_both('CREATE TABLE users (id int PRIMARY KEY, created_at timestamptz); CREATE TABLE events (id int PRIMARY KEY)', $source, $destination);
 $source->safe_psql('postgres', <<~'SQL');
 	INSERT INTO users SELECT g, ((now() AT TIME ZONE 'UTC')::date - 4 + g * interval '1 hour') AT TIME ZONE 'UTC' FROM generate_series(0, 95) AS g;

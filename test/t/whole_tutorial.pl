@@ -14,6 +14,7 @@ my $destination = PostgreSQL::Test::Cluster->new('destination');
 $destination->init(extra => [ '--encoding', 'UTF8', '--no-locale' ]);
 $destination->append_conf('postgresql.conf', "timezone = 'UTC'\n" . cron_config());
 $destination->start;
+stay_in_the_day();
 my $port = $source->port;
 # 24 rows on each day from the 27th to the 31st, and yesterday
 $source->safe_psql('postgres', <<~'SQL');
