@@ -16,13 +16,13 @@ struct ForgottenWindows {
     bool are_all() const { return !first_day && !last_day && !ids; }
 };
 
-// Marks the runs into `target` of windows within these days or ids as forgotten, and removes them from the coverage of its jobs.
+// Forgets that runs have loaded these days or ids into `target`, and removes them from the coverage of its jobs.
 // The days are days in the time zone of the job, and for calls in the time zone of the session. Without bounds, runs of whole
-// results are forgotten too. Jobs of ids have no days, and others no ids. With the name of a job, only its runs are forgotten. Without it, the runs of all jobs that the
-// current user may use are, and those of calls by the current user. The owners of the target and of the ledger forget the
-// runs of all users. Returns the number of forgotten runs. `schema` is the extension's. Raises 42704 and 42501 as Jobs::find
-// does, and 22023 for a job that does not load into the target, or has windows of
-// the other kind.
+// results are forgotten too. Jobs of ids have no days, and others no ids. With the name of a job, only its runs are meant.
+// Without it, the runs of all jobs that the current user may use are, and those of calls by the current user. The owners of
+// the target and of the ledger forget the runs of all users. Returns the number of runs that had loaded them. `schema` is the
+// extension's. Raises 42704 and 42501 as Jobs::find does, and 22023 for a job that does not load into the target, or has
+// windows of the other kind.
 std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job);
 
 } // namespace pgci

@@ -83,7 +83,9 @@ std::vector<SourceColumn> RejectedRows::find_columns() const {
 RejectingRun RejectedRows::find() const {
     const std::vector<NamedValues> rows = select_as_owner(
         runs_.owner(),
-        "SELECT coalesce((SELECT a.oid FROM pg_roles AS a WHERE a.oid = r.owner), 0) AS owner, r.status, r.target::oid "
+        "SELECT coalesce((SELECT a.oid FROM pg_roles AS a WHERE a.oid = r.owner), 0) AS owner, CASE WHEN "
+        "r.status = 'forgotten' OR isempty(r.forgotten) AND isempty(r.forgotten_ids) THEN r.status ELSE 'forgotten in "
+        "part' END AS status, r.target::oid "
         "AS target_oid, lower(r.data_interval) AS start, upper(r.data_interval) AS end, lower(r.id_range) AS first_id, "
         "upper(r.id_range) AS end_id, r.source, r.server::oid AS "
         "server, r.source_place, r.source_tables, r.query_hash, r.column_time_zone AS zone_of_column, "
@@ -186,13 +188,14 @@ std::int64_t RejectedRows::count_again() const {
 
 std::vector<Span> find_windows_with_rejects(Oid schema, const Job &job) {
     const OwnTable runs(schema, "pgci_runs");
+    const WindowColumns &columns = columns_of(job.kind());
     std::vector<Span> windows;
-    for (const NamedValues &row :
-         select_as_owner(runs.owner(),
-                         std::string("SELECT lower(span) AS start, upper(span) AS end FROM (SELECT unnest(range_agg(") +
-                             columns_of(job.kind()).of_run + ")) AS span FROM " + runs.name() +
-                             " WHERE job_id = $1 AND rejects > 0 AND status = 'succeeded') AS spans ORDER BY 1",
-                         {int8_parameter(job.id)}, true))
+    for (const NamedValues &row : select_as_owner(
+             runs.owner(),
+             std::string("SELECT lower(span) AS start, upper(span) AS end FROM (SELECT unnest(range_agg(") +
+                 columns.multirange + "(" + columns.of_run + ") - " + columns.of_forgotten + ")) AS span FROM " +
+                 runs.name() + " WHERE job_id = $1 AND rejects > 0 AND status = 'succeeded') AS spans ORDER BY 1",
+             {int8_parameter(job.id)}, true))
         windows.push_back({DatumGetInt64(row.value("start")), DatumGetInt64(row.value("end"))});
     return windows;
 }

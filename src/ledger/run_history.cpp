@@ -30,6 +30,11 @@ constexpr const char *overlaps =
 constexpr const char *from_source = "(server::oid <> 0 AND server::oid = $7::oid OR source_place = $8)";
 
 constexpr const char *has_rows = "status IN ('succeeded', 'partial')";
+// What has rows of the window that are not forgotten.
+std::string has_rows_of_window() {
+    return std::string(has_rows) + " AND " + overlaps +
+           " AND (data_interval * $4 <@ forgotten) IS NOT TRUE AND (id_range * $5 <@ forgotten_ids) IS NOT TRUE";
+}
 
 // $10 are the OIDs of tables.
 constexpr const char *into_tables = "target = ANY ($10::oid[])";
@@ -83,7 +88,7 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     // By runs of the same rows: another query may read others.
     const auto covers = [&](const char *condition) {
         return "coalesce(" + own +
-               " <@ range_agg(window_of_run) FILTER (WHERE is_of_kind AND status = 'succeeded' AND rejects = 0 AND "
+               " <@ range_agg(remembered) FILTER (WHERE is_of_kind AND status = 'succeeded' AND rejects = 0 AND "
                "mode "
                "<> 'retry' AND (query_hash = $3 OR job_id = $6) AND " +
                condition + "), false)";
@@ -107,9 +112,10 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             role_of_run +
             ")::text, ' '), coalesce(max(run_id) FILTER (WHERE rejects > 0), 0) FROM (SELECT *, row_number() OVER "
             "(ORDER BY run_id DESC) AS n, coalesce(" +
-            columns.of_run + ", " + whole + ") AS window_of_run, " +
+            columns.of_run + ", " + whole + ") AS window_of_run, " + columns.multirange + "(coalesce(" +
+            columns.of_run + ", " + whole + ")) - " + columns.of_forgotten + " AS remembered, " +
             columns_of(is_of_ids ? WindowKind::time : WindowKind::ids).of_run + " IS NULL AS is_of_kind, " + no_job +
-            " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows + " AND " + overlaps + " AND (" +
+            " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows_of_window() + " AND (" +
             of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " + no_job +
             "))) AS loaded",
         parameters_with(key, find_line(key.target)), true);
@@ -127,8 +133,8 @@ std::int64_t RunHistory::find_later_run(const RunKey &key, std::int64_t run_id) 
     std::vector<Parameter> parameters = parameters_with(key, find_line(key.target));
     parameters.push_back(int8_parameter(run_id));
     return run_as_owner(table_.owner(),
-                        std::string("SELECT coalesce(max(run_id), 0) FROM ") + table_.name() + " WHERE " + has_rows +
-                            " AND " + overlaps + " AND " + of_same_query() + " AND mode <> 'retry' AND run_id > $11",
+                        std::string("SELECT coalesce(max(run_id), 0) FROM ") + table_.name() + " WHERE " +
+                            has_rows_of_window() + " AND " + of_same_query() + " AND mode <> 'retry' AND run_id > $11",
                         parameters, true)
         .number;
 }

@@ -10,15 +10,16 @@
 namespace pgci {
 
 struct WindowColumns {
-    const char *of_run;      // of pgci_runs and pgci_claims
-    const char *of_coverage; // of pgci_coverage
-    const char *range;       // type
-    const char *multirange;  // type
+    const char *of_run;       // of pgci_runs and pgci_claims
+    const char *of_forgotten; // of pgci_runs
+    const char *of_coverage;  // of pgci_coverage
+    const char *range;        // type
+    const char *multirange;   // type
 };
 
 inline const WindowColumns &columns_of(WindowKind kind) {
-    static constexpr WindowColumns of_time{"data_interval", "covered", "tstzrange", "tstzmultirange"};
-    static constexpr WindowColumns of_ids{"id_range", "covered_ids", "int8range", "int8multirange"};
+    static constexpr WindowColumns of_time{"data_interval", "forgotten", "covered", "tstzrange", "tstzmultirange"};
+    static constexpr WindowColumns of_ids{"id_range", "forgotten_ids", "covered_ids", "int8range", "int8multirange"};
     return kind == WindowKind::ids ? of_ids : of_time;
 }
 

@@ -64,6 +64,33 @@ sql($clear, create('two', window_size => "'2 days'"), q[SELECT copy_incremental_
 like(sql(q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-28', 'two')]), qr/ERROR:  22023: the days are not whole windows of job "two"/, 'a part of a window is not forgotten');
 is(sql(q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-29', 'two')], q[SELECT covered FROM copy_incremental_jobs]), '1 {}', 'a whole one is');
 
+# A run has loaded three days, and the rows of the second are gone. Whoever loads it again finds it missing.
+my $range = '[2018-07-28 00:00+00, 2018-07-31 00:00+00)';
+my $forget = sub { return "SELECT copy_incremental_forget('rows', '$_[0]', '$_[0]')" };
+my $gone = q[DELETE FROM rows WHERE moment >= '2018-07-29 00:00+00' AND moment < '2018-07-30 00:00+00'];
+my $by_call = "SELECT copy_incremental_range('src', 'SELECT * FROM rows', '$range', 2000, window_column => 'moment', target => 'rows')";
+my $by_job = "SELECT copy_incremental_run_range('part', '$range')";
+for my $case (
+	[ 'a run of the job', create('part'), $by_job ],
+	[ 'a run of the job in mode replace', create('part', mode => "'replace'"), $by_job, create('part', or_replace => 'true') ],
+	[ 'a call, then the job', $by_call, create('part'), q[CALL copy_incremental_catch_up('part')] ],
+	[ 'another job', create('other'), "SELECT copy_incremental_run_range('other', '$range')", create('part', on_rerun => "'skip'"), q[CALL copy_incremental_catch_up('part')], q[SELECT copy_incremental_drop_job('other')] ])
+{
+	my ($name, @statements) = @$case;
+	sql('SET TimeZone = UTC', $clear, @statements, $gone);
+	sql('SET TimeZone = UTC', $forget->('2018-07-29'));
+	is(sql(q[SELECT count(*) FROM copy_incremental_runs WHERE status = 'succeeded' AND data_interval = '] . $range . q[']), '1', "$name: the run stays");
+	like(sql(q[SELECT day FROM copy_incremental_missing('part', '2018-07-28', '2018-07-30')]), qr/^2018-07-29$/, "$name: the day is missing");
+	like(sql(q[SELECT copy_incremental_run('part', '2018-07-28')]), qr/^(0NOTICE.*skipping|ERROR:  PI001)/, "$name: another day is not loaded again");
+	sql(q[CALL copy_incremental_catch_up('part')]);
+	is(sql($count), '96|96', "$name: the day is loaded");
+	like(sql(q[SELECT copy_incremental_run('part', '2018-07-29')]), qr/^(0NOTICE.*skipping|ERROR:  PI001)/, "$name: once");
+}
+sql('SET TimeZone = UTC', $clear, $by_call, $gone);
+is(sql('SET TimeZone = UTC', $forget->('2018-07-29'), $by_call =~ s/\[.*\)', /[2018-07-29, 2018-07-30)', /r, $count), '1 24 72|72', 'a part of a call');
+like(sql('SET TimeZone = UTC', $by_call), qr/ERROR:  PI001: .*was already loaded/, 'the whole of it is loaded');
+is(sql('SET TimeZone = UTC', map({ $forget->("2018-07-$_") } 28 .. 30), 'SELECT DISTINCT status FROM copy_incremental_runs'), '1 1 1 forgotten', 'all parts');
+
 # or_replace
 sql($clear, create('kept', first_day => "'2018-07-20'", time_zone => "'Asia/Tokyo'"), create('kept', first_day => undef, time_zone => undef, or_replace => 'true'));
 is(sql('SELECT first_day, time_zone FROM copy_incremental_jobs'), '2018-07-20|Asia/Tokyo', 'or_replace keeps the first day and the time zone that are not passed');
