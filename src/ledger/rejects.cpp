@@ -14,7 +14,8 @@ void Rejects::add(RunFailure failure, std::string row, bool is_whole) {
     ++count_;
     if (limit_ && count_ > *limit_)
         raise(sqlstate::too_many_rejects,
-              "more than " + std::to_string(*limit_) + " rows were rejected, so nothing was loaded",
+              "more rows were rejected than reject_limit allows (" + std::to_string(*limit_) +
+                  "), so nothing was loaded",
               "See what is wrong with the rows, or pass a higher reject_limit.",
               "The last one: " + failure.sqlstate() + ": " + failure.message + "; " + row + ".");
     failure.context.clear();

@@ -206,6 +206,9 @@ std::vector<TextRow> explain_run(const Job &job, const CopyRequest &request) {
         std::vector<std::string> missing;
         explain_privileges(explanation, plan->statements.remove, missing);
         explain_privileges(explanation, plan->statements.insert, missing);
+        explain_step(explanation, [&] {
+            if (run.request().verify) explain_privileges(explanation, run.verified_rows(*plan), missing);
+        });
         explain_sequences(explanation, run, *plan, missing);
         if (statement) explain_source(explanation, run, *statement);
         explain_step(explanation, [&] {

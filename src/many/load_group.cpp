@@ -40,7 +40,8 @@ std::optional<RunFailure> find_unusable(const std::vector<JobWindows> &jobs) {
                           .message = "jobs \"" + jobs.front().job.name + "\" and \"" + job.job.name +
                                      "\" do not have the same windows",
                           .detail = "The windows of all jobs are loaded in one transaction.",
-                          .hint = "Define the jobs with the same window_size and time_zone, or call without atomic."};
+                          .hint = "Define the jobs with the same window_size, time_zone and first_day, or call "
+                                  "without atomic."};
     };
     for (const JobWindows &job : jobs) {
         if (job.job.kind() != WindowKind::time)

@@ -92,8 +92,9 @@ void add_hint_of_other_planner(ErrorData *error, const LoadPlan &plan) {
 }
 
 void check_all_privileges(const PreparedRun &run, const LoadPlan &plan) {
-    check_privileges(plan, run.target(), run.needed_on_target(),
-                     find_missing_for_sequences(run.request(), run.target(), plan.columns));
+    MissingPrivileges more = find_missing_for_sequences(run.request(), run.target(), plan.columns);
+    if (run.request().verify) more.add(find_missing_privileges(run.verified_rows(plan)));
+    check_privileges(plan, run.target(), run.needed_on_target(), more);
 }
 
 RepairedRows run_window(const CopyRequest &request, const ProcedureScope &procedure, ConnectionKeeper *keeper) {

@@ -11,6 +11,7 @@
 #include "ledger/jobs.hpp"
 #include "ledger/run_key.hpp"
 #include "source/settled_window.hpp"
+#include "source/source_plan.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/lost_columns.hpp"
 #include "ledger/run_lock.hpp"
@@ -160,6 +161,7 @@ void check_first_window(Job &job, ConnectionKeeper &keeper) {
     PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     run.open();
     if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
+    check_may_read(run.source(), run.query());
     const LoadPlan plan = run.plan();
     warn_of_left_null(job.request, run.target(), plan);
     warn_of_transform(run, plan);
@@ -188,6 +190,7 @@ void check_without_target(Job &job, ConnectionKeeper &keeper) {
     const RunGuard guard;
     PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     const std::optional<NewTable> table = run.open_or_design();
+    check_may_read(run.source(), run.query());
     if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
     run.source().send_commit();
     run.source().receive_commit();

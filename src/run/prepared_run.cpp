@@ -1,6 +1,7 @@
 #include "run/prepared_run.hpp"
 
 #include "server/guard.hpp"
+#include "server/sql_text.hpp"
 #include "connection/conninfo.hpp"
 #include "template/slice.hpp"
 #include "source/bound_types.hpp"
@@ -334,6 +335,13 @@ std::string PreparedRun::slice() const {
         return typed_slice(*request_.replace_where, replace_where_, *target_, *key_.window, zone_);
     if (request_.replace_where || !request_.window_column) return replace_where_;
     return slice_of_window(*target_, *key_.window, *request_.window_column, {zone_, column_zone_});
+}
+
+std::string PreparedRun::verified_rows(const LoadPlan &plan) const {
+    std::string columns;
+    for (const std::string &column : plan.columns) columns += (columns.empty() ? "" : ", ") + quote_identifier(column);
+    const std::string condition = slice();
+    return "SELECT " + columns + " FROM " + target_->name() + (condition.empty() ? "" : " WHERE " + condition);
 }
 
 std::string PreparedRun::limit_warning() const {

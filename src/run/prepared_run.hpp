@@ -80,6 +80,8 @@ class PreparedRun {
     // The condition of the window's rows in the target, by replace_where or window_column; empty for neither. Raises 42703, 42804
     // where the target has no column of that name with a day.
     std::string slice() const;
+    // A SELECT of the rows and columns of the target that the option `verify` compares, as far as slice() tells.
+    std::string verified_rows(const LoadPlan &plan) const;
     // The column that window_column names; null without that option.
     const SourceColumn *window_column() const;
     // What is wrong with a LIMIT or OFFSET of the query; empty for none that is.

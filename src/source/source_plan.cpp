@@ -71,6 +71,12 @@ std::int64_t RowEstimate::receive() {
     return rows_of_line(receive_answer(source_.connection(), question_).text(0, 0)).value_or(0);
 }
 
+void check_may_read(SourceSession &source, const SourceQuery &query) {
+    const RemoteConnection::Statement statement{
+        .sql = query.text(), .shown_query = query.text(), .parameters = query.parameters()};
+    (void)RowEstimate(source, statement).receive();
+}
+
 std::vector<std::string> find_window_warnings(SourceSession &source, const SourcePlan &plan) {
     std::vector<std::string> warnings;
     const std::optional<std::vector<TextRow>> scans = filtering_scans(plan.json);

@@ -19,6 +19,9 @@ struct SourcePlan {
 // Plans a query, or the DECLARE of a cursor, at the source. Raises 42501 if the user may not read the tables.
 SourcePlan plan_at_source(SourceSession &source, const RemoteConnection::Statement &query);
 
+// Raises 42501 if the user of the source may not read what the query reads. To describe a query takes no privilege.
+void check_may_read(SourceSession &source, const SourceQuery &query);
+
 // Asks for the planner's estimate of the number of rows. The statements sent before it must have been answered.
 class RowEstimate {
   public:

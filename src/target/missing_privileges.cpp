@@ -92,6 +92,11 @@ AclMode needed_on_target(const CopyRequest &request) {
     return needed;
 }
 
+void MissingPrivileges::add(const MissingPrivileges &others) {
+    if (!OidIsValid(relation)) relation = others.relation;
+    grants.insert(grants.end(), others.grants.begin(), others.grants.end());
+}
+
 MissingPrivileges find_missing_privileges(const std::string &statement) {
     MissingPrivileges missing;
     if (statement.empty()) return missing;
@@ -109,16 +114,12 @@ void check_privileges(const LoadPlan &plan, const Target &target, AclMode needed
     const bool has_all =
         pg_call([=, oid = target.oid()] { return pg_class_aclmask(oid, GetUserId(), needed, ACLMASK_ALL) == needed; });
     MissingPrivileges missing;
-    const auto add = [&](const MissingPrivileges &found) {
-        if (!OidIsValid(missing.relation)) missing.relation = found.relation;
-        missing.grants.insert(missing.grants.end(), found.grants.begin(), found.grants.end());
-    };
     // A view and a transform also read other tables.
     if (!has_all || target.is_view() || !plan.transformed.empty()) {
-        add(find_missing_privileges(plan.statements.remove));
-        add(find_missing_privileges(plan.insert.empty() ? plan.statements.insert : plan.insert));
+        missing.add(find_missing_privileges(plan.statements.remove));
+        missing.add(find_missing_privileges(plan.insert.empty() ? plan.statements.insert : plan.insert));
     }
-    add(more);
+    missing.add(more);
     std::string grants;
     for (auto grant = missing.grants.begin(); grant != missing.grants.end(); ++grant)
         if (std::find(missing.grants.begin(), grant, *grant) == grant) grants += (grants.empty() ? "" : "; ") + *grant;

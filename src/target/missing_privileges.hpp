@@ -15,6 +15,8 @@ AclMode needed_on_target(const CopyRequest &request);
 struct MissingPrivileges {
     Oid relation = InvalidOid;         // the first relation
     std::vector<std::string> grants{}; // such as "GRANT UPDATE (name) ON public.users TO etl"
+
+    void add(const MissingPrivileges &others);
 };
 
 // Plans a statement for the current user and returns the privileges that its execution lacks. Raises the errors of its

@@ -88,7 +88,9 @@ std::string timestamp_text(TimestampTz instant, const TimeZone &zone) {
 } // namespace
 
 Window Window::of_day(DateADT day, const TimeZone &zone) {
-    if (DATE_NOT_FINITE(day)) raise(sqlstate::datetime_overflow, "day must be a finite date", "Use one call per day.");
+    if (DATE_NOT_FINITE(day))
+        raise(sqlstate::datetime_overflow, "day must be a finite date",
+              "Pass one day. If days are bounds, NULL means no bound.");
     // One day less than the limit of timestamptz, because the start of the next day is computed too, in any zone.
     const DateADT last = date2j(294276, 12, 29) - POSTGRES_EPOCH_JDATE;
     if (day < day_one())

@@ -222,10 +222,12 @@ is(explain_as_etl(@whole, mode => "'replace'"), 'missing privilege|GRANT DELETE 
 is($destination->safe_psql('postgres', look_sql('explain', @whole, mode => "'upsert'", key_columns => q['{"id"}'], as => q[SELECT value FROM (%s) AS e WHERE item = 'options'])),
 	q(mode => 'upsert', key_columns => ARRAY['id']), 'the options that differ from their defaults');
 for my $case ([ 'replace', 'GRANT DELETE ON public.events TO etl; GRANT INSERT (note) ON public.events TO etl' ],
-	[ 'upsert', 'GRANT SELECT (at, note) ON public.events TO etl; GRANT INSERT (note) ON public.events TO etl; GRANT UPDATE (at, note) ON public.events TO etl' ])
+	[ 'upsert', 'GRANT SELECT (at, note) ON public.events TO etl; GRANT INSERT (note) ON public.events TO etl; GRANT UPDATE (at, note) ON public.events TO etl' ],
+	[ 'append', 'GRANT INSERT (note) ON public.events TO etl; GRANT SELECT (at, note) ON public.events TO etl', verify => 'true', on_rerun => "'run'" ])
 {
-	my ($mode, $grants) = @$case;
-	fails_with($destination, 'SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'"), '42501',
+	my ($mode, $grants, @option) = @$case;
+	is(explain_as_etl(@whole, mode => "'$mode'", @option), join(' ', map { "missing privilege|$_" } split /; /, $grants), "mode $mode: explain shows them");
+	fails_with($destination, 'SET ROLE etl; ' . copy_sql('SELECT * FROM events WHERE id < 5', undef, mode => "'$mode'", @option), '42501',
 		qr/permission denied for table events\nHINT:  Run \Q$grants\E\.\nCONTEXT:/, "mode $mode: the error of the run names all privileges that are missing");
 }
 for my $case ([ 'append', 'INSERT' ], [ 'skip', 'SELECT, INSERT' ], [ 'upsert', 'SELECT, INSERT, UPDATE' ], [ 'replace', 'INSERT, DELETE' ], [ 'replace', 'SELECT, INSERT, DELETE', replace_where => "'true'" ])
@@ -274,6 +276,11 @@ $source->safe_psql('postgres', 'REVOKE pg_read_all_data FROM etl_reader; GRANT S
 like(explained('SELECT * FROM closed', undef)->{error}, qr/^42501: permission denied for table closed/, 'a missing privilege at the source');
 fails_with($destination, copy_sql('SELECT * FROM closed', undef), '42501', qr/permission denied for table closed/,
 	'a missing privilege at the source: the run finds so');
+for my $target ('closed', 'not_here')
+{
+	fails_with($destination, define_job('closed', 'SELECT * FROM closed', window_size => 'NULL', target => "'$target'"), '42501',
+		qr/permission denied for table closed\nHINT:  Grant the privilege at the source to the role that connects there\..*\nCONTEXT:  on source server src/, "target $target: so does the definition of a job");
+}
 
 is(explained('SELECT * FROM events', undef, mode => "'upsert'", target => "'closed'")->{error} =~ s/\n.*//sr,
 	'42804: source column "note" does not exist in target public.closed', 'an error that the run would raise');
