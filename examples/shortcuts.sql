@@ -1,5 +1,5 @@
--- Shortcuts for psql. Load them with \i shortcuts.sql, or write that line into ~/.psqlrc. Each is a query without its end, so
--- end it with ; or \gx or \watch:
+-- Shortcuts for psql. Load them with \i shortcuts.sql, or write that line, with the full path, into ~/.psqlrc. Each is a
+-- query without its end, so end it with ; or \gx or \watch:
 --
 --   :jobs;              every job, the one that is furthest behind first
 --   :behind;            only the jobs that need attention, and why
@@ -15,7 +15,7 @@
 --   :missing;           its windows that are not loaded, the oldest 50
 --   :history;           its last 20 runs
 --   :load;              loads what is due and missing
-\set jobs 'SELECT job, source, target, mode, window_size, behind, missing_windows AS missing, running, last_success_at, last_error FROM copy_incremental_jobs ORDER BY behind DESC NULLS LAST, job'
+\set jobs 'SELECT job, source, target, mode, window_size, behind, coalesce(missing_windows, missing_ids) AS missing, running, last_success_at, last_error FROM copy_incremental_jobs ORDER BY behind DESC NULLS LAST, job'
 \set behind 'SELECT job, behind, coalesce(missing_windows, missing_ids) AS missing, rejects, last_error FROM copy_incremental_jobs WHERE behind > interval ''0'' OR rejects > 0 OR last_error IS NOT NULL ORDER BY behind DESC NULLS LAST, job'
 \set progress 'SELECT coalesce(lower(data_interval)::text, id_range::text, ''all'') AS "window", target::text AS "into", state, rows_read AS rows, percent AS "%", rows_per_second AS "rows/s", eta AS "left" FROM copy_incremental_progress UNION ALL SELECT (due_to - behind)::text, coalesce(target, job), ''missing: '' || coalesce(missing_windows || '' windows'', missing_ids || '' ids''), NULL, NULL, NULL, NULL FROM copy_incremental_jobs WHERE behind > interval ''0'' ORDER BY 3, 2, 1'
 \set runs 'SELECT run_id, job, target, coalesce(data_interval::text, id_range::text) AS "window", status, rows_written AS rows, ended_at - started_at AS took, message FROM copy_incremental_runs ORDER BY run_id DESC LIMIT 20'
