@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "server/pg.hpp"
+#include "server/guard.hpp"
 
 namespace pgci {
 
@@ -51,7 +51,11 @@ void Coverage::remove(std::int64_t job_id, std::optional<std::int64_t> start, st
                            [&](const Span &part) { return part.start < span.end && span.start < part.end; });
     };
     // A run may have united the rows that this statement waited for into one that it did not see.
-    while (is_covered()) run_as_owner(table_.owner(), remove, parameters);
+    while (is_covered()) {
+        if (run_as_owner(table_.owner(), remove, parameters).processed > 0 || !IsolationUsesXactSnapshot()) continue;
+        raise(sqlstate::serialization_failure, "could not serialize access due to a concurrent run of the job",
+              "Roll back and call again.", "The transaction began before that run ended.");
+    }
 }
 
 void Coverage::drop(std::int64_t job_id) const {

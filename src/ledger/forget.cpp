@@ -7,6 +7,7 @@
 #include "ledger/id_marks.hpp"
 #include "ledger/job_windows.hpp"
 #include "ledger/ledger.hpp"
+#include "ledger/related_tables.hpp"
 
 namespace pgci {
 
@@ -38,9 +39,10 @@ bool owns(Oid relation) {
     return pg_call([=] { return compat::owns_relation(relation, GetUserId()); });
 }
 
-std::vector<Job> find_jobs(Oid schema, Oid target, bool all, const std::optional<std::string> &name) {
+std::vector<Job> find_jobs(Oid schema, const std::vector<std::string> &tables, bool all,
+                           const std::optional<std::string> &name) {
     const Jobs jobs(schema);
-    std::vector<Job> found = jobs.find_into(target, all || name);
+    std::vector<Job> found = jobs.find_into(tables, all || name);
     if (!name) return found;
     const Job job = jobs.find(*name);
     std::erase_if(found, [&](const Job &other) { return other.id != job.id; });
@@ -54,15 +56,16 @@ std::vector<Job> find_jobs(Oid schema, Oid target, bool all, const std::optional
 
 std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job) {
     const bool all = owns(target) || owns(OwnTable(schema, "pgci_runs").oid());
+    const std::vector<std::string> tables = find_parts(target);
     const Ledger ledger(schema);
     const WindowKind kind = windows.ids ? WindowKind::ids : WindowKind::time;
     std::int64_t forgotten = 0;
-    for (const Job &of_target : find_jobs(schema, target, all, job)) {
+    for (const Job &of_target : find_jobs(schema, tables, all, job)) {
         if (!windows.are_all() && job && of_target.has_windows()) check_kind(of_target, kind);
         if (!windows.are_all() && of_target.kind() != kind) continue;
         const Bounds bounds = bounds_of(windows, of_target.zone());
         check_whole_windows(of_target, bounds);
-        forgotten += ledger.forget(target, of_target.id, InvalidOid, of_target.kind(), bounds);
+        forgotten += ledger.forget(tables, of_target.id, InvalidOid, of_target.kind(), bounds);
         Coverage(schema, of_target.kind()).remove(of_target.id, bounds.start, bounds.end);
         // The ids may have begun again.
         if (windows.are_all()) IdMarks(schema).drop(of_target.id);
@@ -70,7 +73,7 @@ std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, con
     if (job || windows.ids) return forgotten;
     const Oid owner = all ? InvalidOid : pg_call([] { return GetUserId(); });
     return forgotten +
-           ledger.forget(target, 0, owner, WindowKind::time, bounds_of(windows, TimeZone::resolve(nullptr)));
+           ledger.forget(tables, 0, owner, WindowKind::time, bounds_of(windows, TimeZone::resolve(nullptr)));
 }
 
 } // namespace pgci

@@ -16,7 +16,7 @@ struct ForgottenWindows {
     bool are_all() const { return !first_day && !last_day && !ids; }
 };
 
-// Forgets that runs have loaded these days or ids into `target`, and removes them from the coverage of its jobs.
+// Forgets that runs have loaded these days or ids into `target` or its partitions, and removes them from the coverage of the jobs.
 // The days are days in the time zone of the job, and for calls in the time zone of the session. Without bounds, runs of whole
 // results are forgotten too. Jobs of ids have no days, and others no ids. With the name of a job, only its runs are meant.
 // Without it, the runs of all jobs that the current user may use are, and those of calls by the current user. The owners of

@@ -154,11 +154,11 @@ std::vector<Job> Jobs::find_group(const std::string &group) const {
     return jobs;
 }
 
-std::vector<Job> Jobs::find_into(Oid target, bool all) const {
+std::vector<Job> Jobs::find_into(const std::vector<std::string> &tables, bool all) const {
     const std::string runs = OwnTable(schema_, "pgci_runs").name();
-    std::vector<Job> jobs = find_all("j.target::oid = $1 OR j.job_id IN (SELECT job_id FROM " + runs +
-                                         " WHERE target::oid = $1) ORDER BY j.job_id",
-                                     {oid_parameter(target)});
+    std::vector<Job> jobs = find_all("j.target::oid = ANY ($1::oid[]) OR j.job_id IN (SELECT job_id FROM " + runs +
+                                         " WHERE target::oid = ANY ($1::oid[])) ORDER BY j.job_id",
+                                     {texts_parameter(tables)});
     if (!all) std::erase_if(jobs, [this](const Job &job) { return !table_.may_act_for(job.owner); });
     return jobs;
 }

@@ -63,8 +63,9 @@ class Jobs {
     // Finds the other jobs of the group and the owner of a job.
     std::vector<Job> find_others_of_group(const Job &job) const;
 
-    // Finds the jobs that load into a relation or have loaded into it: all jobs, or those that the current user may use.
-    std::vector<Job> find_into(Oid target, bool all) const;
+    // Finds the jobs that load into one of these relations, OIDs as texts, or have loaded into it: all jobs, or those that the
+    // current user may use.
+    std::vector<Job> find_into(const std::vector<std::string> &tables, bool all) const;
 
     // Stores a definition. If it has an id, it replaces the definition of the job with this id. `options` has a value for each
     // option of a run. Raises 42710 if another job has the name.

@@ -167,25 +167,26 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
                   static_cast<std::int64_t>(rejects.size()));
 }
 
-std::int64_t Ledger::forget(Oid target, std::int64_t job_id, Oid owner, WindowKind kind, const Bounds &bounds) const {
+std::int64_t Ledger::forget(const std::vector<std::string> &tables, std::int64_t job_id, Oid owner, WindowKind kind,
+                            const Bounds &bounds) const {
     const WindowColumns &columns = columns_of(kind);
     const std::string jobs = OwnTable(schema(), "pgci_jobs").name();
     const std::string range = std::string(columns.range) + "($2, $3)";
     const std::string forgotten = std::string(columns.of_forgotten) + " + " + columns.multirange + "(" + range + ")";
     const std::string or_unbounded = "($2 IS NULL AND $3 IS NULL OR ";
-    return run_as_owner(
-               table().owner(),
-               "UPDATE " + table().name() + " AS r SET " + columns.of_forgotten + " = " + forgotten +
-                   ", status = CASE WHEN " + or_unbounded + columns.of_run + " <@ (" + forgotten +
-                   ")) THEN 'forgotten' ELSE status END WHERE target = $1::oid AND status IN ('succeeded', 'partial') "
-                   "AND " +
-                   or_unbounded + columns.of_run + " && " + range + " AND NOT " + columns.of_run + " * " + range +
-                   " <@ " + columns.of_forgotten +
-                   ") AND "
-                   "CASE WHEN $4 <> 0 THEN job_id = $4 ELSE NOT EXISTS (SELECT FROM " +
-                   jobs + " AS j WHERE j.job_id = r.job_id) AND ($5 = 0 OR owner::oid::bigint = $5) END",
-               {int8_parameter(target), bound_parameter(kind, bounds.start), bound_parameter(kind, bounds.end),
-                int8_parameter(job_id), int8_parameter(owner)})
+    return run_as_owner(table().owner(),
+                        "UPDATE " + table().name() + " AS r SET " + columns.of_forgotten + " = " + forgotten +
+                            ", status = CASE WHEN " + or_unbounded + columns.of_run + " <@ (" + forgotten +
+                            ")) THEN 'forgotten' ELSE status END WHERE target = ANY ($1::oid[]) AND status IN "
+                            "('succeeded', 'partial') "
+                            "AND " +
+                            or_unbounded + columns.of_run + " && " + range + " AND NOT " + columns.of_run + " * " +
+                            range + " <@ " + columns.of_forgotten +
+                            ") AND "
+                            "CASE WHEN $4 <> 0 THEN job_id = $4 ELSE NOT EXISTS (SELECT FROM " +
+                            jobs + " AS j WHERE j.job_id = r.job_id) AND ($5 = 0 OR owner::oid::bigint = $5) END",
+                        {texts_parameter(tables), bound_parameter(kind, bounds.start),
+                         bound_parameter(kind, bounds.end), int8_parameter(job_id), int8_parameter(owner)})
         .processed;
 }
 

@@ -31,6 +31,10 @@ Oid find_root(Oid target) {
     return pg_call([=] { return root_of(target); });
 }
 
+std::vector<std::string> find_parts(Oid target) {
+    return texts_of(pg_call([=] { return with_partitions(target); }));
+}
+
 std::vector<std::string> find_tree(Oid target) {
     return texts_of(pg_call([=] { return with_partitions(root_of(target)); }));
 }
