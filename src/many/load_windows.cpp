@@ -17,6 +17,7 @@
 #include "server/shown_text.hpp"
 #include "target/shared_keys.hpp"
 #include "run/bound_warnings.hpp"
+#include "run/later_windows.hpp"
 #include "many/windows_together.hpp"
 #include "many/worker_pool.hpp"
 
@@ -82,6 +83,7 @@ std::vector<WindowTask> WindowLoader::add(JobWindows job) {
                          .repairs = job.repairs});
     // Once for each job, not for each window.
     if (!job.windows.empty()) warn_of_bounds(job.job.request);
+    if (!job.repairs) warn_of_later_windows(schema_, job.job.request, job.job.target, job.windows);
     if (job.failure) {
         procedure_.commit();
         record_failure(schema_, job.job, std::nullopt, GetCurrentTimestamp(), *job.failure);
@@ -163,7 +165,7 @@ void WindowLoader::run_here(const WindowTask &task) {
 
 bool WindowLoader::must_be_in_order(const WindowTask &task) const {
     const JobWindows &job = jobs_[task.job];
-    return !job.repairs && job.windows.size() > 1 && windows_may_share_keys(job.job.request, job.job.target);
+    return job.windows.size() > 1 && windows_may_share_keys(job.job.request, job.job.target);
 }
 
 void WindowLoader::say_in_order(const std::vector<WindowTask> &tasks) const {

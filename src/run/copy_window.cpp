@@ -7,6 +7,7 @@
 #include "ledger/progress.hpp"
 #include "target/missing_privileges.hpp"
 #include "run/bound_warnings.hpp"
+#include "run/later_windows.hpp"
 #include "run/load.hpp"
 #include "run/lost_columns.hpp"
 #include "run/prepared_run.hpp"
@@ -112,7 +113,10 @@ RepairedRows run_window(const CopyRequest &request, const ProcedureScope &proced
         return {};
     }
     warn_limit(run);
-    if (!request.is_one_of_many) warn_of_bounds(request, run.target().name());
+    if (!request.is_one_of_many) {
+        warn_of_bounds(request, run.target().name());
+        if (run.window()) warn_of_later_windows(request.schema, request, run.target().oid(), {run.window()->span()});
+    }
     run.adapt_target();
     const std::vector<std::string> key = request.repair ? key_of(run) : std::vector<std::string>{};
     LoadPlan plan = request.repair ? run.plan_of_repair(key) : run.plan();

@@ -49,6 +49,27 @@ unlike(results('DROP TABLE hist', 'CREATE TABLE hist (day date, id int, v text, 
 	qr/one after the other|WARNING|ERROR/, 'a key with the column of the window: at the same time');
 is(results($last), 6 * $rows . '|0|5', 'every day is there');
 
+# A day without its month is that of many windows.
+my $by_month = sub { define_job('months', q[SELECT date_trunc('month', day)::date AS day, id, v FROM hist WHERE day >= $1 AND day < $2], mode => "'upsert'", target => "'months'", first_day => "'2024-01-01'", batch => 100, @_) };
+like(results('CREATE TABLE months (day date, id int, v text, PRIMARY KEY (day, id))', $by_month->(), $backfill->(4) =~ s/hist/months/r), qr/one after the other/, 'a key with another column of the name: in order');
+is(results($last =~ s/hist/months/r), "$rows|5|5", 'the last day wins');
+$source->safe_psql('postgres', q[CREATE VIEW moments AS SELECT day + interval '1 hour' AS day, id, v FROM hist]);
+like(results('DROP TABLE months', 'CREATE TABLE months (day date, id int, v text, PRIMARY KEY (day, id))', q[SELECT copy_incremental_drop_job('months')],
+		define_job('months', 'SELECT * FROM moments', window_column => "'day'", mode => "'upsert'", target => "'months'", first_day => "'2024-01-01'", window_size => "'6 hours'"), q[CALL copy_incremental_backfill('months', '2024-01-01', '2024-01-02', workers => 4)]),
+	qr/one after the other/, 'a key with a day of the column: in order');
+
+# A repair of windows in order: the last day remains.
+results('DROP TABLE hist', 'CREATE TABLE hist (day date, id int PRIMARY KEY, v text)', q[SELECT copy_incremental_drop_job('hist')], $define->(), $backfill->(1));
+like(results($backfill->(4) =~ s/'all'/'different'/r), qr/one after the other/, 'a repair: in order');
+is(results($last), "$rows|5|5", 'the last day wins');
+
+# An older window alone
+my $warning = qr/WARNING:  later windows of job "hist" are loaded already DETAIL:  .* HINT:  Say with update_where/;
+like(results(q[SELECT copy_incremental_run('hist', '2024-01-02')]), $warning, 'an older window: a warning');
+like(results(q[CALL copy_incremental_backfill('hist', '2024-01-01', '2024-01-03', reprocess => 'all')]), qr/^$warning[^.]*\.[^.]*NOTICE:  job "hist": 3 windows, \d+ rows$/, 'some older windows: one');
+unlike(results($backfill->(1)), qr/WARNING/, 'all windows in order: none');
+unlike(results('TRUNCATE hist', q[SELECT copy_incremental_forget('hist', NULL, NULL)], map { "SELECT copy_incremental_run('hist', '2024-01-0$_')" } 1 .. 3), qr/WARNING/, 'the next windows: none');
+
 # Runs of one job in different sessions wait for each other.
 $destination->safe_psql('postgres', "DROP TABLE hist; CREATE TABLE hist (day date, id int PRIMARY KEY, v text); SELECT copy_incremental_drop_job('hist'); " . $define->());
 my $other = $destination->background_psql('postgres');
