@@ -147,8 +147,10 @@ ComparedColumn compare(const MappedColumn &column, int source_typmod, const Targ
         return column.as_text ? ComparedColumn{column.name, value + as_text, text_of(value, into.type)}
                               : ComparedColumn{column.name, target_text, target_text, into.type};
     if (!is_known_to_both(into.type)) return {column.name, value + as_text, value + as_text};
-    const std::string converted =
-        column.as_text ? convert("(" + value + as_text + ")", TEXTOID, into) : convert(value, column.source_type, into);
+    const bool is_read_as_text =
+        column.as_text && (column.batch_type != column.source_type || into.type == column.source_type);
+    const std::string converted = is_read_as_text ? convert("(" + value + as_text + ")", TEXTOID, into)
+                                                  : convert(value, column.source_type, into);
     return {column.name, converted, target_text, converted_type(into)};
 }
 

@@ -43,7 +43,9 @@ bool can_cast_at_source(Oid from, Oid into) {
 }
 
 Passage find_passage(const MappedColumn &column, Oid base) {
-    if (column.as_text) return is_string(base) ? Passage::by_text : Passage::in_text;
+    const bool is_read_as_source_type = column.batch_type == column.source_type;
+    if (column.as_text && (is_string(base) || column.source_type == base || !is_read_as_source_type))
+        return is_string(base) ? Passage::by_text : Passage::in_text;
     if (column.source_type == base) return Passage::as_it_is;
     if (!has_common_binary_form(base) || !can_cast_at_source(column.source_type, base)) return Passage::not_possible;
     return Passage::by_cast;

@@ -116,10 +116,13 @@ void check_duplicates(const std::vector<SourceColumn> &source, const char *what)
               "Columns map by name; give each one a name of its own with AS.");
 }
 
-// Uses binary format if both servers have the type, else text that is read as type `text`.
+// Uses binary format if both servers have the type, else text that is read as type `text`; or as the type itself, if both
+// servers have it and only its binary forms differ.
 MappedColumn carry(const SourceColumn &column, BatchType text) {
     const Oid type = column.type;
-    const bool binary = !column.is_text_only && pg_call([=] { return has_common_binary_form(type); });
+    const bool is_common = pg_call([=] { return has_common_binary_form(type); });
+    const bool binary = is_common && !column.is_text_only;
+    if (is_common && text.type != type) text = {.type = type};
     return {.name = column.name,
             .source_type = type,
             .as_text = !binary,

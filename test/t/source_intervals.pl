@@ -49,4 +49,15 @@ for my $type ('interval', 'interval(0)')
 	$destination->safe_psql('postgres', copy_sql('SELECT * FROM t', undef, src_conninfo => $conninfo, target => "'t'"));
 	is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM t', undef, src_conninfo => $conninfo, target => "'t'")), 't|3|3|0|0|', "verify: $type");
 }
+# Converted as values of interval, not as texts.
+$real->safe_psql('postgres', q[CREATE TABLE u AS SELECT g AS id, '1 day 10:00'::interval AS span, '{1.6 s}'::interval[] AS spans FROM generate_series(1, 3) AS g]);
+for my $method ('cursor', 'copy')
+{
+	my @call = ('SELECT * FROM u', undef, src_conninfo => $conninfo, target => "'u'");
+	$destination->safe_psql('postgres', 'DROP TABLE IF EXISTS u; CREATE TABLE u (id int, span time, spans interval[])');
+	is($destination->safe_psql('postgres', copy_sql(@call, method => "'$method'") . '; SELECT DISTINCT span, spans FROM u'), "3\n10:00:00|{00:00:01.6}", "$method: an interval into a time");
+	is($destination->safe_psql('postgres', look_sql('verify', @call)), 't|3|3|0|0|', "$method: verify");
+}
+is($destination->safe_psql('postgres', 'CREATE TABLE v (id int, span interval); ' . copy_sql('SELECT * FROM u', undef, src_conninfo => $conninfo, target => "'v'", transform => q['SELECT id, span * 2 AS span FROM batch']) . '; SELECT DISTINCT span FROM v'),
+	"3\n2 days 20:00:00", 'transform: an interval');
 done_testing();
