@@ -85,13 +85,15 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     const std::string own = std::string("coalesce(") + (is_of_ids ? "$5" : "$4") + ", " + whole + ")";
     const std::string no_job =
         "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
-    // By runs of the same rows: another query may read others.
+    // By runs of the same rows: another query may read others, and so may another role, which may be another user of the source.
+    const std::string same_user =
+        "(source_place = $8 OR " + std::string(role_of_run) + " = " + std::to_string(GetUserId()) + ")";
     const auto covers = [&](const char *condition) {
         return "coalesce(" + own +
                " <@ range_agg(remembered) FILTER (WHERE is_of_kind AND status = 'succeeded' AND rejects = 0 AND "
                "mode "
-               "<> 'retry' AND (query_hash = $3 OR job_id = $6) AND " +
-               condition + "), false)";
+               "<> 'retry' AND (query_hash = $3 AND " +
+               same_user + " OR job_id = $6) AND " + condition + "), false)";
     };
     const OwnerResult row = run_as_owner(
         table_.owner(),

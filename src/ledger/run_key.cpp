@@ -33,10 +33,12 @@ Parameter window_parameter(const RunKey &key, WindowKind kind) {
                                                                            : std::nullopt);
 }
 
-std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column) {
-    std::string text = token_text(query_template);
-    // No token is of the kind "c".
-    if (window_column) text += "c" + std::to_string(window_column->size()) + ":" + *window_column;
+std::string hash_query(const CopyRequest &request) {
+    std::string text = token_text(request.query_template);
+    // No token is of the kind "c" or "t".
+    const std::optional<std::string> &column = request.window_column;
+    if (column) text += "c" + std::to_string(column->size()) + ":" + *column;
+    if (request.transform) text += "t" + token_text(*request.transform);
     return sha256_text(text);
 }
 

@@ -7,6 +7,7 @@
 
 #include "connection/connection_options.hpp"
 #include "template/window_grid.hpp"
+#include "request/copy_request.hpp"
 #include "ledger/window_columns.hpp"
 
 namespace pgci {
@@ -35,7 +36,8 @@ struct RunKey {
 // Returns the window of a key as an argument of a statement: NULL for a whole result, and for a window of the other kind.
 Parameter window_parameter(const RunKey &key, WindowKind kind);
 
-// Returns the SHA-256 of a template's tokens and of the option window_column, as 64 hexadecimal digits.
-std::string hash_query(const std::string &query_template, const std::optional<std::string> &window_column);
+// Returns the SHA-256 of what decides on the rows that a run writes, as 64 hexadecimal digits: the tokens of the template and of
+// the transform, and the option window_column.
+std::string hash_query(const CopyRequest &request);
 
 } // namespace pgci

@@ -1,5 +1,7 @@
 #include "many/settled_ids.hpp"
 
+#include <limits>
+
 #include "server/guard.hpp"
 #include "source/open_transactions.hpp"
 #include "source/settled_window.hpp"
@@ -60,6 +62,9 @@ SettledIds find_settled_ids(Oid schema, const Job &job, ConnectionKeeper &keeper
     look_at_marks(marks, open_now);
     std::optional<std::int64_t> highest;
     if (extent) highest = request.settle == Settle::off ? extent->highest : extent->highest_given();
+    if (extent && extent->highest == std::numeric_limits<std::int64_t>::max())
+        raise(SqlState("22003"), "the highest id at the source of job \"" + job.name + "\" is the largest bigint",
+              "Leave it out in the query: no window ends after it.");
     if (highest && *highest >= extent->lowest && (marks.empty() || marks.back().highest < *highest))
         marks.push_back({.highest = *highest, .read_at = GetCurrentTimestamp(), .awaited = std::move(open_now)});
     const auto waits = [&] { return !marks.empty() && !marks.back().is_settled() && request.settle != Settle::off; };

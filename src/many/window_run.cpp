@@ -171,7 +171,7 @@ void record_failure(Oid schema, const Job &job, std::optional<Span> span, Timest
     const CopyRequest &request = job.request;
     RunKey key{.target = job.target,
                .source = find_source(Jobs(schema), job),
-               .query_hash = hash_query(request.query_template, request.window_column),
+               .query_hash = hash_query(request),
                .job_id = job.id};
     if (span) key.window = job.window(*span);
     Ledger(schema).record_failure(key, request.recorded_mode(), word_of(request.method), started_at, failure);

@@ -9,6 +9,7 @@
 #include "ledger/coverage.hpp"
 #include "ledger/id_marks.hpp"
 #include "ledger/jobs.hpp"
+#include "ledger/rejected_rows.hpp"
 #include "ledger/run_key.hpp"
 #include "source/settled_window.hpp"
 #include "source/source_plan.hpp"
@@ -198,9 +199,9 @@ void check_without_target(Job &job, ConnectionKeeper &keeper) {
     if (table) warn_of_no_target(job.name, *table);
 }
 
-// Raises 0A000 if the coverage of the job would not be correct for the new definition.
+// Raises 0A000 if the windows that the job has loaded, also with rejected rows, would not be loaded by the new definition.
 void check_replaced(const Job &earlier, const Job &job, Oid schema) {
-    if (Coverage(schema, earlier.kind()).find(earlier.id).empty()) return;
+    if (find_tried_windows(schema, earlier).empty()) return;
     const auto refuse = [&](const char *what) {
         raise(
             sqlstate::feature_not_supported, std::string(what) + " of job \"" + job.name + "\" cannot be changed",

@@ -77,7 +77,7 @@ void PreparedRun::resolve() {
     if (OidIsValid(request_.target)) target_ = Target::open(request_.target, use_, needed_on_target());
     options_ = resolve_source(request_.src_conninfo);
     key_.source = identify_source(*options_);
-    key_.query_hash = hash_query(request_.query_template, request_.window_column);
+    key_.query_hash = hash_query(request_);
 }
 
 void PreparedRun::connect(Opening opening) {
@@ -209,6 +209,8 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
         }
     }
     if (!may_begin(request_, ledger, key_, described_window())) {
+        // The window of another zone has other rows.
+        check_column_zone(request_, ledger, key_, column_zone_);
         claim_->release();
         return false;
     }
@@ -371,6 +373,13 @@ LoadPlan PreparedRun::plan_of_repair(const std::vector<std::string> &key) const 
     CopyRequest request(request_);
     request.mode = key.empty() ? Mode::append : Mode::upsert;
     request.key_columns = key;
+    // A row that the source has moved must not stay in its old window, whose repair would delete it.
+    const std::optional<std::string> &column = request.window_column;
+    const auto has = [&](const std::vector<std::string> &names) {
+        return std::find(names.begin(), names.end(), *column) != names.end();
+    };
+    if (request.update_columns && column && !has(key) && !has(*request.update_columns))
+        request.update_columns->push_back(*column);
     return plan_of(request);
 }
 

@@ -37,7 +37,12 @@ std::vector<std::string> key_of(const PreparedRun &run) {
         return *run.request().key_columns;
     }
     std::vector<std::string> key = primary_key(run.target());
-    if (!has_all(run.columns(), key)) key.clear();
+    // What the target computes is not compared.
+    const bool is_generated = std::any_of(key.begin(), key.end(), [&](const std::string &name) {
+        const TargetColumn *const column = run.target().find_column(name);
+        return column != nullptr && column->is_generated;
+    });
+    if (is_generated || !has_all(run.columns(), key)) key.clear();
     return key;
 }
 

@@ -42,7 +42,7 @@ bool is_cut_by_cast(Oid type) { return type == VARCHAROID || type == BPCHAROID |
 
 // Returns whether the column stores values of the batch as other values of its type.
 bool is_fitted(const StoredType &stored, const BatchRelation::ValueType &value) {
-    return stored.typmod >= 0 && stored.typmod != value.typmod;
+    return stored.typmod >= 0 && (stored.typmod != value.typmod || stored.type != value.type);
 }
 
 // Two values to compare: that of the target, and that of the batch as it would be stored.

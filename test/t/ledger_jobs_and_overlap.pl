@@ -91,6 +91,38 @@ is(sql('SET TimeZone = UTC', $forget->('2018-07-29'), $by_call =~ s/\[.*\)', /[2
 like(sql('SET TimeZone = UTC', $by_call), qr/ERROR:  PI001: .*was already loaded/, 'the whole of it is loaded');
 is(sql('SET TimeZone = UTC', map({ $forget->("2018-07-$_") } 28 .. 30), 'SELECT DISTINCT status FROM copy_incremental_runs'), '1 1 1 forgotten', 'all parts');
 
+# A partition was the target of a call, and then the partitioned table is truncated.
+sql($clear, q[CREATE TABLE parted (LIKE rows) PARTITION BY RANGE (moment); CREATE TABLE parted_28 PARTITION OF parted FOR VALUES FROM ('2018-07-28 00:00+00') TO ('2018-07-29 00:00+00');
+	CREATE TABLE parted_rest PARTITION OF parted DEFAULT]);
+my $two_days = q[CALL copy_incremental_backfill('parted', '2018-07-28', '2018-07-29')];
+sql('SET TimeZone = UTC', copy_sql('SELECT * FROM rows', '2018-07-28', window_column => "'moment'", target => "'parted_28'"), create('parted', target => "'parted'"), $two_days);
+is(sql('SELECT count(*), count(DISTINCT id) FROM parted', 'TRUNCATE parted', q[SELECT copy_incremental_forget('parted', NULL, NULL)], $two_days, 'SELECT count(*) FROM parted') =~ s/NOTICE.*//r, '48|48 2 48', 'forget: runs into partitions, too');
+
+# Jobs of one query, whose transforms write other rows
+for my $part (0, 1) { sql($part == 0 ? $clear : (), create("part $part", transform => "'SELECT id, moment FROM batch WHERE id % 2 = $part'"), "CALL copy_incremental_backfill('part $part', '2018-07-28', '2018-07-28')") }
+is(sql($count), '24|24', 'each transform writes its rows');
+
+# A target with rejected rows is not exchanged.
+sql($clear, 'CREATE TABLE rejecting (LIKE rows, CHECK (id <> 2))', create('rejecting', target => "'rejecting'", on_error => "'reject'"), q[SELECT copy_incremental_run('rejecting', '2018-07-28')]);
+like(sql(create('rejecting', on_error => "'reject'", or_replace => 'true')), qr/ERROR:  0A000: the target of job "rejecting" cannot be changed/, 'nor may the target of a window with rejected rows');
+
+# forget in a transaction that began before a run
+sql($clear, create('f'));
+my ($old) = open_session($destination);
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+sql(q[SELECT copy_incremental_run('f', '2018-07-28')]);
+is((outcome_of($old, q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-28', 'f')]))[0], '40001', 'forget does not see the run');
+$old->query('ROLLBACK');
+$old->quit;
+
+# One server, and two users of the source that see other tables
+$source->safe_psql('postgres', "CREATE SCHEMA others; CREATE TABLE others.rows AS SELECT id + 1000 AS id, moment FROM rows; GRANT USAGE ON SCHEMA others TO etl_trusted; GRANT SELECT ON others.rows TO etl_trusted; ALTER ROLE etl_trusted SET search_path = others");
+$destination->safe_psql('postgres', "CREATE ROLE twin SUPERUSER; CREATE USER MAPPING FOR twin SERVER src OPTIONS (user 'etl_trusted', password_required 'false')");
+sql($clear, create('mine'), q[CALL copy_incremental_backfill('mine', '2018-07-28', '2018-07-28')]);
+like(sql('SET ROLE twin', create('twin'), q[CALL copy_incremental_backfill('twin', '2018-07-28', '2018-07-28')]), qr/PI001: .*was loaded in part by another job or call/, 'what another user of the source has read is not taken as loaded');
+is(sql($count, q[SELECT covered FROM copy_incremental_jobs WHERE job = 'twin']), '24|24 {}', 'and not covered');
+$destination->safe_psql('postgres', 'DROP USER MAPPING FOR twin SERVER src');
+
 # or_replace
 sql($clear, create('kept', first_day => "'2018-07-20'", time_zone => "'Asia/Tokyo'"), create('kept', first_day => undef, time_zone => undef, or_replace => 'true'));
 is(sql('SELECT first_day, time_zone FROM copy_incremental_jobs'), '2018-07-20|Asia/Tokyo', 'or_replace keeps the first day and the time zone that are not passed');

@@ -76,7 +76,7 @@ is(sql('SET TimeZone = UTC', q[SELECT copy_incremental_forget('rows', '2018-07-2
 is(sql(run('days', '2018-07-29'), view('missing_windows', 'days')), '0', 'is loaded again');
 is(sql(q[SET TimeZone = 'Asia/Tokyo'], copy_sql($query, '2018-07-29', target => "'rows'"), create('tokyo', time_zone => "'Asia/Tokyo'", on_rerun => "'run'"), run('tokyo', '2018-07-29', '2018-07-30'),
 		q[SET TimeZone = UTC], q[SELECT copy_incremental_forget('rows', '2018-07-29', '2018-07-29')], view('missing_windows', 'days'), missing('tokyo', '2018-07-29', '2018-07-30')) =~ s/WARNING:.*//r,
-	'24 2 1 2018-07-29|["2018-07-28 15:00:00+00","2018-07-29 15:00:00+00")', 'without a job: each job by its own zone, and calls by that of the session');
+	'24 3 1 2018-07-29|["2018-07-28 15:00:00+00","2018-07-29 15:00:00+00")', 'without a job: each job by its own zone, and calls by that of the session');
 is(sql(q[SET TimeZone = 'Asia/Tokyo'], q[SELECT copy_incremental_forget('rows', '2018-07-29', '2018-07-29')]), '1', 'the call');
 like(sql(q[SELECT copy_incremental_forget('more', NULL, NULL, 'days')]), qr/ERROR:  22023: job "days" does not load into this target/, 'another target');
 like(sql(q[SELECT copy_incremental_forget('rows', NULL, NULL, 'dais')]), qr/ERROR:  42704/, 'no such job');

@@ -126,5 +126,10 @@ $listener->query_safe('LISTEN copy_incremental');
 is(sql(q[SELECT copy_incremental_run_ids('small', int8range(5, 8))]), 3, 'a run');
 like($listener->query('SELECT 1') . $listener->query('SELECT 1'), qr/"window" : \[5, 8\]/, 'its notification');
 $listener->quit;
+# The largest id
+$source->safe_psql('postgres', 'CREATE TABLE largest (id bigint PRIMARY KEY); INSERT INTO largest VALUES (1), (9223372036854775807)');
+$destination->safe_psql('postgres', 'CREATE TABLE largest (id bigint); ' . define_job('largest', 'SELECT * FROM largest', window_column => "'id'", settle => "'off'", target => "'largest'"));
+fails_with($destination, "CALL copy_incremental_catch_up('largest')", '22003', qr/the highest id at the source of job "largest" is the largest bigint/, 'the largest id');
+is(sql('SELECT count(*) FROM largest', 'SELECT count(*) FROM copy_incremental_jobs'), '0 6', 'nothing is loaded, and the view shows the job');
 no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -222,5 +222,13 @@ $destination->safe_psql('postgres', 'ALTER TABLE bare ENABLE ROW LEVEL SECURITY;
 	. 'GRANT SELECT ON bare TO etl; GRANT EXECUTE ON FUNCTION copy_incremental_verify TO etl; GRANT USAGE ON FOREIGN SERVER src TO etl; '
 	. "CREATE USER MAPPING FOR etl SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')");
 fails_with($destination, look_sql('verify', @bare, owner => q['etl'::regrole], before => 'SET ROLE etl'), '42501', qr/row-level security/, 'rows that the caller may not see are an error');
+# A key that the target computes is no key to compare by.
+on_both('CREATE TABLE computed (id int, at timestamptz NOT NULL, v text, g int GENERATED ALWAYS AS (id * 2) STORED)', $source, $destination);
+$source->safe_psql('postgres', "INSERT INTO computed SELECT g, '2018-07-29 12:00+00', 'v' FROM generate_series(1, 3) AS g");
+for my $key ('g', 'g, at')
+{
+	$destination->safe_psql('postgres', "ALTER TABLE computed DROP CONSTRAINT IF EXISTS computed_pkey, ADD PRIMARY KEY ($key); TRUNCATE computed; INSERT INTO computed SELECT g, '2018-07-29 12:00+00', left('vw', g) FROM generate_series(1, 3) AS g");
+	is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM computed', '2018-07-29', window_column => "'at'", time_zone => "'UTC'")), 'f|3|3|2|2|', "a generated key ($key): whole rows");
+}
 no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -188,4 +188,15 @@ is(results(copy_sql('SELECT * FROM keys', '2024-01-02', window_column => "'day'"
 fails_with($destination, define_job('kept', 'SELECT * FROM keys', window_column => "'day'", target => "'shape'", mode => "'upsert'", update_where => "'excluded.v > shape.v'", first_day => "'2024-01-01'")
 	  . "; SELECT * FROM copy_incremental_repair('kept', '2024-01-01', '2024-01-03')", '0A000', qr/has update_where, so it cannot be repaired/, 'a repair with update_where');
 
+# A row that the source has moved is not deleted with its old window.
+on_both('CREATE TABLE moves (id int PRIMARY KEY, at date, v int)', $source, $destination);
+$source->safe_psql('postgres', "INSERT INTO moves VALUES (1, '2024-01-01', 1), (2, '2024-01-02', 2)");
+$destination->safe_psql('postgres', define_job('moves', 'SELECT * FROM moves', window_column => "'at'", mode => "'upsert'", update_columns => "'{v}'", target => "'moves'", first_day => "'2024-01-01'"));
+results(q[CALL copy_incremental_backfill('moves', '2024-01-01', '2024-01-02')]);
+$source->safe_psql('postgres', "UPDATE moves SET at = '2024-01-01' WHERE id = 2");
+is(results("SELECT count(*), sum(deleted) FROM copy_incremental_repair('moves', '2024-01-01', '2024-01-02')", 'SELECT count(*), max(at) FROM moves'), '2|0 2|2024-01-01', 'a repair moves a row, also with update_columns');
+
+# The same length in another type
+is(results('CREATE TABLE padded (id int PRIMARY KEY, c char(5))', map { upsert_sql(q[SELECT 1 AS id, 'ab'::varchar(5) AS c], target => "'padded'") } 1, 2), '1 0', 'varchar(5) into char(5): once');
+
 done_testing();
