@@ -277,6 +277,9 @@ void RemoteConnection::raise_result_error(const PGresult *result, const Statemen
     ErrorReport report =
         remote_error_report(result, source_, retry_hint(), statement.shown_query, statement.shown_offset);
     if (report.hint.empty()) report.hint = statement.hint;
+    if (report.hint.empty() && report.code == sqlstate::insufficient_privilege)
+        report.hint = "Grant the privilege at the source to the role that connects there. If row-level security is the "
+                      "reason, give that role BYPASSRLS.";
     raise(report);
 }
 

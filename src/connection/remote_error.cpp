@@ -59,9 +59,6 @@ ErrorReport remote_error_report(const PGresult *result, const std::string &sourc
         report.hint = "If the source's statement_timeout has expired, raise it there for the user that connects: ALTER "
                       "ROLE ... SET statement_timeout; or give the foreign server the option options "
                       "'-c statement_timeout=0'.";
-    if (report.hint.empty() && state == sqlstate::insufficient_privilege)
-        report.hint = "Grant the privilege at the source to the role that connects there. If row-level security is the "
-                      "reason, give that role BYPASSRLS.";
     append_line(report.context, field(PG_DIAG_CONTEXT, longest_detail));
     append_line(report.context, "on source server " + source);
 

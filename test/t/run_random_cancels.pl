@@ -160,7 +160,7 @@ my @of_job = (first_day => "'2018-07-29'", mode => "'skip'");
 $destination->safe_psql('postgres', join ';', define_job('days', $query, @of_job, target => "'days'", lag => "now() - timestamptz '2018-08-01 12:00+00'"),
 	define_job('started', $query, @of_job, target => "'started'"));
 my ($done, $running) = map {
-	$destination->safe_psql('postgres', job_sql('start', "SELECT * FROM rows WHERE day = \$1 AND id < 0 AND $_", '2018-07-29', target => "'started'"))
+	$destination->safe_psql('postgres', look_sql('start', "SELECT * FROM rows WHERE day = \$1 AND id < 0 AND $_", '2018-07-29', target => "'started'"))
 } 'true', '(pg_sleep(600) IS NOT NULL OR sleeps(1))';
 wait_until($destination, "SELECT status <> 'running' FROM copy_incremental_runs WHERE run_id = $done");
 my %calls = (
