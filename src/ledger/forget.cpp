@@ -59,6 +59,8 @@ std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, con
     const std::vector<std::string> tables = find_parts(target);
     const Ledger ledger(schema);
     const WindowKind kind = windows.ids ? WindowKind::ids : WindowKind::time;
+    // Of calls
+    const Oid owner = all ? InvalidOid : pg_call([] { return GetUserId(); });
     std::int64_t forgotten = 0;
     for (const Job &of_target : find_jobs(schema, tables, all, job)) {
         if (!windows.are_all() && job && of_target.has_windows()) check_kind(of_target, kind);
@@ -66,14 +68,14 @@ std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, con
         const Bounds bounds = bounds_of(windows, of_target.zone());
         check_whole_windows(of_target, bounds);
         forgotten += ledger.forget(tables, of_target.id, InvalidOid, of_target.kind(), bounds);
+        // Runs of calls and of dropped jobs would count as those of the job.
+        if (job) forgotten += ledger.forget(tables, 0, owner, of_target.kind(), bounds, hash_query(of_target.request));
         Coverage(schema, of_target.kind()).remove(of_target.id, bounds.start, bounds.end);
         // The ids may have begun again.
         if (windows.are_all()) IdMarks(schema).drop(of_target.id);
     }
-    if (job || windows.ids) return forgotten;
-    const Oid owner = all ? InvalidOid : pg_call([] { return GetUserId(); });
-    return forgotten +
-           ledger.forget(tables, 0, owner, WindowKind::time, bounds_of(windows, TimeZone::resolve(nullptr)));
+    if (job) return forgotten;
+    return forgotten + ledger.forget(tables, 0, owner, kind, bounds_of(windows, TimeZone::resolve(nullptr)));
 }
 
 } // namespace pgci

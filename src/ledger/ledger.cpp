@@ -27,8 +27,9 @@ static Parameter user_parameter() { return int8_parameter(GetUserId()); }
 std::int64_t Ledger::begin(const RunKey &key, std::string_view mode, std::string_view method,
                            std::int64_t run_id) const {
     if (run_id == 0) run_id = draw_run_id();
-    add_entry(run_id, key, mode, method, ", column_time_zone, source_snapshot", ", nullif($14, ''), nullif($15, '')",
-              {text_parameter(key.column_time_zone), text_parameter(key.snapshot)});
+    add_entry(run_id, key, mode, method, ", column_time_zone, source_snapshot, transform_hash",
+              ", nullif($14, ''), nullif($15, ''), nullif($16, '')",
+              {text_parameter(key.column_time_zone), text_parameter(key.snapshot), text_parameter(key.transform_hash)});
     return run_id;
 }
 
@@ -168,7 +169,7 @@ void Ledger::record_rejects(std::int64_t run_id, std::int64_t batch, const std::
 }
 
 std::int64_t Ledger::forget(const std::vector<std::string> &tables, std::int64_t job_id, Oid owner, WindowKind kind,
-                            const Bounds &bounds) const {
+                            const Bounds &bounds, const std::string &query_hash) const {
     const WindowColumns &columns = columns_of(kind);
     const std::string jobs = OwnTable(schema(), "pgci_jobs").name();
     const std::string range = std::string(columns.range) + "($2, $3)";
@@ -184,9 +185,12 @@ std::int64_t Ledger::forget(const std::vector<std::string> &tables, std::int64_t
                             range + " <@ " + columns.of_forgotten +
                             ") AND "
                             "CASE WHEN $4 <> 0 THEN job_id = $4 ELSE NOT EXISTS (SELECT FROM " +
-                            jobs + " AS j WHERE j.job_id = r.job_id) AND ($5 = 0 OR owner::oid::bigint = $5) END",
+                            jobs +
+                            " AS j WHERE j.job_id = r.job_id) AND ($5 = 0 OR owner::oid::bigint = $5) END AND $6 IN "
+                            "('', query_hash)",
                         {texts_parameter(tables), bound_parameter(kind, bounds.start),
-                         bound_parameter(kind, bounds.end), int8_parameter(job_id), int8_parameter(owner)})
+                         bound_parameter(kind, bounds.end), int8_parameter(job_id), int8_parameter(owner),
+                         text_parameter(query_hash)})
         .processed;
 }
 

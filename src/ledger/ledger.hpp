@@ -57,16 +57,16 @@ class Ledger : public RunHistory {
     void mark_crashed() const;
     // Records rows that the run did not load.
     void record_rejects(std::int64_t run_id, std::int64_t batch, const std::vector<Reject> &rejects) const;
-    // Forgets what runs into these tables, OIDs as texts, have loaded of the windows of a kind within the bounds, and marks a run as forgotten when
-    // nothing else is left of its window; without bounds, all other runs too.
-    // These are the runs of a job; or, if job_id is 0, the runs of calls and of dropped jobs that the user `owner` started,
-    // or that any user started if `owner` is invalid. Returns the number of runs.
+    // Forgets what runs into these tables, OIDs as texts, have loaded of the windows of a kind within the bounds, and marks a run
+    // as forgotten when nothing else is left of its window; without bounds, all other runs too. These are the runs of a job; or, if
+    // job_id is 0, the runs of calls and of dropped jobs that the user `owner` started, or that any user started if `owner` is
+    // invalid: of the query with this hash, if it is not empty. Returns the number of runs.
     struct Bounds {
         std::optional<std::int64_t> start{};
         std::optional<std::int64_t> end{};
     };
     std::int64_t forget(const std::vector<std::string> &tables, std::int64_t job_id, Oid owner, WindowKind kind,
-                        const Bounds &bounds) const;
+                        const Bounds &bounds, const std::string &query_hash = "") const;
 
   private:
     void notify_end(std::int64_t run_id) const;

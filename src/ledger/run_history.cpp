@@ -85,19 +85,36 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     const std::string own = std::string("coalesce(") + (is_of_ids ? "$5" : "$4") + ", " + whole + ")";
     const std::string no_job =
         "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
-    // By runs of the same rows: another query may read others, and so may another role, which may be another user of the source.
-    const std::string same_user =
-        "(source_place = $8 OR " + std::string(role_of_run) + " = " + std::to_string(GetUserId()) + ")";
+    // By runs of the same rows: another query or transform may have others, and so may another role, which may be another user
+    // of the source. When a whole result was read, its windows may not have been settled.
+    const std::string same_rows = "query_hash = $3 AND coalesce(transform_hash, '') = '" + key.transform_hash +
+                                  "' AND (source_place = $8 OR " + role_of_run + " = " + std::to_string(GetUserId()) +
+                                  ")";
+    const std::string has_window = key.window ? std::string(columns.of_run) + " IS NOT NULL AND " : "";
     const auto covers = [&](const char *condition) {
         return "coalesce(" + own +
-               " <@ range_agg(remembered) FILTER (WHERE is_of_kind AND status = 'succeeded' AND rejects = 0 AND "
-               "mode "
-               "<> 'retry' AND (query_hash = $3 AND " +
-               same_user + " OR job_id = $6) AND " + condition + "), false)";
+               " <@ range_agg(remembered) FILTER (WHERE is_of_kind AND status = 'succeeded' AND rejects = 0 AND mode "
+               "<> "
+               "'retry' AND " +
+               has_window + "(" + same_rows + " OR job_id = $6) AND " + condition + "), false)";
     };
+    // What a run has loaded may be gone after a later one that has not loaded all.
+    constexpr const char *spoilers =
+        "SELECT run_id, window_of_run FROM found WHERE status = 'partial' OR rejects > 0 OR mode = 'replace' AND "
+        "query_hash <> $3";
     const OwnerResult row = run_as_owner(
         table_.owner(),
-        "SELECT count(*), " + covers("true") + ", " +
+        std::string("WITH found AS (SELECT *, row_number() OVER (ORDER BY run_id DESC) AS n, coalesce(") +
+            columns.of_run + ", " + whole + ") AS window_of_run, " +
+            columns_of(is_of_ids ? WindowKind::time : WindowKind::ids).of_run + " IS NULL AS is_of_kind, " + no_job +
+            " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows_of_window() + " AND (" +
+            of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " + no_job +
+            "))), spoilers AS MATERIALIZED (" + spoilers + "), loaded AS (SELECT *, " + columns.multirange +
+            "(window_of_run) - " + columns.of_forgotten +
+            " - coalesce((SELECT range_agg(s.window_of_run) FROM spoilers AS s WHERE s.run_id > found.run_id), '{}') "
+            "AS "
+            "remembered FROM found) SELECT count(*), " +
+            covers("true") + ", " +
             // Of a run that did not look, it is known that its window had ended.
             covers("coalesce(settled, upper(data_interval) <= ended_at, true)") +
             ", coalesce(bool_or(CASE WHEN $6 IS NULL THEN has_no_job AND query_hash = $3 ELSE job_id = $6 END), "
@@ -111,15 +128,7 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             "result')) ELSE '' END END, '; ' ORDER BY n) "
             "|| CASE WHEN count(*) > 3 THEN format('; and %s more', count(*) - 3) ELSE '' END, "
             "string_agg(DISTINCT (" +
-            role_of_run +
-            ")::text, ' '), coalesce(max(run_id) FILTER (WHERE rejects > 0), 0) FROM (SELECT *, row_number() OVER "
-            "(ORDER BY run_id DESC) AS n, coalesce(" +
-            columns.of_run + ", " + whole + ") AS window_of_run, " + columns.multirange + "(coalesce(" +
-            columns.of_run + ", " + whole + ")) - " + columns.of_forgotten + " AS remembered, " +
-            columns_of(is_of_ids ? WindowKind::time : WindowKind::ids).of_run + " IS NULL AS is_of_kind, " + no_job +
-            " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows_of_window() + " AND (" +
-            of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " + no_job +
-            "))) AS loaded",
+            role_of_run + ")::text, ' '), coalesce(max(run_id) FILTER (WHERE rejects > 0), 0) FROM loaded",
         parameters_with(key, find_line(key.target)), true);
     return {.count = row.number,
             .is_loaded = row.text(0) == "t",

@@ -35,11 +35,14 @@ Parameter window_parameter(const RunKey &key, WindowKind kind) {
 
 std::string hash_query(const CopyRequest &request) {
     std::string text = token_text(request.query_template);
-    // No token is of the kind "c" or "t".
+    // No token is of the kind "c".
     const std::optional<std::string> &column = request.window_column;
     if (column) text += "c" + std::to_string(column->size()) + ":" + *column;
-    if (request.transform) text += "t" + token_text(*request.transform);
     return sha256_text(text);
+}
+
+std::string hash_transform(const CopyRequest &request) {
+    return request.transform ? sha256_text(token_text(*request.transform)) : "";
 }
 
 } // namespace pgci

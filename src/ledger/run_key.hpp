@@ -26,6 +26,7 @@ struct RunKey {
     Oid target = InvalidOid;
     SourceIdentity source{};
     std::string query_hash{};                 // of the template
+    std::string transform_hash{};             // empty without a transform
     std::vector<std::string> source_tables{}; // that the query names, as schema.relation; none: not known
     std::optional<Window> window{};           // nothing: a whole result, which overlaps every window
     std::string column_time_zone{};           // of the local times in window_column; empty if it has none
@@ -36,8 +37,9 @@ struct RunKey {
 // Returns the window of a key as an argument of a statement: NULL for a whole result, and for a window of the other kind.
 Parameter window_parameter(const RunKey &key, WindowKind kind);
 
-// Returns the SHA-256 of what decides on the rows that a run writes, as 64 hexadecimal digits: the tokens of the template and of
-// the transform, and the option window_column.
+// Return SHA-256s as 64 hexadecimal digits: of the template's tokens and the option window_column; of the transform's tokens,
+// empty without one.
 std::string hash_query(const CopyRequest &request);
+std::string hash_transform(const CopyRequest &request);
 
 } // namespace pgci

@@ -6,6 +6,7 @@
 #include "target/conflict_key.hpp"
 #include "target/precision.hpp"
 #include "target/same_relation.hpp"
+#include "target/shared_keys.hpp"
 #include "target/typed_slice.hpp"
 #include "target/window_slice.hpp"
 #include "run/follow_source.hpp"
@@ -43,17 +44,25 @@ LoadPlan PreparedRun::plan_of(const CopyRequest &request) const {
 
 LoadPlan PreparedRun::plan() const { return plan_of(request_); }
 
+// A row that the source has moved must not stay in its old window, whose repair would delete it.
+void PreparedRun::add_deciding_column(CopyRequest &request, const std::vector<std::string> &key) const {
+    const std::string column = deciding_column(request);
+    if (column.empty() && key_.window && request.repair == Deletes::apply)
+        raise(sqlstate::feature_not_supported,
+              "it is not known which column decides on the windows of " + target_->name(),
+              "Use window_column, or pass deletes => 'ignore'.",
+              "With update_columns, a repair could delete a row that the source has moved to another window.");
+    std::vector<std::string> &names = *request.update_columns;
+    if (target_->find_column(column) != nullptr && std::find(key.begin(), key.end(), column) == key.end() &&
+        std::find(names.begin(), names.end(), column) == names.end())
+        names.push_back(column);
+}
+
 LoadPlan PreparedRun::plan_of_repair(const std::vector<std::string> &key) const {
     CopyRequest request(request_);
     request.mode = key.empty() ? Mode::append : Mode::upsert;
     request.key_columns = key;
-    // A row that the source has moved must not stay in its old window, whose repair would delete it.
-    const std::optional<std::string> &column = request.window_column;
-    const auto has = [&](const std::vector<std::string> &names) {
-        return std::find(names.begin(), names.end(), *column) != names.end();
-    };
-    if (request.update_columns && column && !has(key) && !has(*request.update_columns))
-        request.update_columns->push_back(*column);
+    if (request.update_columns) add_deciding_column(request, key);
     return plan_of(request);
 }
 

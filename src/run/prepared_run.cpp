@@ -72,6 +72,7 @@ void PreparedRun::resolve() {
     options_ = resolve_source(request_.src_conninfo);
     key_.source = identify_source(*options_);
     key_.query_hash = hash_query(request_);
+    key_.transform_hash = hash_transform(request_);
 }
 
 void PreparedRun::connect(Opening opening) {

@@ -117,6 +117,7 @@ class PreparedRun {
     std::string slice_of_mode() const;
     std::vector<SourceColumn> compared_columns() const;
     LoadPlan plan_of(const CopyRequest &request) const;
+    void add_deciding_column(CopyRequest &request, const std::vector<std::string> &key) const;
 
     const CopyRequest &request_;
     TargetUse use_;

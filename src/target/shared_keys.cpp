@@ -9,8 +9,7 @@
 
 namespace pgci {
 
-// Returns the column of the result that decides on the window; empty if none is known to.
-static std::string deciding_column(const CopyRequest &request) {
+std::string deciding_column(const CopyRequest &request) {
     if (request.window_column) return *request.window_column;
     // Otherwise the result may have another column of this name.
     if (!selects_plainly(request.query_template)) return "";

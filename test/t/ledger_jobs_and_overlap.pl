@@ -100,7 +100,8 @@ is(sql('SELECT count(*), count(DISTINCT id) FROM parted', 'TRUNCATE parted', q[S
 
 # Jobs of one query, whose transforms write other rows
 for my $part (0, 1) { sql($part == 0 ? $clear : (), create("part $part", transform => "'SELECT id, moment FROM batch WHERE id % 2 = $part'"), "CALL copy_incremental_backfill('part $part', '2018-07-28', '2018-07-28')") }
-is(sql($count), '24|24', 'each transform writes its rows');
+like(sql(q[CALL copy_incremental_backfill('part 1', '2018-07-28', '2018-07-28')]), qr/PI001: .*loaded in part/, 'a job with another transform does not take the rows of the first as its own');
+is(covered('part 1'), '{}', 'nor covers them');
 
 # A target with rejected rows is not exchanged.
 sql($clear, 'CREATE TABLE rejecting (LIKE rows, CHECK (id <> 2))', create('rejecting', target => "'rejecting'", on_error => "'reject'"), q[SELECT copy_incremental_run('rejecting', '2018-07-28')]);
@@ -122,6 +123,34 @@ sql($clear, create('mine'), q[CALL copy_incremental_backfill('mine', '2018-07-28
 like(sql('SET ROLE twin', create('twin'), q[CALL copy_incremental_backfill('twin', '2018-07-28', '2018-07-28')]), qr/PI001: .*was loaded in part by another job or call/, 'what another user of the source has read is not taken as loaded');
 is(sql($count, q[SELECT covered FROM copy_incremental_jobs WHERE job = 'twin']), '24|24 {}', 'and not covered');
 $destination->safe_psql('postgres', 'DROP USER MAPPING FOR twin SERVER src');
+
+# A whole result was read at a moment when its windows may not have been settled.
+sql($clear, create('whole', map({ $_ => undef } qw(first_day time_zone window_column lag)), window_size => 'NULL'), q[SELECT copy_incremental_run('whole', NULL)], create('whole', or_replace => 'true'));
+like(sql(q[CALL copy_incremental_backfill('whole', '2018-07-28', '2018-07-28')]), qr/PI001: .*loaded in part/, 'windows are not taken as loaded by a whole result');
+is(covered('whole'), '{}', 'nor covered');
+
+# A run that has not loaded all came after one that had.
+my $by_replace = sub { my ($call, %option) = @_; return $call->('SELECT * FROM rows', '2018-07-28', mode => "'replace'", window_column => "'moment'", target => "'spoiled'", %option) };
+for my $case (
+	[ 'batches that failed', 'in part', sub { by_batches($by_replace->(\&copy_sql, batch => 1)) }, 'ALTER TABLE spoiled ADD CHECK (id <> 3) NOT VALID' ],
+	[ 'rejects', 'except for rejected rows', sub { $by_replace->(\&copy_sql, on_error => "'reject'") }, 'ALTER TABLE spoiled ADD CHECK (id <> 3) NOT VALID' ])
+{
+	my ($name, $said, $call, $before) = @$case;
+	sql('SET TimeZone = UTC', $clear, 'DROP TABLE IF EXISTS spoiled', 'CREATE TABLE spoiled (LIKE rows)', $by_replace->(\&copy_sql), $before);
+	sql('SET TimeZone = UTC', $call->());
+	like(sql(create('spoiled', target => "'spoiled'"), q[CALL copy_incremental_backfill('spoiled', '2018-07-28', '2018-07-28')]), qr/PI001: .*loaded,? $said/, "$name: an earlier run does not count");
+	is(covered('spoiled'), '{}', "$name: not covered");
+}
+
+# Runs of a job that was dropped
+sql($clear, create('d'), q[SELECT copy_incremental_run('d', '2018-07-28')], q[SELECT copy_incremental_drop_job('d')], create('d'), 'TRUNCATE rows');
+is(sql(q[SELECT copy_incremental_forget('rows', '2018-07-28', '2018-07-28', 'd')], q[CALL copy_incremental_backfill('d', '2018-07-28', '2018-07-28')], $count) =~ s/NOTICE.*//r, '1 24|24', 'forget: of a job, and of the dropped one');
+
+# The same call with a transform
+$source->safe_psql('postgres', 'CREATE FUNCTION day_of_rows(timestamptz, timestamptz) RETURNS SETOF rows STABLE LANGUAGE sql AS $$SELECT * FROM rows WHERE moment >= $1 AND moment < $2$$');
+my @by_function = ('SELECT * FROM day_of_rows($1, $2)', '2018-07-28', on_rerun => "'error'", target => "'rows'");
+sql($clear, copy_sql(@by_function));
+like(sql(copy_sql(@by_function, transform => "'SELECT * FROM batch'")), qr/ERROR:  PI001/, 'a transform does not load the window again');
 
 # or_replace
 sql($clear, create('kept', first_day => "'2018-07-20'", time_zone => "'Asia/Tokyo'"), create('kept', first_day => undef, time_zone => undef, or_replace => 'true'));

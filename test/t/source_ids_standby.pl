@@ -11,7 +11,7 @@ my ($primary, $destination) = start_servers(source => "wal_level = replica\nmax_
 on_both('CREATE TABLE events (id bigserial PRIMARY KEY, v text)', $primary, $destination);
 $primary->safe_psql('postgres', q[INSERT INTO events (v) SELECT g FROM generate_series(1, 10) AS g]);
 $primary->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = new_source('standby');
 $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 $standby->start;
 my $port = $standby->port;

@@ -55,7 +55,7 @@ is(sql($group), $loaded, 'and then all is loaded');
 
 # A standby
 $source->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = new_source('standby');
 $standby->init_from_backup($source, 'backup', has_streaming => 1);
 $standby->start;
 value("CREATE SERVER standby FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '" . $standby->port . "', dbname 'postgres'); CREATE USER MAPPING FOR CURRENT_USER SERVER standby OPTIONS (user 'etl_reader', password '$password')");

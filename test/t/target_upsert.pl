@@ -196,6 +196,14 @@ results(q[CALL copy_incremental_backfill('moves', '2024-01-01', '2024-01-02')]);
 $source->safe_psql('postgres', "UPDATE moves SET at = '2024-01-01' WHERE id = 2");
 is(results("SELECT count(*), sum(deleted) FROM copy_incremental_repair('moves', '2024-01-01', '2024-01-02')", 'SELECT count(*), max(at) FROM moves'), '2|0 2|2024-01-01', 'a repair moves a row, also with update_columns');
 
+$source->safe_psql('postgres', "UPDATE moves SET at = '2024-01-02' WHERE id = 2");
+$destination->safe_psql('postgres', q[SELECT copy_incremental_drop_job('moves'); TRUNCATE moves; ] . define_job('moves', 'SELECT * FROM moves WHERE at >= $1 AND at < $2', mode => "'upsert'", update_columns => "'{v}'", target => "'moves'", first_day => "'2024-01-01'"));
+results(q[CALL copy_incremental_backfill('moves', '2024-01-01', '2024-01-02')]);
+$source->safe_psql('postgres', "UPDATE moves SET at = '2024-01-01' WHERE id = 2");
+is(results("SELECT count(*), sum(deleted) FROM copy_incremental_repair('moves', '2024-01-01', '2024-01-02')", 'SELECT count(*), max(at) FROM moves'), '2|0 2|2024-01-01', 'also with the window in the query');
+fails_with($destination, define_job('moves', q[SELECT id, at, v + 0 AS v FROM moves WHERE at >= $1 AND at < $2], mode => "'upsert'", update_columns => "'{v}'", target => "'moves'", first_day => "'2024-01-01'")
+	  . "; SELECT copy_incremental_repair('moves', '2024-01-01', '2024-01-02')", '0A000', qr/not known which column decides on the windows of public\.moves/, 'a query that is not understood');
+
 # The same length in another type
 is(results('CREATE TABLE padded (id int PRIMARY KEY, c char(5))', map { upsert_sql(q[SELECT 1 AS id, 'ab'::varchar(5) AS c], target => "'padded'") } 1, 2), '1 0', 'varchar(5) into char(5): once');
 
