@@ -104,7 +104,9 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
         "query_hash <> $3";
     const OwnerResult row = run_as_owner(
         table_.owner(),
-        std::string("WITH found AS (SELECT *, row_number() OVER (ORDER BY run_id DESC) AS n, coalesce(") +
+        std::string("WITH found AS (SELECT run_id, job_id, owner, data_interval, id_range, forgotten, forgotten_ids, "
+                    "source_place, query_hash, transform_hash, mode, status, settled, ended_at, rows_written, rejects, "
+                    "row_number() OVER (ORDER BY run_id DESC) AS n, coalesce(") +
             columns.of_run + ", " + whole + ") AS window_of_run, " +
             columns_of(is_of_ids ? WindowKind::time : WindowKind::ids).of_run + " IS NULL AS is_of_kind, " + no_job +
             " AS has_no_job FROM " + table_.name() + " AS r WHERE " + has_rows_of_window() + " AND (" +
