@@ -7,7 +7,8 @@
 namespace pgci {
 
 void Coverage::add(std::int64_t job_id, Span span) const {
-    const auto &[of_run, of_forgotten, column, range, multirange] = columns_of(kind_);
+    const std::string column = columns_of(kind_).of_coverage;
+    const std::string multirange = columns_of(kind_).multirange;
     const std::vector<Parameter> parameters{int8_parameter(job_id), window_parameter(kind_, span)};
     const std::string insert = "INSERT INTO " + table_.name() + " (job_id, " + column + ") ";
     // With one snapshot for the transaction, rows that another transaction has changed since cannot be locked.
@@ -40,7 +41,8 @@ std::vector<Span> Coverage::find(std::int64_t job_id) const {
 }
 
 void Coverage::remove(std::int64_t job_id, std::optional<std::int64_t> start, std::optional<std::int64_t> end) const {
-    const auto &[of_run, of_forgotten, column, range, multirange] = columns_of(kind_);
+    const std::string column = columns_of(kind_).of_coverage;
+    const std::string multirange = columns_of(kind_).multirange;
     const Span span{start.value_or(no_start), end.value_or(no_end)};
     const std::string remove =
         "UPDATE " + table_.name() + " SET " + column + " = " + column + " - " + multirange + "($2) WHERE job_id = $1";

@@ -83,6 +83,6 @@ for my $column ('local', 'day')
 # A job takes a window as loaded only if the rows were those of its zone.
 result(q[SELECT copy_incremental_forget('wall', NULL, NULL)], 'TRUNCATE wall', copy_sql('SELECT * FROM wall', '2018-11-04', window_column => "'local'", time_zone => "'UTC'"));
 fails_with($destination, define_job('wall', 'SELECT * FROM wall', window_column => "'local'", column_time_zone => "'America/New_York'", time_zone => "'UTC'", first_day => "'2018-11-04'", target => "'wall'", on_rerun => "'skip'")
-	  . "; SELECT copy_incremental_run('wall', '2018-11-04')", '22023', qr/window_column "local" was read as local time of Etc\/UTC|window_column "local" was read as local time of UTC/, 'a job of another column_time_zone');
+	  . "; SELECT copy_incremental_run('wall', '2018-11-04')", '22023', qr/window_column "local" was read as local time of (Etc\/)?UTC/, 'a job of another column_time_zone');
 
 done_testing();
