@@ -1,6 +1,7 @@
 #include "look/describe.hpp"
 
 #include "server/guard.hpp"
+#include "source/source_names.hpp"
 #include "target/behind_sequence.hpp"
 #include "target/conversion.hpp"
 #include "target/load_plan.hpp"
@@ -189,7 +190,7 @@ std::vector<TextRow> describe_columns(const CopyRequest &request) {
     PreparedRun run(request, TargetUse::look);
     run.open();
     const std::vector<SourceColumn> &columns = run.columns();
-    const std::vector<std::string> types = run.source().type_names(columns);
+    const std::vector<std::string> types = type_names(run.source().connection(), columns);
     return request.transform ? describe_transformed(request, columns, types, run.target())
                              : describe_direct(request, columns, types, run.target());
 }

@@ -21,6 +21,7 @@
 #include "many/window_run.hpp"
 #include "many/worker_protocol.hpp"
 #include "many/worker_slots.hpp"
+#include "many/worker_transactions.hpp"
 
 namespace pgci {
 
@@ -62,82 +63,6 @@ WorkerView *become_session(Datum handle) {
     MemoryContextSwitchTo(memory);
     return view;
 }
-
-// The transactions of a worker. One is always open.
-class WorkerTransactions : public TransactionChain {
-  public:
-    explicit WorkerTransactions(const SessionIdentity &identity)
-        : identity_(identity), memory_(CurrentMemoryContext), commit_memory_(memory_) {
-        pg_call([this] { begin(); }, memory_);
-    }
-
-    void commit() const override {
-        const MemoryContext caller = CurrentMemoryContext;
-        pg_call(
-            [this] {
-                end();
-                begin();
-            },
-            memory_);
-        MemoryContextSwitchTo(caller);
-    }
-
-    std::optional<RunFailure> try_commit() const override {
-        const MemoryContext caller = CurrentMemoryContext;
-        try {
-            commit();
-            return std::nullopt;
-        } catch (...) {
-            RunFailure failure = describe_failure();
-            pg_call(
-                [this] {
-                    AbortCurrentTransaction();
-                    pgstat_report_stat(true);
-                    begin();
-                },
-                memory_);
-            MemoryContextSwitchTo(caller);
-            return failure;
-        }
-    }
-
-    void rest() const override {
-        const MemoryContext caller = CurrentMemoryContext;
-        pg_call(
-            [this] {
-                end();
-                StartTransactionCommand();
-                take_identity(identity_);
-            },
-            memory_);
-        MemoryContextSwitchTo(caller);
-    }
-
-    // Ends the last transaction.
-    void finish() const {
-        pg_call([this] { end(); }, memory_);
-    }
-
-  private:
-    // As for a statement of a client: now() returns its start, and its statistics are reported when it has ended.
-    void begin() const {
-        SetCurrentStatementStartTimestamp();
-        StartTransactionCommand();
-        take_identity(identity_);
-        PushActiveSnapshot(GetTransactionSnapshot());
-        MemoryContextSwitchTo(memory_);
-    }
-    void end() const {
-        if (ActiveSnapshotSet()) PopActiveSnapshot();
-        commit_memory_.with(CommitTransactionCommand);
-        pgstat_report_stat(true);
-        MemoryContextSwitchTo(memory_);
-    }
-
-    const SessionIdentity &identity_;
-    MemoryContext memory_;
-    CommitMemory commit_memory_;
-};
 
 // Sets the query of the worker in pg_stat_activity. Its application_name is that of the session.
 void show_activity(const std::string &text) {

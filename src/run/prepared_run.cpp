@@ -4,17 +4,12 @@
 #include "connection/conninfo.hpp"
 #include "template/slice.hpp"
 #include "source/bound_types.hpp"
-#include "source/settled_window.hpp"
+#include "source/source_names.hpp"
 #include "source/window_column.hpp"
-#include "ledger/id_marks.hpp"
-#include "ledger/jobs.hpp"
 #include "ledger/progress.hpp"
-#include "ledger/rerun.hpp"
-#include "ledger/run_lock.hpp"
 #include "target/batch_relation.hpp"
 #include "target/missing_privileges.hpp"
 #include "target/new_partitions.hpp"
-#include "target/shared_keys.hpp"
 #include "run/bound_warnings.hpp"
 #include "run/design_target.hpp"
 #include "run/follow_source.hpp"
@@ -92,8 +87,7 @@ void PreparedRun::connect(Opening opening) {
 
 void PreparedRun::find_source_tables() {
     if (!written_query_->relations().empty())
-        key_.source_tables =
-            SourceSession::read_tables(ask(source_->connection(), SourceSession::tables_question(*written_query_)));
+        key_.source_tables = read_tables(ask(source_->connection(), tables_question(*written_query_)));
 }
 
 std::optional<NewTable> PreparedRun::find_or_design_target() {
@@ -144,80 +138,6 @@ std::optional<NewTable> PreparedRun::open_or_design() {
     return missing;
 }
 
-void PreparedRun::make_claim() {
-    key_.target = target_->oid();
-    if (request_.job_id != 0) {
-        Jobs(request_.schema).lock_unchanged(request_);
-        // Another session may have marked them: this one waits for it below.
-        if (key_.window) (void)mark_windows(request_.job_id, *request_.grid, key_.window->span());
-    }
-    claim_.emplace(request_.schema, claimed_key(), request_.mode == Mode::append && !request_.repair,
-                   request_.commit_batches);
-}
-
-// Runs that may write the same keys wait for each other as if their windows overlapped.
-RunKey PreparedRun::claimed_key() const {
-    RunKey claimed = key_;
-    if (request_.job_id != 0 && windows_may_share_keys(request_, target_->oid())) claimed.window.reset();
-    return claimed;
-}
-
-// What another run has written must not be newer than what this one reads.
-void PreparedRun::check_snapshot(const RunHistory &history) const {
-    if (!request_.snapshot.exists() || !history.has_written_since(claimed_key(), request_.snapshot.taken_at)) return;
-    raise(sqlstate::snapshot_lost,
-          "another run has written to " + target_->name() + " since the snapshot of the job group was taken",
-          "Nothing was written; call again.", "Rows of the snapshot may be older than those in the target.");
-}
-
-bool PreparedRun::open_in_turn(const Ledger &ledger) {
-    resolve();
-    if (target_) make_claim();
-    const TimestampTz before_source = GetCurrentTimestamp();
-    // What a mark says is true of every later snapshot, so this comes before that of the source.
-    const bool is_known = is_of_ids() && has_settled_ids();
-    if (is_known && request_.settle != Settle::off) is_settled_ = true;
-    // A look now would be later than the snapshot.
-    const bool reads_shared = request_.snapshot.exists();
-    if (reads_shared && is_of_ids() && !is_known) is_settled_ = false;
-    if (reads_shared && !is_of_ids()) is_settled_ = to_optional(request_.settled_before);
-    const bool reads_tables = !written_query_->relations().empty();
-    const bool settles = !reads_shared && key_.window && !is_known && (is_of_ids() || request_.settle != Settle::off);
-    Opening opening;
-    if (reads_tables) opening.questions.push_back(SourceSession::tables_question(*written_query_));
-    if (settles && !is_of_ids()) opening.questions.push_back(settled_question(*key_.window));
-    connect(opening);
-    if (reads_tables) key_.source_tables = SourceSession::read_tables(source_->opening_answers().front());
-    describe();
-    bool is_stale = false;
-    if (!target_) {
-        find_target();
-        // Do not wait for a claim with a connection: the run that has the claim may wait for a connection.
-        if (max_source_connections > 0) source_.reset();
-        make_claim();
-        if (!source_) {
-            connect(opening);
-            describe();
-        } else {
-            // What an earlier run has written must not be newer than what this one reads.
-            is_stale = ledger.has_written_since(key_, before_source);
-        }
-    }
-    if (!may_begin(request_, ledger, key_, described_window())) {
-        // The window of another zone has other rows.
-        check_column_zone(request_, ledger, key_, column_zone_);
-        claim_->release();
-        return false;
-    }
-    check_snapshot(ledger);
-    if (settles) settle(ledger, is_of_ids() ? nullptr : &source_->opening_answers().back());
-    // A transaction that ended just before the source was asked is not in the old snapshot, and its rows would never be loaded.
-    if (is_stale || settles) describe_again();
-    check_column_zone(request_, ledger, key_, column_zone_);
-    mark_left_out(request_, columns_, *target_);
-    return true;
-}
-
 TargetChange PreparedRun::find_change() {
     return pgci::find_change(request_, *source_, *written_query_, columns_, *target_);
 }
@@ -249,28 +169,6 @@ void PreparedRun::adapt_target() {
 
 void PreparedRun::note_ddl(const std::vector<std::string> &statements) {
     ddl_ += (ddl_.empty() ? "" : "\n") + script_of(statements);
-}
-
-// Whether the marks of the job show it; with settle => off, whether they show that there is such an id.
-bool PreparedRun::has_settled_ids() const {
-    const IdMarks marks(request_.schema);
-    const std::string &place = key_.source.place;
-    return request_.settle == Settle::off ? marks.has_seen(request_.job_id, place, key_.window->end())
-                                          : marks.has_settled(request_.job_id, place, key_.window->end());
-}
-
-void PreparedRun::settle(const RunHistory &history, const Answer *first) {
-    SettledState state;
-    if (is_of_ids()) {
-        SourceIds ids = source_ids();
-        state = settle_ids(ids, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
-    } else {
-        state = settle_window(*source_, zone_, *key_.window, described_window(), request_.settle,
-                              request_.refuses_unsettled, first);
-    }
-    is_settled_ = state.is_settled;
-    // Each run would say the same.
-    if (!state.doubt.detail.empty() && !history.has_doubted_today(key_)) warn_of_doubt(described_window(), state.doubt);
 }
 
 // The query is described as it was written, before anything is put around it; then with the window's condition.

@@ -5,6 +5,7 @@
 #include "server/sql_text.hpp"
 #include "template/column_window.hpp"
 #include "connection/question.hpp"
+#include "source/source_names.hpp"
 #include "source/table_column.hpp"
 
 namespace pgci {
@@ -70,12 +71,13 @@ SourceQuery bind_window(SourceSession &source, const SourceQuery &query, const W
         } else if (types[i] != TIMESTAMPTZOID) {
             const bool text = is_text(source, types[i]);
             if (text || !may_be_moment(types[i]))
-                raise_no_moment({.subject = "parameter " + name + " of the query",
-                                 .type_name = sanitize(
-                                     source.type_names({SourceColumn{.name = "", .type = types[i]}})[0].c_str(), 100),
-                                 .type = types[i],
-                                 .is_text = text,
-                                 .column = query.bounds().column});
+                raise_no_moment(
+                    {.subject = "parameter " + name + " of the query",
+                     .type_name = sanitize(
+                         type_names(source.connection(), {SourceColumn{.name = "", .type = types[i]}})[0].c_str(), 100),
+                     .type = types[i],
+                     .is_text = text,
+                     .column = query.bounds().column});
         }
     }
     return query.with_parameters(std::move(values));

@@ -74,21 +74,6 @@ class SourceSession {
     // The types that the source has assigned to the parameters of the last described query.
     const std::vector<Oid> &parameter_types() const { return parameter_types_; }
 
-    // Schema and name of a table at the source.
-    struct TableName {
-        std::string schema;
-        std::string relation;
-    };
-    TableName table_name(Oid table);
-
-    // Asks for the relations that a query names, which must be some: schema.relation, quoted where needed, each once. A
-    // partition counts as the table that it is a part of.
-    static Question tables_question(const SourceQuery &query);
-    static std::vector<std::string> read_tables(const Answer &answer);
-
-    // Returns the type names of the columns at the source, with modifiers.
-    std::vector<std::string> type_names(const std::vector<SourceColumn> &columns);
-
     // Returns whether the source is the current database of this server.
     bool is_this_database() const { return is_this_database_; }
 

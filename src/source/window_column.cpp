@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "source/bound_types.hpp"
+#include "source/source_names.hpp"
 #include "source/table_column.hpp"
 
 namespace pgci {
@@ -31,7 +32,7 @@ const SourceColumn &find_window_column(SourceSession &source, const std::vector<
         raise(sqlstate::duplicate_column, "query returns the column \"" + shorten(name) + "\" more than once",
               "Columns map by name; give each one a name of its own with AS.");
     if (fits_column(window, found->type)) return *found;
-    const std::string type = sanitize(source.type_names({*found})[0].c_str(), 100);
+    const std::string type = sanitize(type_names(source.connection(), {*found})[0].c_str(), 100);
     if (window.is_of_ids())
         raise(sqlstate::datatype_mismatch,
               shown(name) + " is of type " + type + ", but was smallint, integer or bigint when the job was defined",

@@ -2,6 +2,7 @@
 
 #include "server/guard.hpp"
 #include "server/process_lock.hpp"
+#include "source/source_names.hpp"
 
 namespace pgci {
 
@@ -224,7 +225,7 @@ WrittenName Target::name_in(const SourceQuery &query, const std::vector<SourceCo
     const Oid table = single_source_table(columns);
     if (!query.only_relation()) raise_unclear("The query's FROM clause is not exactly one table.");
     const WrittenName &name = *query.only_relation();
-    const SourceSession::TableName found = source.table_name(table);
+    const TableName found = table_name(source.connection(), table);
     if (name.relation != found.relation || (!name.schema.empty() && name.schema != found.schema))
         raise_unclear("The query's columns come from \"" + found.relation + "\", which its FROM clause does not name.");
     return name;
