@@ -3,6 +3,7 @@
 #include "server/compat.hpp"
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
+#include "ledger/claim.hpp"
 #include "ledger/coverage.hpp"
 #include "ledger/id_marks.hpp"
 #include "ledger/job_windows.hpp"
@@ -52,12 +53,28 @@ std::vector<Job> find_jobs(Oid schema, const std::vector<std::string> &tables, b
     return found;
 }
 
+// What a run that is under way may load of the windows, whatever its time zone is. No two zones differ by more than two days.
+std::optional<Window> claimed_window(const ForgottenWindows &windows) {
+    constexpr DateADT year_100 = -693959;
+    constexpr DateADT year_9900 = 2885427;
+    if (windows.ids) return Window::of_ids(*windows.ids);
+    if (!windows.first_day || !windows.last_day || *windows.first_day < year_100 || *windows.last_day > year_9900)
+        return std::nullopt;
+    const TimeZone zone = TimeZone::resolve(nullptr);
+    return Window::of_span(
+        {Window::of_day(*windows.first_day - 2, zone).start(), Window::of_day(*windows.last_day + 2, zone).end()},
+        zone);
+}
+
 } // namespace
 
 std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job) {
     const bool all = owns(target) || owns(OwnTable(schema, "pgci_runs").oid());
     const std::vector<std::string> tables = find_parts(target);
     const Ledger ledger(schema);
+    // A run that is under way would otherwise record its window as loaded after this. The claim is on every source.
+    const Claim claim(schema, {.target = target, .source = {.place = "0"}, .window = claimed_window(windows)}, false,
+                      false);
     const WindowKind kind = windows.ids ? WindowKind::ids : WindowKind::time;
     // Of calls
     const Oid owner = all ? InvalidOid : pg_call([] { return GetUserId(); });
@@ -74,8 +91,9 @@ std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, con
         // The ids may have begun again.
         if (windows.are_all()) IdMarks(schema).drop(of_target.id);
     }
-    if (job) return forgotten;
-    return forgotten + ledger.forget(tables, 0, owner, kind, bounds_of(windows, TimeZone::resolve(nullptr)));
+    if (!job) forgotten += ledger.forget(tables, 0, owner, kind, bounds_of(windows, TimeZone::resolve(nullptr)));
+    claim.release();
+    return forgotten;
 }
 
 } // namespace pgci

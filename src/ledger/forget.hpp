@@ -22,8 +22,8 @@ struct ForgottenWindows {
 // and those of calls and dropped jobs of its query, which would count as its own. Without it, the runs of all jobs that the
 // current user may use are, and of calls and dropped jobs. Runs of those are only the current user's, except that the owners of
 // the target and of the ledger forget the runs of all users. Returns the number of runs that had loaded them. `schema` is the
-// extension's. Raises 42704 and 42501 as Jobs::find does, and 22023 for a job that does not load into the target, or has
-// windows of the other kind.
+// extension's. Waits for runs of overlapping windows into the target. Raises 42704 and 42501 as Jobs::find does, and 22023 for a
+// job that does not load into the target, or has windows of the other kind.
 std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job);
 
 } // namespace pgci

@@ -118,8 +118,9 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
     if (!table_.may_act_for(job.owner))
         raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"",
               OidIsValid(job.owner)
-                  ? "A job can be used by the role that owns it and by its members."
-                  : "The role that owned it was dropped. A superuser can define it again with or_replace => true.");
+                  ? "A job can be used by the role that owns it, by its members, and by the owner of the extension."
+                  : "The role that owned it was dropped. The owner of the extension or a superuser can define it again "
+                    "with or_replace => true.");
     return std::move(job);
 }
 

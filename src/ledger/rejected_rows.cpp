@@ -89,7 +89,8 @@ RejectingRun RejectedRows::find() const {
         "AS target_oid, lower(r.data_interval) AS start, upper(r.data_interval) AS end, lower(r.id_range) AS first_id, "
         "upper(r.id_range) AS end_id, r.source, r.server::oid AS "
         "server, r.source_place, r.source_tables, r.query_hash, r.column_time_zone AS zone_of_column, "
-        "coalesce(r.job_id, 0) AS job_id, coalesce(r.settled, upper(r.data_interval) <= r.ended_at, true) AS settled, "
+        "coalesce(r.job_id, 0) AS job_id, coalesce(r.settled, upper(r.data_interval) <= r.started_at, true) AS "
+        "settled, "
         "r.rejects, coalesce(r.retry->>'slice', '') AS slice, coalesce(r.retry->>'time_zone', 'UTC') AS time_zone, "
         "o.* "
         "FROM " +

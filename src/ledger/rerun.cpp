@@ -60,7 +60,7 @@ std::string hint_for(const Known &known, bool is_job) {
                "copy_incremental_create_job(). Otherwise use mode replace, upsert or skip.";
     if (known.runs.rejecting != 0)
         return "copy_incremental_retry_rejects(" + std::to_string(known.runs.rejecting) +
-               ") loads those that the target takes now.";
+               ") loads those that the target accepts now.";
     if (are_of_others && known.is_loaded)
         return "on_rerun => 'skip' takes such windows as loaded. Call copy_incremental_forget() if the rows are gone.";
     if (known.is_unsettled)
@@ -106,6 +106,18 @@ bool may_begin(const CopyRequest &request, const RunHistory &history, const RunK
     return true;
 }
 
+// The values may have been shifted when the column was changed.
+[[noreturn]] static void raise_other_type(const std::string &column, const RunKey &key, const std::string &earlier) {
+    const auto describe = [](const std::string &zone) {
+        return zone.empty() ? std::string("timestamptz") : "local time of " + zone;
+    };
+    raise(sqlstate::invalid_parameter,
+          "window_column \"" + shorten(column) + "\" was read as " + describe(earlier) +
+              " by earlier runs, and is read as " + describe(key.column_time_zone) + " now",
+          "Use mode replace or upsert, or on_rerun => 'run'.",
+          "Its type has changed at the source. Rows of window " + key.window->name() + " may be loaded already.");
+}
+
 [[noreturn]] static void raise_other_zone(const CopyRequest &request, const RunKey &key, const std::string &zone) {
     const bool has_column = request.window_column.has_value();
     raise(
@@ -118,14 +130,22 @@ bool may_begin(const CopyRequest &request, const RunHistory &history, const RunK
 }
 
 void check_column_zone(const CopyRequest &request, const RunHistory &history, const RunKey &key, const TimeZone &zone) {
-    if (request.mode != Mode::append || request.repair || request.on_rerun == OnRerun::run ||
-        key.column_time_zone.empty())
+    const bool has_zone = !key.column_time_zone.empty();
+    if (request.mode != Mode::append || request.repair || request.on_rerun == OnRerun::run || !key.window ||
+        key.window->is_of_ids() || !(request.window_column || has_zone))
         return;
     const std::string column = request.window_column.value_or("");
-    const ColumnWindow own = window_of_column(*key.window, TIMESTAMPOID, zone, column);
-    for (const std::string &name : history.find_column_zones(key))
-        if (window_of_column(*key.window, TIMESTAMPOID, TimeZone::resolve(name.c_str()), column) != own)
-            raise_other_zone(request, key, name);
+    for (const std::string &name : history.find_column_zones(key)) {
+        if (has_zone == (name != no_zone)) {
+            const auto window_in = [&](const TimeZone &of) {
+                return window_of_column(*key.window, TIMESTAMPOID, of, column);
+            };
+            if (has_zone && window_in(TimeZone::resolve(name.c_str())) != window_in(zone))
+                raise_other_zone(request, key, name);
+        } else if (request.window_column && request.job_id == 0) {
+            raise_other_type(column, key, has_zone ? "" : name);
+        }
+    }
 }
 
 } // namespace pgci

@@ -11,8 +11,9 @@ namespace pgci {
 // in a transaction whose snapshot is older than the last run of an overlapping window. `window` is the window in messages.
 bool may_begin(const CopyRequest &request, const RunHistory &history, const RunKey &key, const std::string &window);
 
-// May mode append load a window of local times? Raises 22023 if earlier runs have read the same column as local times of another
-// time zone, so that this window may have rows that are loaded already. on_rerun => 'run' loads them again.
+// Raises 22023 if earlier runs have read the same column as local times of another time zone, so that this window may have rows
+// that are loaded already, which mode append must not load again (on_rerun => 'run' does); or, of the window_column of a call, if
+// they have read local times and this run does not, or the reverse.
 void check_column_zone(const CopyRequest &request, const RunHistory &history, const RunKey &key, const TimeZone &zone);
 
 } // namespace pgci

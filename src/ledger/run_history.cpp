@@ -42,6 +42,11 @@ constexpr const char *into_tables = "target = ANY ($10::oid[])";
 std::string into_same_rows() { return std::string(into_tables) + " AND " + from_source; }
 std::string of_same_query() { return "(job_id = $6 OR " + into_same_rows() + " AND query_hash = $3)"; }
 
+// Of the run r
+std::string of_no_job(Oid schema) {
+    return "NOT EXISTS (SELECT FROM " + OwnTable(schema, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
+}
+
 std::vector<Parameter> parameters_with(const RunKey &key, const std::vector<std::string> &tables) {
     std::vector<Parameter> parameters = key_parameters(key);
     parameters.push_back(texts_parameter(tables));
@@ -83,8 +88,7 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     const WindowColumns &columns = columns_of(is_of_ids ? WindowKind::ids : WindowKind::time);
     const std::string whole = std::string(columns.range) + "(NULL, NULL)";
     const std::string own = std::string("coalesce(") + (is_of_ids ? "$5" : "$4") + ", " + whole + ")";
-    const std::string no_job =
-        "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
+    const std::string no_job = of_no_job(schema_);
     // By runs of the same rows: another query or transform may have others, and so may another role, which may be another user
     // of the source. When a whole result was read, its windows may not have been settled.
     const std::string same_rows = "query_hash = $3 AND coalesce(transform_hash, '') = '" + key.transform_hash +
@@ -100,12 +104,13 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     };
     // What a run has loaded may be gone after a later one that has not loaded all.
     constexpr const char *spoilers =
-        "SELECT run_id, window_of_run FROM found WHERE status = 'partial' OR rejects > 0 OR mode = 'replace' AND "
+        "SELECT ended_at, window_of_run FROM found WHERE status = 'partial' OR rejects > 0 OR mode = 'replace' AND "
         "query_hash <> $3";
     const OwnerResult row = run_as_owner(
         table_.owner(),
         std::string("WITH found AS (SELECT run_id, job_id, owner, data_interval, id_range, forgotten, forgotten_ids, "
-                    "source_place, query_hash, transform_hash, mode, status, settled, ended_at, rows_written, rejects, "
+                    "source_place, query_hash, transform_hash, mode, status, settled, started_at, ended_at, "
+                    "rows_written, rejects, "
                     "row_number() OVER (ORDER BY run_id DESC) AS n, coalesce(") +
             columns.of_run + ", " + whole + ") AS window_of_run, " +
             columns_of(is_of_ids ? WindowKind::time : WindowKind::ids).of_run + " IS NULL AS is_of_kind, " + no_job +
@@ -113,12 +118,13 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             of_same_query() + " OR " + into_same_rows() + " AND source_tables && $9 AND ($6 IS NULL OR " + no_job +
             "))), spoilers AS MATERIALIZED (" + spoilers + "), loaded AS (SELECT *, " + columns.multirange +
             "(window_of_run) - " + columns.of_forgotten +
-            " - coalesce((SELECT range_agg(s.window_of_run) FROM spoilers AS s WHERE s.run_id > found.run_id), '{}') "
+            " - coalesce((SELECT range_agg(s.window_of_run) FROM spoilers AS s WHERE coalesce(s.ended_at, 'infinity') "
+            "> found.ended_at), '{}') "
             "AS "
             "remembered FROM found) SELECT count(*), " +
             covers("true") + ", " +
             // Of a run that did not look, it is known that its window had ended.
-            covers("coalesce(settled, upper(data_interval) <= ended_at, true)") +
+            covers("coalesce(settled, upper(data_interval) <= started_at, true)") +
             ", coalesce(bool_or(CASE WHEN $6 IS NULL THEN has_no_job AND query_hash = $3 ELSE job_id = $6 END), "
             "false), "
             "coalesce(bool_or(query_hash = $3), false), "
@@ -142,12 +148,21 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
             .rejecting = std::stoll(row.text(6))};
 }
 
+// Jobs of the same tables read different rows, as long as both exist.
 std::int64_t RunHistory::find_later_run(const RunKey &key, std::int64_t run_id) const {
     std::vector<Parameter> parameters = parameters_with(key, find_line(key.target));
     parameters.push_back(int8_parameter(run_id));
+    const std::string has_no_job =
+        "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS own WHERE own.job_id = $6)";
+    const std::string by_another_query =
+        "mode IN ('replace', 'repair') AND " + into_same_rows() +
+        " AND (source_tables && $9 OR source_tables = '{}' OR cardinality($9) = 0) AND (" + has_no_job + " OR " +
+        of_no_job(schema_) + ")";
     return run_as_owner(table_.owner(),
-                        std::string("SELECT coalesce(max(run_id), 0) FROM ") + table_.name() + " WHERE " +
-                            has_rows_of_window() + " AND " + of_same_query() + " AND mode <> 'retry' AND run_id > $11",
+                        "SELECT coalesce(max(run_id), 0) FROM " + table_.name() + " AS r WHERE " +
+                            has_rows_of_window() + " AND (" + of_same_query() + " OR " + by_another_query +
+                            ") AND mode <> 'retry' AND ended_at > (SELECT e.ended_at FROM " + table_.name() +
+                            " AS e WHERE e.run_id = $11)",
                         parameters, true)
         .number;
 }
@@ -156,8 +171,9 @@ std::vector<std::string> RunHistory::find_column_zones(const RunKey &key) const 
     // No two zones differ by more than two days.
     const OwnerResult row = run_as_owner(
         table_.owner(),
-        std::string("SELECT count(*), string_agg(DISTINCT column_time_zone, ' ') FROM ") + table_.name() + " WHERE " +
-            has_rows + " AND " + of_same_query() +
+        std::string(
+            "SELECT count(*), string_agg(DISTINCT coalesce(column_time_zone, CASE WHEN query_hash = $3 THEN '") +
+            no_zone + "' END), ' ') FROM " + table_.name() + " WHERE " + has_rows + " AND " + of_same_query() +
             " AND data_interval && tstzrange(lower($4) - interval '2 days', upper($4) + interval '2 days')",
         parameters_with(key, find_line(key.target)), true);
     std::istringstream zones(row.text(0));
@@ -180,9 +196,30 @@ bool RunHistory::has_written_since(const RunKey &key, TimestampTz moment) const 
     return last_written(key, find_tree(key.target), true, key.snapshot) >= moment;
 }
 
+std::int64_t RunHistory::count_written(const RunKey &key, bool latest_snapshot) const {
+    return run_as_owner(table_.owner(),
+                        "SELECT count(*) FROM " + table_.name() + " WHERE " + into_tables + " AND " +
+                            has_rows_of_window(),
+                        parameters_with(key, find_line(key.target)), latest_snapshot)
+        .number;
+}
+
+bool RunHistory::has_written_since_begin(const RunKey &key) const {
+    std::vector<Parameter> parameters = parameters_with(key, find_line(key.target));
+    parameters.push_back({TIMESTAMPTZOID, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())});
+    const std::vector<NamedValues> writers =
+        select_as_owner(table_.owner(),
+                        "SELECT DISTINCT xmin::text::bigint AS writer FROM " + table_.name() + " WHERE " + into_tables +
+                            " AND " + has_rows_of_window() + " AND ended_at >= $11",
+                        parameters, true);
+    return std::any_of(writers.begin(), writers.end(), [](const NamedValues &row) {
+        const auto writer = static_cast<TransactionId>(DatumGetInt64(row.value("writer")));
+        return !pg_call([=] { return TransactionIdIsCurrentTransactionId(writer); });
+    });
+}
+
 bool RunHistory::has_written_unseen(const RunKey &key) const {
-    const std::vector<std::string> tables = find_line(key.target);
-    return last_written(key, tables, true) != last_written(key, tables, false);
+    return count_written(key, true) != count_written(key, false);
 }
 
 TimestampTz RunHistory::last_written(const RunKey &key, const std::vector<std::string> &tables, bool latest_snapshot,
@@ -234,13 +271,14 @@ std::vector<std::size_t> RunHistory::find_failed(std::int64_t job_id, WindowKind
     const std::string column = columns_of(kind).of_run;
     // Windows of ids are not always cut at the same ids.
     const std::string is_same = column + (kind == WindowKind::ids ? " && " : " = ") + "w.span";
-    return places(run_as_owner(
-        table_.owner(),
-        "SELECT DISTINCT n FROM unnest($2) WITH ORDINALITY AS w(span, n) JOIN (SELECT DISTINCT ON (" + column + ") " +
-            column + ", status FROM " + table_.name() +
-            " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY " + column +
-            ", run_id DESC) AS r ON " + is_same + " WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
-        {int8_parameter(job_id), windows_parameter(kind, windows)}));
+    return places(
+        run_as_owner(table_.owner(),
+                     "SELECT DISTINCT n FROM unnest($2) WITH ORDINALITY AS w(span, n) JOIN (SELECT DISTINCT ON (" +
+                         column + ") " + column + ", status FROM " + table_.name() +
+                         " WHERE job_id = $1 AND status NOT IN ('running', 'skipped') ORDER BY " + column +
+                         ", ended_at DESC NULLS LAST, run_id DESC) AS r ON " + is_same +
+                         " WHERE status IN ('failed', 'crashed', 'partial') ORDER BY n",
+                     {int8_parameter(job_id), windows_parameter(kind, windows)}));
 }
 
 } // namespace pgci

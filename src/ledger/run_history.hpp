@@ -30,6 +30,9 @@ struct RunState {
 };
 
 // Reads the table with the rights of its owner: who may copy needs no right on it.
+// Instead of a time zone. No time zone has this name.
+inline constexpr const char *no_zone = "-";
+
 class RunHistory {
   public:
     // `schema` is the extension's.
@@ -39,17 +42,23 @@ class RunHistory {
     // same rows: those of the same job; those of the same query; and, unless both are of jobs, those that read one of the same
     // tables.
     LoadedRuns find_loaded(const RunKey &key) const;
-    // Returns the last run after this one that has loaded rows of the same job or query whose window overlaps, apart from retries of
-    // rejected rows; 0 if there is none.
+    // Returns the last run after this one that has loaded rows of the same job or query whose window overlaps, or has replaced or
+    // repaired them from the same tables of the source, apart from retries of rejected rows; 0 if there is none.
     std::int64_t find_later_run(const RunKey &key, std::int64_t run_id) const;
     // The time zones of the local times that runs of the same rows by the same query, or of the same job, have read, in windows
-    // around the key's.
+    // around the key's; `no_zone` for a run of the same query whose column had a time zone, or that did not know.
     std::vector<std::string> find_column_zones(const RunKey &key) const;
     // Was it not known of a run into the target within a day before now whether its window was settled?
     bool has_doubted_today(const RunKey &key) const;
     // Did a run whose window overlaps that of the key write to the target, or to another partition of its table, at this moment or
     // later? Runs that have read the key's snapshot do not count.
     bool has_written_since(const RunKey &key, TimestampTz moment) const;
+    // Did a run of another transaction whose window overlaps write to the target, or to a partition or parent of it, since this
+    // transaction began?
+    bool has_written_since_begin(const RunKey &key) const;
+    // How many runs whose window overlaps have rows in the target, or in a partition or parent of it: those that any new snapshot
+    // shows, or those that this transaction sees.
+    std::int64_t count_written(const RunKey &key, bool latest_snapshot) const;
     // Did a run into the target, or into a partition or parent of it, write what this transaction does not see? From REPEATABLE
     // READ on that can be.
     bool has_written_unseen(const RunKey &key) const;

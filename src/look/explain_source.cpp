@@ -65,7 +65,7 @@ void explain_ids(Explanation &explanation, PreparedRun &run) {
 void explain_settled(Explanation &explanation, PreparedRun &run) {
     if (!run.window()) return;
     if (run.window()->is_of_ids()) return explain_ids(explanation, run);
-    const std::string unsettled = unsettled_warning(run.source(), *run.window());
+    const std::string unsettled = unsettled_warning(run.source(), *run.window(), run.query());
     if (!unsettled.empty()) explanation.add("warning", unsettled);
 }
 

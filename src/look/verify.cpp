@@ -28,9 +28,17 @@ void tell_not_compared(const PreparedRun &run) {
     });
 }
 
+// The windows that a run loads again by lookback are verified by themselves.
+CopyRequest of_one_window(const CopyRequest &request) {
+    CopyRequest own(request);
+    own.lookback = 0;
+    return own;
+}
+
 } // namespace
 
-TextRow verify_window(const CopyRequest &request) {
+TextRow verify_window(const CopyRequest &job_request) {
+    const CopyRequest request = of_one_window(job_request);
     PreparedRun run(request, TargetUse::look);
     run.open();
     const std::vector<std::string> key = key_of(run);
@@ -59,7 +67,8 @@ void verify_windows(const Job &job, const CopyRequest &request, const NamedWindo
     }
 }
 
-void find_different_rows(const CopyRequest &request, const DifferenceSink &sink) {
+void find_different_rows(const CopyRequest &job_request, const DifferenceSink &sink) {
+    const CopyRequest request = of_one_window(job_request);
     PreparedRun run(request, TargetUse::look);
     run.open();
     const std::vector<std::string> key = key_of(run);

@@ -27,10 +27,12 @@ class Settling {
         }
         const Window window = job_.window(task.span);
         const std::string name = "window " + window.name() + " of job \"" + job_.name + "\" into " + job_.target_name;
+        const SourceQuery query = job_.request.written_query(&window.text());
         SettledState state;
         std::optional<RunFailure> refused = in_subtransaction(
             [&] {
-                state = settle_window(source_, zone_, window, name, job_.request.settle, refuses_unsettled_, nullptr);
+                state = settle_window(source_, zone_, query, window, name, job_.request.settle, refuses_unsettled_,
+                                      nullptr);
             },
             [](int code) { return code == sqlstate::not_settled.packed(); });
         is_settled_ = state.is_settled.value_or(false);

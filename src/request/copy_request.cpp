@@ -49,4 +49,8 @@ std::optional<Window> CopyRequest::window(const TimeZone &zone) const {
     return lookback > 0 ? own.grown_back(lookback, zone) : own;
 }
 
+SourceQuery CopyRequest::written_query(const WindowText *window) const {
+    return {query_template, window, window_column ? DayStyle::by_column : DayStyle::in_query};
+}
+
 } // namespace pgci

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "template/source_query.hpp"
 #include "template/window_grid.hpp"
 #include "request/option_list.hpp"
 #include "request/source_snapshot.hpp"
@@ -71,6 +72,8 @@ struct CopyRequest : RequestOptions {
     // Returns the window of the run, under which the ledger records it: the day or the range, extended by lookback.
     // Raises 22008 or 22023 if it is not a window.
     std::optional<Window> window(const TimeZone &zone) const;
+    // Returns the query as it is written; null for a whole result. Raises what SourceQuery raises.
+    SourceQuery written_query(const WindowText *window) const;
 };
 
 } // namespace pgci

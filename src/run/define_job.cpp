@@ -151,9 +151,12 @@ void set_windows(Job &job, const NamedValues &arguments, ConnectionKeeper &keepe
     job.request.window_kind = WindowKind::ids;
 }
 
-void warn_of_ids(PreparedRun &run) {
-    const SourceIds ids = run.source_ids();
-    if (!ids.doubt().empty()) warn_of_doubt("a window of job \"" + run.request().job + "\"", doubt_of(ids));
+// Warns if it cannot be known whether windows of the job are settled.
+void warn_of_settling(PreparedRun &run) {
+    if (!run.window() || run.request().settle == Settle::off) return;
+    const Doubt doubt =
+        run.window()->is_of_ids() ? doubt_of(run.source_ids()) : doubt_of(run.source(), *run.window(), run.query());
+    if (!doubt.detail.empty()) warn_of_doubt("a window of job \"" + run.request().job + "\"", doubt);
 }
 
 // Raises what a run of the first window would raise before its first row. Sets the target and the columns.
@@ -161,7 +164,7 @@ void check_first_window(Job &job, ConnectionKeeper &keeper) {
     const RunGuard guard;
     PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     run.open();
-    if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
+    warn_of_settling(run);
     check_may_read(run.source(), run.query());
     const LoadPlan plan = run.plan();
     warn_of_left_null(job.request, run.target(), plan);
@@ -192,7 +195,7 @@ void check_without_target(Job &job, ConnectionKeeper &keeper) {
     PreparedRun run(job.request, TargetUse::write, CurTransactionContext, &keeper);
     const std::optional<NewTable> table = run.open_or_design();
     check_may_read(run.source(), run.query());
-    if (job.kind() == WindowKind::ids && job.request.settle != Settle::off) warn_of_ids(run);
+    warn_of_settling(run);
     run.source().send_commit();
     run.source().receive_commit();
     job.request.known_columns = known_columns_of(run.columns());
@@ -213,6 +216,7 @@ void check_replaced(const Job &earlier, const Job &job, Oid schema) {
     if (earlier.kind() != job.kind()) refuse("the kind of the windows");
     if (earlier.request.time_zone != job.request.time_zone) refuse("the time zone");
     if (earlier.request.column_time_zone != job.request.column_time_zone) refuse("column_time_zone");
+    if (earlier.request.window_column != job.request.window_column) refuse("window_column");
 }
 
 // Keeps what or_replace does not change: arguments that were not passed and have no default.

@@ -70,7 +70,19 @@ void change_target(const CopyRequest &request, const TargetChange &change, const
 
 void mark_left_out(const CopyRequest &request, std::vector<SourceColumn> &columns, const Target &target) {
     if (request.on_new_column == OnNewColumn::error || request.transform) return;
-    for (SourceColumn &column : columns) column.is_left_out = target.find_column(column.name) == nullptr;
+    std::vector<std::string> lost;
+    for (SourceColumn &column : columns) {
+        column.is_left_out = target.find_column(column.name) == nullptr;
+        if (column.is_left_out && !request.binds_target && find_known(request, column.name) != nullptr)
+            lost.push_back(column.name);
+    }
+    if (lost.empty()) return;
+    raise(sqlstate::undefined_column,
+          table_of(request, target) + " no longer has " + (lost.size() == 1 ? "column " : "columns ") +
+              shorten_list(lost),
+          "If it was renamed, give it the new name in the query with AS. If the target can do without it, define the "
+          "job again with or_replace => true.",
+          "The last run of the job has written it. Rows would be stored without it.");
 }
 
 std::vector<std::string> left_out(const std::vector<SourceColumn> &columns) {

@@ -14,7 +14,8 @@ TargetChange find_change(const CopyRequest &request, SourceSession &source, cons
 // Changes the target, with a NOTICE. Raises what check_change raises, and 55P03.
 void change_target(const CopyRequest &request, const TargetChange &change, const Target &target);
 
-// Marks the columns that the target does not have and that the run leaves out; none if on_new_column is error.
+// Marks the columns that the target does not have and that the run leaves out; none if on_new_column is error. Raises 42703 for a
+// column that the last run of the job has written.
 void mark_left_out(const CopyRequest &request, std::vector<SourceColumn> &columns, const Target &target);
 
 // Returns the names of the marked columns.

@@ -124,7 +124,7 @@ void LoadRun::record_success() {
         columns != request().known_columns)
         jobs.remember_columns(key.job_id, columns);
     if (!key.window) return;
-    const bool has_ended = key.window->is_of_ids() || key.window->end() <= GetCurrentTimestamp();
+    const bool has_ended = key.window->is_of_ids() || key.window->end() <= prepared.snapshot_at();
     const Coverage coverage(request().schema, key.window->kind());
     if (statistics.rejects > 0)
         coverage.remove(key.job_id, key.window->start(), key.window->end());

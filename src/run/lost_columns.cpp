@@ -26,6 +26,23 @@ void check_known_columns(const CopyRequest &request, const std::vector<SourceCol
           "Its last run has read it. Rows would be stored without it.");
 }
 
+void check_known_window_type(const CopyRequest &request, Oid type) {
+    const std::string &name = *request.window_column;
+    for (const KnownColumn &known : request.known_columns) {
+        const bool is_same = (known.type == TIMESTAMPTZOID) == (type == TIMESTAMPTZOID);
+        if (known.name != name || !OidIsValid(known.type) || is_same) continue;
+        const auto text = [](Oid of) { return std::string(of == TIMESTAMPTZOID ? "timestamptz" : "local time"); };
+        raise(
+            sqlstate::datatype_mismatch,
+            "window_column \"" + shorten(name) + "\" of job \"" + request.job + "\" was " + text(known.type) +
+                ", and is " + text(type) + " now",
+            "Define the job again with or_replace => true. Then call copy_incremental_forget() for the windows around "
+            "the change, and load them again; in mode append, delete their rows first.",
+            "Its type has changed at the source. Between the windows of both types, rows may be loaded twice or "
+            "never.");
+    }
+}
+
 std::vector<KnownColumn> known_columns_of(const std::vector<SourceColumn> &columns) {
     std::vector<KnownColumn> known;
     if (columns.size() > MaxHeapAttributeNumber) return known;

@@ -55,8 +55,7 @@ AclMode PreparedRun::needed_on_target() const { return pgci::needed_on_target(re
 // What needs no connection.
 void PreparedRun::resolve() {
     check_may_connect();
-    written_query_.emplace(request_.query_template, window_text(),
-                           request_.window_column ? DayStyle::by_column : DayStyle::in_query);
+    written_query_ = request_.written_query(window_text());
     if (request_.replace_where) replace_where_ = slice_condition(*request_.replace_where, window_text());
     if (const std::optional<SliceTexts> texts = slice_texts(request_); texts && key_.window)
         check_slice_fits(*texts, *key_.window, zone_);
@@ -179,6 +178,7 @@ void PreparedRun::describe() {
     if (!request_.window_column) return bind();
     const std::string &name = *request_.window_column;
     const Oid type = find_window_column(*source_, columns_, name, *key_.window).type;
+    if (!is_of_ids()) check_known_window_type(request_, type);
     if (!is_of_ids() && type != TIMESTAMPTZOID) key_.column_time_zone = column_zone_.name();
     query_ = written_query_->within(window_of_column(*key_.window, type, column_zone_, name), name);
     const auto is_same = [](const SourceColumn &a, const SourceColumn &b) {

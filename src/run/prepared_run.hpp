@@ -107,6 +107,7 @@ class PreparedRun {
     void make_claim();
     RunKey claimed_key() const;
     void check_snapshot(const RunHistory &history) const;
+    void check_foreign_table(const RunHistory &history) const;
     void settle(const RunHistory &history, const Answer *first);
     bool is_of_ids() const { return key_.window && key_.window->is_of_ids(); }
     bool has_settled_ids() const;
@@ -131,6 +132,7 @@ class PreparedRun {
     std::string replace_where_{}; // with the window put in
     std::optional<ConnectionOptions> options_{};
     std::optional<Claim> claim_{};
+    std::int64_t written_before_claim_ = 0; // of a foreign table: runs of the window that the ledger had
     std::optional<bool> is_settled_{};
     std::optional<SourceSession> source_{};
     std::vector<SourceColumn> columns_{};

@@ -7,6 +7,7 @@
 #include "ledger/jobs.hpp"
 #include "ledger/rerun.hpp"
 #include "ledger/run_lock.hpp"
+#include "target/base_table.hpp"
 #include "target/shared_keys.hpp"
 #include "run/follow_source.hpp"
 
@@ -19,6 +20,7 @@ void PreparedRun::make_claim() {
         // Another session may have marked them: this one waits for it below.
         if (key_.window) (void)mark_windows(request_.job_id, *request_.grid, key_.window->span());
     }
+    if (writes_foreign_table(*target_)) written_before_claim_ = RunHistory(request_.schema).count_written(key_, true);
     claim_.emplace(request_.schema, claimed_key(), request_.mode == Mode::append && !request_.repair,
                    request_.commit_batches);
 }
@@ -38,6 +40,24 @@ void PreparedRun::check_snapshot(const RunHistory &history) const {
           "Nothing was written; call again.", "Rows of the snapshot may be older than those in the target.");
 }
 
+// The server of a foreign table keeps one snapshot for the transaction of this one, and commits before it.
+void PreparedRun::check_foreign_table(const RunHistory &history) const {
+    if (!writes_foreign_table(*target_)) return;
+    if (IsolationIsSerializable())
+        raise(sqlstate::feature_not_supported,
+              "a serializable transaction cannot load into " + target_->name() + ", which has rows on another server",
+              "Use isolation level READ COMMITTED or REPEATABLE READ.",
+              "If it failed to serialize, the other server would keep the rows.");
+    if ((request_.mode != Mode::replace && !request_.repair) ||
+        (history.count_written(key_, true) == written_before_claim_ && !history.has_written_since_begin(key_)))
+        return;
+    raise(sqlstate::serialization_failure,
+          "could not serialize access to foreign table " + target_->name() + " due to a concurrent run",
+          "Roll back and run again.",
+          "An overlapping window was loaded since this transaction began, whose snapshot at the other server may be "
+          "older.");
+}
+
 bool PreparedRun::open_in_turn(const Ledger &ledger) {
     resolve();
     if (target_) make_claim();
@@ -53,7 +73,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
     const bool settles = !reads_shared && key_.window && !is_known && (is_of_ids() || request_.settle != Settle::off);
     Opening opening;
     if (reads_tables) opening.questions.push_back(tables_question(*written_query_));
-    if (settles && !is_of_ids()) opening.questions.push_back(settled_question(*key_.window));
+    if (settles && !is_of_ids()) opening.questions.push_back(settled_question(*key_.window, *written_query_));
     connect(opening);
     if (reads_tables) key_.source_tables = read_tables(source_->opening_answers().front());
     describe();
@@ -71,6 +91,7 @@ bool PreparedRun::open_in_turn(const Ledger &ledger) {
             is_stale = ledger.has_written_since(key_, before_source);
         }
     }
+    check_foreign_table(ledger);
     if (!may_begin(request_, ledger, key_, described_window())) {
         // The window of another zone has other rows.
         check_column_zone(request_, ledger, key_, column_zone_);
@@ -100,7 +121,7 @@ void PreparedRun::settle(const RunHistory &history, const Answer *first) {
         SourceIds ids = source_ids();
         state = settle_ids(ids, *key_.window, described_window(), request_.settle, request_.refuses_unsettled);
     } else {
-        state = settle_window(*source_, zone_, *key_.window, described_window(), request_.settle,
+        state = settle_window(*source_, zone_, *written_query_, *key_.window, described_window(), request_.settle,
                               request_.refuses_unsettled, first);
     }
     is_settled_ = state.is_settled;

@@ -1,4 +1,4 @@
-// The use case of copy_incremental_retry_rejects(): loads the rejected rows of a run that the target takes now.
+// The use case of copy_incremental_retry_rejects(): loads the rejected rows of a run that the target accepts now.
 #pragma once
 
 #include "server/pg.hpp"

@@ -12,7 +12,7 @@ const char *const open_transactions = R"((
     JOIN pg_catalog.pg_locks AS l ON l.pid OPERATOR(pg_catalog.=) a.pid
    WHERE l.locktype OPERATOR(pg_catalog.=) 'virtualxid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' AND l.granted
      AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.usesysid IS NOT NULL
-     AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() AND (a.xact_start IS NOT NULL OR a.state IS NULL)
+     AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
      AND (a.backend_xid IS NOT NULL
           OR a.application_name OPERATOR(pg_catalog.<>) ALL ('{pg_dump,copy_incremental}'::pg_catalog.text[]))
      AND coalesce(a.backend_type OPERATOR(pg_catalog.<>) 'walsender', true)

@@ -20,11 +20,15 @@ TableName table_name(RemoteConnection &connection, Oid table) {
     return {found.name(0, 0), found.name(0, 1)};
 }
 
-Question tables_question(const SourceQuery &query) {
+std::vector<std::string> relation_names(const SourceQuery &query) {
     std::set<std::string> each;
     for (const WrittenName &name : query.relations())
         each.insert((name.schema.empty() ? "" : quote_identifier(name.schema) + ".") + quote_identifier(name.relation));
-    const std::vector<std::string> names(each.begin(), each.end());
+    return {each.begin(), each.end()};
+}
+
+Question tables_question(const SourceQuery &query) {
+    const std::vector<std::string> names = relation_names(query);
     const auto count = static_cast<std::int64_t>(names.size());
     return {.kind = "the question about the query's tables",
             .statement =

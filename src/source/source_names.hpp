@@ -17,6 +17,9 @@ struct TableName {
 // Asks for the name of a table with this OID at the source.
 TableName table_name(RemoteConnection &connection, Oid table);
 
+// The names of the relations as the query writes them, quoted where needed, each once.
+std::vector<std::string> relation_names(const SourceQuery &query);
+
 // Asks for the relations that a query names, which must be some: schema.relation, quoted where needed, each once. A
 // partition counts as the table that it is a part of.
 Question tables_question(const SourceQuery &query);

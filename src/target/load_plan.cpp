@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "server/spi.hpp"
 #include "server/user_text.hpp"
+#include "target/base_table.hpp"
 #include "target/merge_target.hpp"
 #include "target/other_planner.hpp"
 #include "target/precision.hpp"
@@ -10,16 +11,6 @@
 namespace pgci {
 
 namespace {
-
-// If row-level security hides rows from the user, DELETE would remove only a part of the slice, and the rest would be
-// duplicated.
-void check_sees_all_rows(const Target &target) {
-    const Oid relation = target.oid();
-    if (pg_call([=] { return check_enable_rls(relation, InvalidOid, true); }) != RLS_ENABLED) return;
-    raise(sqlstate::feature_not_supported, "mode replace cannot be used where row-level security applies to you",
-          "Use mode append, skip or upsert, or a role with BYPASSRLS.",
-          "Rows of " + target.name() + " that you may not see would remain and be duplicated.");
-}
 
 void check_covers_key(const BatchRelation &batch, const ConflictKey &key, const Target &target) {
     for (const std::string &name : key.columns)
@@ -90,7 +81,8 @@ LoadPlan make_plan(const CopyRequest &request, const std::vector<SourceColumn> &
         key = find_conflict_key(target, request.key_columns);
         check_covers_key(batch, *key, target);
     }
-    if (request.mode == Mode::replace) check_sees_all_rows(target);
+    if (request.repair || request.mode == Mode::replace)
+        check_hides_no_rows(target, request.repair ? "a repair" : "mode replace");
     std::optional<Upsert> upsert;
     if (request.mode == Mode::upsert) upsert.emplace(request, target, batch, *key);
     plan.statements = build_statements(request.mode, target, batch, key, slice, upsert ? &*upsert : nullptr);

@@ -6,6 +6,7 @@
 #include "server/spi.hpp"
 #include "server/text_rows.hpp"
 #include "template/parse_tree.hpp"
+#include "target/base_table.hpp"
 
 namespace pgci {
 
@@ -117,7 +118,8 @@ void check_slice_after(const LoadStatements &statements, const Target &target, c
                        std::int64_t written) {
     if (statements.remove.empty()) return;
     const std::vector<std::string> triggers = find_risks(target).after_insert;
-    if (triggers.empty()) return;
+    const bool is_filter = is_filter_written_by_triggers(target);
+    if (triggers.empty() && !is_filter) return;
     const int settings = pg_call([name = zone.name()] {
         const int level = NewGUCNestLevel();
         set_for_level("TimeZone", name);
@@ -125,7 +127,13 @@ void check_slice_after(const LoadStatements &statements, const Target &target, c
     });
     const std::int64_t rows = count_slice(statements, target);
     pg_call([=] { AtEOXact_GUC(true, settings); });
-    if (rows <= written) return;
+    if (is_filter && rows < written)
+        raise(sqlstate::outside_slice,
+              "view " + target.name() + " shows only " + std::to_string(rows) + " of the " + std::to_string(written) +
+                  " rows that mode replace has written",
+              "Select only rows in the query that the view shows, or name the table that it reads.",
+              "The next run would insert the other rows again, because it deletes only rows that the view shows.");
+    if (triggers.empty() || rows <= written) return;
     raise(sqlstate::outside_slice,
           (statements.checks_slice ? "slice in " : "") + target.name() + " has " + std::to_string(rows) +
               (rows == 1 ? " row" : " rows") + " after mode replace has written " + std::to_string(written),

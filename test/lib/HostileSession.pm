@@ -172,7 +172,7 @@ sub shown
 {
 	my ($self, $format) = @_;
 	return [ 'QUERY PLAN', 114, $format ] if $self->{sql} =~ /^EXPLAIN/;
-	return ([ 'reason', 25, $format ], [ 'hidden', 25, $format ]) if $self->{sql} =~ /pg_prepared_xacts/;
+	return ([ 'reason', 25, $format ], [ 'hidden', 25, $format ], [ 'foreign table', 25, $format ]) if $self->{sql} =~ /pg_prepared_xacts/;
 	return [ 'format', 25, $format ] if $self->{sql} =~ /to_regclass/;
 	return map { [ "column$_", 25, $format ] } 1 .. 3 + number_of_settings($self->{sql}) if $self->{sql} =~ /pg_backend_pid/;
 	return $self->{sql} =~ /pg_class/ ? ([ 'nspname', 19, $format ], [ 'relname', 19, $format ]) : $self->columns($format);
@@ -199,7 +199,7 @@ sub execute
 	elsif ($sql =~ /pg_prepared_xacts/)
 	{
 		$self->{point} = 'settled';
-		push @$unit, row(undef, undef), complete('SELECT 1');
+		push @$unit, row(undef, undef, undef), complete('SELECT 1');
 	}
 	elsif ($sql =~ /pg_backend_pid/)
 	{

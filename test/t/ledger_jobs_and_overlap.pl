@@ -158,6 +158,15 @@ is(sql('SELECT first_day, time_zone FROM copy_incremental_jobs'), '2018-07-20|As
 is(sql(create('kept', time_zone => "'UTC'", or_replace => 'true')), '', 'before the first run the zone may change');
 like(sql(q[SELECT copy_incremental_run('kept', '2018-07-29')], create('kept', time_zone => "'Asia/Tokyo'", or_replace => 'true')),
 	qr/^24 ?ERROR:  0A000: the time zone of job "kept" cannot be changed/, 'after it no more');
+like(sql(create('kept', time_zone => undef, window_column => "'other'", query => 'SELECT id, moment, moment AS other FROM rows', transform => "'SELECT id, moment FROM batch'", or_replace => 'true')),
+	qr/^ERROR:  0A000: window_column of job "kept" cannot be changed/, 'nor the column that decides on the windows');
+
+# forget waits for a run of the window, whose record it would otherwise miss.
+sql($clear, create('forgotten'));
+is(beside("SELECT copy_incremental_run('forgotten', '2018-07-29')", q[SELECT copy_incremental_forget('rows', '2018-07-29', '2018-07-29')]), '00000', 'forget waits for a run that is under way');
+is(covered('forgotten'), '{}', 'and forgets its window');
+sql('SELECT copy_incremental_run(\'forgotten\', \'2018-07-28\')');
+is(beside(q[SELECT copy_incremental_forget('rows', NULL, NULL)], "SELECT copy_incremental_run('forgotten', '2018-07-28')"), '00000', 'a run waits for forget');
 
 # A name that two transactions define
 my $again = create('new', batch => 7, or_replace => 'true');

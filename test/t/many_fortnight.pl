@@ -136,6 +136,8 @@ for my $day (0 .. $days)
 	write_day($day);
 	# The day is over.
 	surely($destination, "UPDATE pgci_jobs SET lag = now() - (@{[ day($day + 1) ]}::timestamp AT TIME ZONE 'America/New_York') WHERE first_id IS NULL AND window_size IS NOT NULL");
+	# On a loaded machine, even the ALTER TABLE for a new column waits longer than the lock_timeout of the other nights.
+	surely($destination, $_) for $day == $days ? ("ALTER SYSTEM SET lock_timeout = '1min'", 'SELECT pg_reload_conf()') : ();
 	my @faults = map { (sort keys %fault)[ rand keys %fault ] } 1 .. ($day < $days ? $faults_a_night : 0);
 	# A window takes about half a second, because of max_rows_per_second. The scheduler calls again when a call has ended, as one that calls each hour.
 	for my $hour (1 .. 100)

@@ -230,5 +230,13 @@ for my $key ('g', 'g, at')
 	$destination->safe_psql('postgres', "ALTER TABLE computed DROP CONSTRAINT IF EXISTS computed_pkey, ADD PRIMARY KEY ($key); TRUNCATE computed; INSERT INTO computed SELECT g, '2018-07-29 12:00+00', left('vw', g) FROM generate_series(1, 3) AS g");
 	is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM computed', '2018-07-29', window_column => "'at'", time_zone => "'UTC'")), 'f|3|3|2|2|', "a generated key ($key): whole rows");
 }
+
+# What lookback loads again is verified by itself.
+on_both('CREATE TABLE two_days (id int PRIMARY KEY, at timestamptz)', $source, $destination);
+$source->safe_psql('postgres', q[INSERT INTO two_days SELECT g, timestamptz '2018-07-28 00:00+00' + g * interval '1 hour' FROM generate_series(0, 47) AS g]);
+my %two_days = (window_column => "'at'", time_zone => "'UTC'", mode => "'replace'", lookback => 1);
+$destination->safe_psql('postgres', job_sql('run', 'SELECT * FROM two_days', '2018-07-29', %two_days) . '; DELETE FROM two_days WHERE id = 0');
+is($destination->safe_psql('postgres', look_sql('verify', 'SELECT * FROM two_days', '2018-07-29', %two_days)), 't|24|24|0|0|0', 'lookback: only the day');
+is($destination->safe_psql('postgres', look_sql('verify_rows', 'SELECT * FROM two_days', '2018-07-29', %two_days)), '', 'lookback: only the rows of the day');
 no_session_left($source, 'no session is left at the source');
 done_testing();

@@ -177,8 +177,8 @@ sub refused
 	my ($status, $out, $err) = $destination->psql('postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	my $clear = $status != 0 && $err =~ /ERROR:  $sqlstate: / && $err =~ $message;
 	my $after = $destination->safe_psql('postgres', 'SELECT rows_of_all_tables()');
-	my $sessions = $source->safe_psql('postgres', q[SELECT count(*) FROM pg_stat_activity WHERE usename ~ '^etl_']);
-	my $ok = ok($clear && $after == $before && $sessions == 0, "$number $name: $sqlstate, $method")
+	my $sessions = wait_until($source, q[SELECT count(*) = 0 FROM pg_stat_activity WHERE usename ~ '^etl_']) ? 0 : 'some';
+	my $ok = ok($clear && $after == $before && $sessions eq '0', "$number $name: $sqlstate, $method")
 	  or diag("wanted $message, got status $status; rows $before, then $after; sessions at the source $sessions: $err");
 	$before = $after;
 	$all{$method}++;

@@ -183,7 +183,8 @@ my %calls = (
 	'start' => "SELECT copy_incremental_start('started', '2018-07-29')",
 	'wait' => "SELECT copy_incremental_wait($running, '30 ms')",
 	'cancel' => "SELECT copy_incremental_cancel($done)",
-	'forget' => "SELECT copy_incremental_forget('started', '2018-07-29', '2018-08-29')",
+	# It would wait for the run of 2018-07-29.
+	'forget' => "SELECT copy_incremental_forget('started', '2018-08-09', '2018-08-29')",
 	'explain' => explain_sql($query),
 	'explain, replace by copy' => explain_sql($query, mode => "'replace'", replace_where => q('day = $1'), method => "'copy'"),
 	'describe' => look_sql('describe', @by_day, @rows),

@@ -107,7 +107,7 @@ is($destination->safe_psql('postgres', 'SET ROLE etl; ' . repair('guarded', 'ign
 $destination->safe_psql('postgres', 'GRANT DELETE ON guarded TO etl; REVOKE UPDATE ON guarded FROM etl');
 fails_with($destination, 'SET ROLE etl; ' . repair('guarded'), '42501', qr/GRANT UPDATE.* ON public.guarded TO etl/, 'without the UPDATE privilege');
 $destination->safe_psql('postgres', 'GRANT UPDATE ON guarded TO etl; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY');
-fails_with($destination, 'SET ROLE etl; ' . repair('guarded'), '42501', qr/row-level security policy for table "guarded"/, 'row security that hides rows');
+fails_with($destination, 'SET ROLE etl; ' . repair('guarded'), '0A000', qr/a repair cannot be used where row-level security applies to you/, 'row security that hides rows');
 
 # --- a run of the same window ends first, and the repair sees its rows
 on_both('CREATE TABLE met (id int PRIMARY KEY, at timestamptz NOT NULL, v int)', $source, $destination);
@@ -166,5 +166,22 @@ for my $lie (sort keys %lies)
 		target => "'hostile'", mode => "'replace'", settle => "'off'", replace_where => "'true OR \$1::date < \$2::date'");
 	fails_with($destination, "$define; " . repair("lie $lie"), '08P01', $lies{$lie}[1], "a source that lies: $lie");
 	is($destination->safe_psql('postgres', 'SELECT count(*), min(id) FROM hostile'), '21|100', "a source that lies: $lie: nothing is written");
+}
+
+# Two runs of windows that do not overlap each other; the one that ended first commits last.
+$source->safe_psql('postgres', q[CREATE TABLE late (id int, at timestamptz); INSERT INTO late SELECT g, timestamptz '2024-01-01 00:00+00' + g * interval '1 hour' FROM generate_series(0, 47) AS g]);
+$destination->safe_psql('postgres', 'CREATE TABLE late (id int, at timestamptz)');
+$destination->safe_psql('postgres', define_job('late', 'SELECT * FROM late', window_column => "'at'", time_zone => "'UTC'", target => "'late'", mode => "'replace'", window_size => "'2 days'", first_day => "'2024-01-01'"));
+{
+	my @sessions = map { (open_session($destination))[0] } 1, 2;
+	my $load = sub { copy_sql('SELECT * FROM late', "2024-01-0$_[0]", window_column => "'at'", time_zone => "'UTC'", target => "'late'", mode => "'replace'") };
+	$sessions[0]->query_safe('BEGIN; ' . $load->(1));
+	$destination->safe_psql('postgres', $load->(2));
+	$sessions[1]->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM late');
+	$sessions[0]->query_safe('COMMIT');
+	start_call($sessions[1], q[SELECT * FROM copy_incremental_repair('late', '2024-01-01', '2024-01-02')]);
+	is((end_of_call($sessions[1]))[0], '40001', 'a repair does not see the rows of a run that ended earlier and committed later');
+	$sessions[1]->query_safe('ROLLBACK');
+	$_->quit for @sessions;
 }
 done_testing();

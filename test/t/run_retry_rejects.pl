@@ -163,5 +163,35 @@ is(sql('SELECT count(*), count(DISTINCT id) FROM events', "SELECT rejects FROM c
 	'4950|4950 50 50', 'each row is loaded once');
 is(sql('SET client_min_messages = warning', q[BEGIN; ALTER TABLE events DROP CONSTRAINT few], "SELECT copy_incremental_retry_rejects($run)", 'ROLLBACK', "SELECT rejects FROM copy_incremental_runs WHERE run_id = $run", 'SELECT count(*) FROM events'),
 	'50 50 4950', 'a rollback undoes all');
+# The window was loaded again by another query: the row is there.
+value(q[CREATE TABLE texts (id int, note varchar(4), at timestamptz)]);
+$source->safe_psql('postgres', q[CREATE TABLE texts (id int, note text, at timestamptz); INSERT INTO texts VALUES (1, 'ok', '2018-07-29 12:00+00'), (2, 'too long', '2018-07-29 12:00+00')]);
+my @texts = ('SELECT * FROM texts', window_column => "'at'", time_zone => "'UTC'", target => "'texts'", mode => "'replace'");
+for my $again ([ 'a full load', copy_sql('SELECT * FROM texts', undef, mode => "'replace'", target => "'texts'") ],
+	[ 'a job that was defined again', "SELECT copy_incremental_drop_job('texts'); " . define_job('texts', 'SELECT id, note, at FROM texts', @texts[ 1 .. $#texts ], first_day => "'2018-07-29'") . "; SELECT copy_incremental_run('texts', '2018-07-29')" ])
+{
+	my ($name, $load) = @$again;
+	value('TRUNCATE texts; ALTER TABLE texts ALTER note TYPE varchar(4)');
+	value(define_job('texts', @texts, on_error => "'reject'", first_day => "'2018-07-29'") . "; SELECT copy_incremental_run('texts', '2018-07-29')");
+	my $rejecting = value('SELECT max(run_id) FROM copy_incremental_runs');
+	value("ALTER TABLE texts ALTER note TYPE text; $load");
+	fails_with($destination, "SELECT copy_incremental_retry_rejects($rejecting)", '55000', qr/has loaded rows of its window since/, "$name: no retry");
+	is(value('SELECT count(*) FROM texts'), '2', "$name: each row once");
+}
+# Jobs of other slices of the same table are no reason.
+value(q[TRUNCATE texts; ALTER TABLE texts ALTER note TYPE varchar(4)]);
+my $slice = sub { my ($id) = @_; return define_job("texts_$id", "SELECT * FROM texts WHERE id = $id AND at >= \$1 AND at < \$2", time_zone => "'UTC'", target => "'texts'", mode => "'replace'", first_day => "'2018-07-29'",
+		replace_where => "\$\$id = $id AND at >= \$1 AND at < \$2\$\$", on_error => "'reject'") . "; SELECT copy_incremental_run('texts_$id', '2018-07-29')" };
+value($slice->(2));
+my $of_slice = value('SELECT max(run_id) FROM copy_incremental_runs');
+value($slice->(1) . '; ALTER TABLE texts ALTER note TYPE text');
+is(value("SELECT copy_incremental_retry_rejects($of_slice)"), '1', 'a job of another slice');
+
+# The window of the rejecting run is loaded again in parts.
+value(q[DROP TABLE texts; CREATE TABLE texts (id int, note varchar(4), at timestamptz)]);
+value(define_job('parts', @texts, on_error => "'reject'", first_day => "'2018-07-29'") . q{; SELECT copy_incremental_run_range('parts', '[2018-07-28 00:00+00, 2018-07-31 00:00+00)')});
+is(value(q[SELECT rejects FROM copy_incremental_jobs WHERE job = 'parts']), '1', 'a reject in three days');
+value("ALTER TABLE texts ALTER note TYPE text; SELECT copy_incremental_run('parts', d::date) FROM generate_series(timestamp '2018-07-28', '2018-07-30', '1 day') AS d");
+is(value(q[SELECT rejects, rejecting_runs IS NULL FROM copy_incremental_jobs WHERE job = 'parts']), '0|t', 'loaded again day by day: no reject is left');
 no_session_left($source, 'no session is left at the source');
 done_testing();

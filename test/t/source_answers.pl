@@ -19,7 +19,7 @@ sub answers
 	};
 }
 my $endless = sub { my (@more) = @_; return sub { return ((grep { /^[12]/ } @_), description([ 'c', 25, 0 ]), @more) } };
-my $settled = answers(2, [ undef, undef ]);    # no transaction is open
+my $settled = answers(3, [ undef, undef, undef ]);    # no transaction is open
 my $deep = '[' x 1_000_000 . ']' x 1_000_000;
 
 # A flood has no end; what it sends must not be held.

@@ -108,7 +108,7 @@ like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")
 my ($hidden) = open_session($destination);
 start_call($hidden, 'TRUNCATE events, pgci_runs; ' . range_sql($interval, settle => "'wait'"));
 # Not before it has looked: a session that still connects waits too, and would see the transaction that is to come later.
-ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'etl_reader' AND query LIKE '%clock_timestamp()%' AND state LIKE 'idle%']),
+ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'etl_reader' AND query LIKE '%statement_timestamp()%' AND state LIKE 'idle%']),
 	'wait: for a transaction whose begin is hidden');
 my ($other) = open_session($source);
 $other->query_safe('BEGIN; INSERT INTO events VALUES (6)');
@@ -163,5 +163,83 @@ fails_with($destination, copy_sql('SELECT * FROM events', undef, mode => "'upser
 	'lookback: not without a window');
 fails_with($destination, copy_sql("SELECT * FROM events WHERE at::date = '{}'", '2018-03-15', mode => "'upsert'", lookback => 1), '22023', qr/\{|day/,
 	'lookback: not with the placeholder of one day');
+# The second look is not in the transaction of the first one, in which pg_stat_activity would show the same sessions again: a
+# session that was idle has begun a transaction while the call waited for a lock.
+$source->safe_psql('postgres', 'GRANT pg_read_all_stats TO etl_reader');
+{
+	my ($application, $application_pid) = open_session($source);
+	my ($locker) = open_session($source);
+	my ($loader) = open_session($destination);
+	for (my $seconds = 4;; $seconds *= 2)
+	{
+		$application->query_safe('SELECT 1');
+		$locker->query_safe('BEGIN; LOCK TABLE events');
+		my $end = $source->safe_psql('postgres', "SELECT clock_timestamp() + interval '$seconds seconds'");
+		start_call($loader, 'TRUNCATE events, pgci_runs; ' . range_sql("tstzrange(timestamptz '$end' - interval '1 day', '$end')", settle => "'error'"));
+		ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass]), 'two looks: the call waits for a lock');
+		$application->query_safe('BEGIN; SELECT now()');
+		my $is_in_time = $source->safe_psql('postgres', "SELECT xact_start < '$end' FROM pg_stat_activity WHERE pid = $application_pid") eq 't';
+		ok(wait_until($source, "SELECT clock_timestamp() > '$end'"), 'two looks: the window ends');
+		$locker->query_safe('COMMIT');
+		my $settled = $is_in_time ? (end_of_call($loader))[0] : '';
+		$loader->query('SELECT 1');
+		$application->query_safe('COMMIT');
+		$loader->{stderr} = '';
+		next unless $is_in_time;
+		is($settled, 'PI002', 'two looks: the transaction that began between them is seen');
+		last;
+	}
+	$_->quit for $application, $locker, $loader;
+}
+
+# off: what counts is whether the window had ended when it was read, not when the run ended.
+{
+	$source->safe_psql('postgres', 'CREATE TABLE slow (id int, at timestamptz); INSERT INTO slow SELECT g, now() FROM generate_series(1, 40) AS g');
+	$destination->safe_psql('postgres', 'CREATE TABLE slow (id int, at timestamptz)');
+	$destination->safe_psql('postgres', define_job('slow', 'SELECT * FROM slow', window_column => "'at'", target => "'slow'", mode => "'replace'", settle => "'off'", max_rows_per_second => 10, batch => 5, first_day => 'current_date'));
+	is($destination->safe_psql('postgres', q[SELECT copy_incremental_run_range('slow', tstzrange(now() - interval '1 hour', now() + interval '2 seconds'))]), '40', 'off: a window that ends during the run');
+	is($destination->safe_psql('postgres', q[SELECT covered FROM copy_incremental_jobs WHERE job = 'slow']), '{}', 'off: it is not covered');
+	$destination->safe_psql('postgres', q[SELECT copy_incremental_drop_job('slow')]);
+}
+
+# A session that does not show its activity.
+{
+	my ($silent) = open_session($source);
+	$silent->query_safe('SET track_activities = off');
+	$silent->query_safe('BEGIN; SELECT now()');
+	like(one_line($destination, 'verbose', range_sql($interval, settle => "'error'")), qr/ERROR:  PI002: it is not known whether/, 'track_activities = off: it is not known');
+	$silent->query_safe('COMMIT');
+	$silent->quit;
+	unlike(one_line($destination, 'verbose', range_sql($interval, settle => "'error'", on_rerun => "'run'")), qr/PI002/, 'track_activities = off, idle: settled');
+}
+
+# A foreign table at the source: the transactions of its own server are not seen.
+my ($source_port, $password) = ($source->port, $TwoServers::password);
+$source->safe_psql('postgres', <<~SQL);
+	DELETE FROM events; INSERT INTO events VALUES (1, '2018-07-29 12:00');
+	CREATE EXTENSION postgres_fdw;
+	CREATE SERVER behind FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$source_port', dbname 'postgres');
+	CREATE USER MAPPING FOR PUBLIC SERVER behind OPTIONS (user 'etl_reader', password '$password');
+	CREATE FOREIGN TABLE hub (id int, at timestamptz, note text) SERVER behind OPTIONS (table_name 'events');
+	CREATE VIEW seen AS SELECT * FROM hub;
+	CREATE TABLE parts (id int, at timestamptz, note text) PARTITION BY LIST (id);
+	CREATE FOREIGN TABLE part PARTITION OF parts DEFAULT SERVER behind OPTIONS (table_name 'events');
+	GRANT SELECT ON hub, seen, parts, part TO etl_reader;
+	SQL
+for my $relation ('hub', 'seen', 'parts')
+{
+	my $foreign = $relation eq 'parts' ? 'part' : 'hub';
+	my $load = sub { my ($settle) = @_; return 'TRUNCATE events, pgci_runs; ' . copy_sql("SELECT * FROM $relation", '2018-07-29', window_column => "'at'", target => "'events'", settle => "'$settle'") };
+	my $doubt = qr/PI002: it is not known whether window 2018-07-29 .* DETAIL:  public\.$foreign of the source is a foreign table\./;
+	like(one_line($destination, 'verbose', $load->($_)), qr/ERROR:  $doubt/, "$relation: $_") for 'error', 'wait';
+	like(one_line($destination, 'verbose', $load->('warn')), qr/^1WARNING:  $doubt/, "$relation: warn");
+	is($destination->safe_psql('postgres', 'SELECT settled FROM copy_incremental_runs'), 'f', "$relation: the ledger");
+	is(one_line($destination, 'verbose', $load->('off')), '1', "$relation: off");
+}
+my @hub = ('hub', 'SELECT * FROM hub', window_column => "'at'", target => "'events'", first_day => 'current_date - 1', mode => "'replace'", replace_where => q['at >= $1 AND at < $2']);
+like(one_line($destination, 'verbose', define_job(@hub)), qr/WARNING:  PI002: it is not known whether a window of job "hub" is settled/, 'the definition of a job warns');
+like(one_line($destination, 'verbose', q[SELECT value FROM copy_incremental_explain('hub') WHERE item = 'warning']), qr/it is not known whether window .* is a foreign table/, 'so does explain');
+is(one_line($destination, 'verbose', define_job(@hub, settle => "'off'")), '', 'not with settle => off');
+
 no_session_left($source, 'no session is left at the source');
 done_testing();

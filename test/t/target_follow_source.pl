@@ -190,5 +190,19 @@ $source->safe_psql('postgres', q[ALTER TABLE sale ADD m mood DEFAULT 'ok', ADD m
 $destination->safe_psql('postgres', q[SELECT copy_incremental_forget('sale', '2018-07-05', '2018-07-05', 'sale'); DELETE FROM sale WHERE at = '2018-07-05']);
 like(results(run_sql('05')), qr/Columns: m public\.mood, ms public\.mood\[\], o text instead of public\.other\./, 'types by name');
 
+# A column of the target that was renamed or dropped is no new column of the source.
+for my $on_new_column ('ignore', 'add')
+{
+	for my $change ('RENAME note TO remark', 'DROP note')
+	{
+		fresh($on_new_column, columns => ', note text', job => { mode => "'replace'" });
+		$destination->safe_psql('postgres', "ALTER TABLE sale $change");
+		like(results(run_sql('01')), qr/table public\.sale, the target of job "sale", no longer has column note DETAIL/, "$on_new_column, $change: an error");
+		is(results('SELECT count(*) FROM sale'), '2', "$on_new_column, $change: nothing is changed");
+		$destination->safe_psql('postgres', define_job('sale', 'SELECT * FROM sale', %window, on_new_column => "'$on_new_column'", mode => "'replace'"));
+		like(results(run_sql('01')), qr/^2/, "$on_new_column, $change: defined again");
+	}
+}
+
 no_session_left($source, 'no session is left at the source');
 done_testing();

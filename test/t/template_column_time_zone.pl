@@ -85,4 +85,26 @@ result(q[SELECT copy_incremental_forget('wall', NULL, NULL)], 'TRUNCATE wall', c
 fails_with($destination, define_job('wall', 'SELECT * FROM wall', window_column => "'local'", column_time_zone => "'America/New_York'", time_zone => "'UTC'", first_day => "'2018-11-04'", target => "'wall'", on_rerun => "'skip'")
 	  . "; SELECT copy_incremental_run('wall', '2018-11-04')", '22023', qr/window_column "local" was read as local time of (Etc\/)?UTC/, 'a job of another column_time_zone');
 
+# The type of the column changes at the source, and with it what a window is.
+for my $mode ('append', 'replace')
+{
+	for my $types ([ 'timestamp', 'timestamptz' ], [ 'timestamptz', 'timestamp' ], [ 'timestamptz', 'date' ])
+	{
+		my ($before, $after) = @$types;
+		my $name = "$mode, $before to $after";
+		my ($was, $is) = map { /tz/ ? 'timestamptz' : 'local time' } $before, $after;
+		my $define = define_job('moved', 'SELECT * FROM moved', window_column => "'at'", time_zone => "'UTC'", first_day => "'2018-07-29'", target => "'moved'", mode => "'$mode'");
+		my $change = "ALTER TABLE moved ALTER at TYPE $after USING at AT TIME ZONE 'Europe/Berlin'";
+		on_both("DROP TABLE IF EXISTS moved; CREATE TABLE moved (id int, at $before)", $source, $destination);
+		$source->safe_psql('postgres', "SET TimeZone = UTC; INSERT INTO moved SELECT g, timestamp '2018-07-29' + g * interval '1 hour' FROM generate_series(0, 71) AS g");
+		is(result($define, q[SELECT copy_incremental_run('moved', '2018-07-29')]), 24, "$name: before");
+		on_both($change, $source, $destination);
+		fails_with($destination, q[SELECT copy_incremental_run('moved', '2018-07-30')], '42804', qr/window_column "at" of job "moved" was $was, and is $is now/, "$name: an error");
+		result($define, q[SELECT copy_incremental_forget('moved', '2018-07-29', '2018-07-29')], 'TRUNCATE moved');
+		cmp_ok(result(q[SELECT copy_incremental_run('moved', '2018-07-29')]), '>=', 22, "$name: defined again");
+		cmp_ok(result(q[SELECT copy_incremental_run('moved', '2018-07-30')]), '>=', 24, "$name: and the next day");
+		result(q[SELECT copy_incremental_drop_job('moved')]);
+	}
+}
+
 done_testing();
