@@ -76,7 +76,7 @@ $destination->safe_psql('postgres', <<~'SQL');
 	CREATE ROLE keeper; GRANT ALL ON base TO keeper; GRANT CREATE, USAGE ON SCHEMA public TO keeper;
 	GRANT USAGE ON FOREIGN SERVER src TO keeper; SELECT copy_incremental_grant('keeper');
 	CREATE VIEW inner_sale WITH (security_invoker = true) AS SELECT * FROM base; GRANT ALL ON inner_sale TO keeper;
-	DROP VIEW sale; CREATE VIEW sale AS SELECT * FROM inner_sale; GRANT ALL ON sale TO keeper;
+	CREATE VIEW sale AS SELECT * FROM inner_sale; GRANT ALL ON sale TO keeper;
 	SQL
 $destination->safe_psql('postgres', "CREATE USER MAPPING FOR keeper SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')");
 like(results('SET ROLE keeper', load_sql('29')), qr/ERROR:  0A000: mode replace cannot be used where row-level security applies to you/, 'row-level security below a view with security_invoker');
