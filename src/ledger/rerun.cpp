@@ -135,15 +135,13 @@ void check_column_zone(const CopyRequest &request, const RunHistory &history, co
         key.window->is_of_ids() || !(request.window_column || has_zone))
         return;
     const std::string column = request.window_column.value_or("");
+    const auto window_in = [&](const TimeZone &of) { return window_of_column(*key.window, TIMESTAMPOID, of, column); };
     for (const std::string &name : history.find_column_zones(key)) {
-        if (has_zone == (name != no_zone)) {
-            const auto window_in = [&](const TimeZone &of) {
-                return window_of_column(*key.window, TIMESTAMPOID, of, column);
-            };
-            if (has_zone && window_in(TimeZone::resolve(name.c_str())) != window_in(zone))
-                raise_other_zone(request, key, name);
-        } else if (request.window_column && request.job_id == 0) {
-            raise_other_type(column, key, has_zone ? "" : name);
+        const bool had_zone = name != no_zone;
+        if (had_zone != has_zone) {
+            if (request.window_column && request.job_id == 0) raise_other_type(column, key, has_zone ? "" : name);
+        } else if (has_zone && window_in(TimeZone::resolve(name.c_str())) != window_in(zone)) {
+            raise_other_zone(request, key, name);
         }
     }
 }

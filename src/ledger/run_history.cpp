@@ -42,9 +42,9 @@ constexpr const char *into_tables = "target = ANY ($10::oid[])";
 std::string into_same_rows() { return std::string(into_tables) + " AND " + from_source; }
 std::string of_same_query() { return "(job_id = $6 OR " + into_same_rows() + " AND query_hash = $3)"; }
 
-// Of the run r
-std::string of_no_job(Oid schema) {
-    return "NOT EXISTS (SELECT FROM " + OwnTable(schema, "pgci_jobs").name() + " AS j WHERE j.job_id = r.job_id)";
+// Whether no job has this number.
+std::string has_no_job(Oid schema, const char *number) {
+    return "NOT EXISTS (SELECT FROM " + OwnTable(schema, "pgci_jobs").name() + " AS j WHERE j.job_id = " + number + ")";
 }
 
 std::vector<Parameter> parameters_with(const RunKey &key, const std::vector<std::string> &tables) {
@@ -88,7 +88,7 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
     const WindowColumns &columns = columns_of(is_of_ids ? WindowKind::ids : WindowKind::time);
     const std::string whole = std::string(columns.range) + "(NULL, NULL)";
     const std::string own = std::string("coalesce(") + (is_of_ids ? "$5" : "$4") + ", " + whole + ")";
-    const std::string no_job = of_no_job(schema_);
+    const std::string no_job = has_no_job(schema_, "r.job_id");
     // By runs of the same rows: another query or transform may have others, and so may another role, which may be another user
     // of the source. When a whole result was read, its windows may not have been settled.
     const std::string same_rows = "query_hash = $3 AND coalesce(transform_hash, '') = '" + key.transform_hash +
@@ -152,12 +152,10 @@ LoadedRuns RunHistory::find_loaded(const RunKey &key) const {
 std::int64_t RunHistory::find_later_run(const RunKey &key, std::int64_t run_id) const {
     std::vector<Parameter> parameters = parameters_with(key, find_line(key.target));
     parameters.push_back(int8_parameter(run_id));
-    const std::string has_no_job =
-        "NOT EXISTS (SELECT FROM " + OwnTable(schema_, "pgci_jobs").name() + " AS own WHERE own.job_id = $6)";
     const std::string by_another_query =
         "mode IN ('replace', 'repair') AND " + into_same_rows() +
-        " AND (source_tables && $9 OR source_tables = '{}' OR cardinality($9) = 0) AND (" + has_no_job + " OR " +
-        of_no_job(schema_) + ")";
+        " AND (source_tables && $9 OR source_tables = '{}' OR cardinality($9) = 0) AND (" + has_no_job(schema_, "$6") +
+        " OR " + has_no_job(schema_, "r.job_id") + ")";
     return run_as_owner(table_.owner(),
                         "SELECT coalesce(max(run_id), 0) FROM " + table_.name() + " AS r WHERE " +
                             has_rows_of_window() + " AND (" + of_same_query() + " OR " + by_another_query +

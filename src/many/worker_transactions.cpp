@@ -25,15 +25,17 @@ void WorkerTransactions::end() const {
     MemoryContextSwitchTo(memory_);
 }
 
-void WorkerTransactions::commit() const {
+template <class Function> void WorkerTransactions::run(Function &&function) const {
     const MemoryContext caller = CurrentMemoryContext;
-    pg_call(
-        [this] {
-            end();
-            begin();
-        },
-        memory_);
+    pg_call(std::forward<Function>(function), memory_);
     MemoryContextSwitchTo(caller);
+}
+
+void WorkerTransactions::commit() const {
+    run([this] {
+        end();
+        begin();
+    });
 }
 
 std::optional<RunFailure> WorkerTransactions::try_commit() const {
@@ -56,15 +58,11 @@ std::optional<RunFailure> WorkerTransactions::try_commit() const {
 }
 
 void WorkerTransactions::rest() const {
-    const MemoryContext caller = CurrentMemoryContext;
-    pg_call(
-        [this] {
-            end();
-            StartTransactionCommand();
-            take_identity(identity_);
-        },
-        memory_);
-    MemoryContextSwitchTo(caller);
+    run([this] {
+        end();
+        StartTransactionCommand();
+        take_identity(identity_);
+    });
 }
 
 void WorkerTransactions::finish() const {

@@ -21,6 +21,8 @@ class WorkerTransactions : public TransactionChain {
   private:
     void begin() const;
     void end() const;
+    // Runs it in the memory of the transactions, and returns to that of the caller.
+    template <class Function> void run(Function &&function) const;
 
     const SessionIdentity &identity_;
     MemoryContext memory_;

@@ -132,7 +132,7 @@ class PreparedRun {
     std::string replace_where_{}; // with the window put in
     std::optional<ConnectionOptions> options_{};
     std::optional<Claim> claim_{};
-    std::int64_t written_before_claim_ = 0; // of a foreign table: runs of the window that the ledger had
+    std::optional<std::int64_t> written_before_claim_{}; // of a foreign table: runs of the window that the ledger had
     std::optional<bool> is_settled_{};
     std::optional<SourceSession> source_{};
     std::vector<SourceColumn> columns_{};

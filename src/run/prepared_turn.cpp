@@ -42,7 +42,7 @@ void PreparedRun::check_snapshot(const RunHistory &history) const {
 
 // The server of a foreign table keeps one snapshot for the transaction of this one, and commits before it.
 void PreparedRun::check_foreign_table(const RunHistory &history) const {
-    if (!writes_foreign_table(*target_)) return;
+    if (!written_before_claim_) return;
     if (IsolationIsSerializable())
         raise(sqlstate::feature_not_supported,
               "a serializable transaction cannot load into " + target_->name() + ", which has rows on another server",

@@ -125,6 +125,11 @@ struct Policy {
         if (is_error) raise_doubt(name, doubt);
         return {.is_settled = false, .doubt = doubt};
     }
+    // Where nothing can be waited for.
+    SettledState end_without_wait(const Doubt &doubt) const {
+        if (settle == Settle::wait) raise_doubt(name, doubt);
+        return end_in_doubt(doubt);
+    }
 };
 
 Policy policy_of(Settle settle, bool refuses_unsettled, const std::string &name) {
@@ -137,11 +142,7 @@ template <class Inquire, class Last> SettledState settle(const Policy &policy, I
     std::optional<AwaitedTransactions> awaited;
     for (int looks = 1;; ++looks) {
         const Look look = inquire();
-        if (const Doubt doubt = doubt_of(look); !doubt.detail.empty()) {
-            // Nothing can be waited for.
-            if (policy.settle == Settle::wait) raise_doubt(policy.name, doubt);
-            return policy.end_in_doubt(doubt);
-        }
+        if (const Doubt doubt = doubt_of(look); !doubt.detail.empty()) return policy.end_without_wait(doubt);
         if (look.reason.empty()) {
             if (awaited)
                 awaited->look(look.awaited);
@@ -224,11 +225,7 @@ SettledState settle_ids(SourceIds &ids, const Window &window, const std::string 
         return extent && extent->highest >= window.end() - 1 ? SettledState{} : SettledState{.is_settled = false};
     }
     const Policy policy = policy_of(settle, refuses_unsettled, name);
-    if (!ids.doubt().empty()) {
-        // Nothing can be waited for.
-        if (settle == Settle::wait) raise_doubt(name, doubt_of(ids));
-        return policy.end_in_doubt(doubt_of(ids));
-    }
+    if (!ids.doubt().empty()) return policy.end_without_wait(doubt_of(ids));
     auto look = [&, is_first = true]() mutable {
         if (!std::exchange(is_first, false)) ids.source().restart(ids.zone());
         return inquire_ids(ids, window);
