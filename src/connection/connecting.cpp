@@ -1,5 +1,7 @@
 #include "connection/connecting.hpp"
 
+#include <chrono>
+
 #include "connection/connect_failure.hpp"
 #include "connection/connection_attempt.hpp"
 #include "connection/credential_rules.hpp"

@@ -1,5 +1,7 @@
 #include "connection/connection_keeper.hpp"
 
+#include <memory>
+
 namespace pgci {
 
 std::unique_ptr<RemoteConnection> ConnectionKeeper::take(const ConnectionOptions &options) {

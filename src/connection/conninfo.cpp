@@ -1,6 +1,7 @@
 #include "connection/conninfo.hpp"
 
 #include <libpq-fe.h>
+#include <memory>
 
 #include "server/guard.hpp"
 #include "connection/airflow_extra.hpp"

@@ -1,6 +1,7 @@
 #include "connection/foreign_server.hpp"
 
 #include <libpq-fe.h>
+#include <memory>
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"

@@ -1,6 +1,7 @@
 // A connection to a source. Every wait can be cancelled. The destructor closes the connection and cancels its query.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

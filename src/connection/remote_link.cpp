@@ -1,5 +1,6 @@
 #include "connection/remote_link.hpp"
 
+#include <chrono>
 #include <poll.h>
 
 #include "connection/answer_memory.hpp"

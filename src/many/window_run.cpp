@@ -1,5 +1,7 @@
 #include "many/window_run.hpp"
 
+#include <chrono>
+
 #include "server/subtransaction.hpp"
 #include "connection/conninfo.hpp"
 #include "connection/interruptible_wait.hpp"

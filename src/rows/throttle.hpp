@@ -1,6 +1,8 @@
 // Slows a run down, so that it leaves the source to others.
 #pragma once
 
+#include <chrono>
+
 #include "connection/remote_connection.hpp"
 #include "request/copy_request.hpp"
 

@@ -1,5 +1,7 @@
 #include "run/load.hpp"
 
+#include <memory>
+
 #include "server/guard.hpp"
 #include "server/memory.hpp"
 #include "server/text_rows.hpp"

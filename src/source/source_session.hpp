@@ -2,6 +2,7 @@
 // servers.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
