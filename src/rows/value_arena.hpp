@@ -12,7 +12,7 @@ class ValueArena {
     // Allocates in `memory`, which must live longer.
     void create(MemoryContext memory) noexcept { memory_ = memory; }
 
-    // Returns aligned memory of this size, at most MaxAllocSize.
+    // Returns aligned memory. The caller checks that a value is not larger than MaxAllocSize.
     void *allocate(Size size) {
         size = MAXALIGN(size);
         if (size > free_) return allocate_elsewhere(size);

@@ -153,6 +153,10 @@ ValueDecoders make_value_decoders(const ColumnMap &map, ValueFormat format, Memo
 
 // A value that is not in the format or range of its kind is passed to the type's own function, which raises the error.
 Datum decode_value(ValueDecoder &decoder, char *value, int length, ValueArena &arena) {
+    // The length of a stored value has 30 bits, and palloc's limit is the same.
+    if (constexpr int longest = MaxAllocSize - VARHDRSZ; length > longest)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a value of %d bytes is too large", length),
+                        errdetail("A value has at most %d bytes.", longest)));
     switch (decoder.kind) {
     case Kind::boolean:
         if (length == 1) return BoolGetDatum(value[0] != 0);
