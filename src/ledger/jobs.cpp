@@ -45,17 +45,21 @@ std::vector<Job> Jobs::find_all(const std::string &condition, const std::vector<
     return jobs;
 }
 
-std::optional<Job> Jobs::find_where(const std::string &condition, const Parameter &parameter) const {
+std::optional<Job> Jobs::find_where(const std::string &condition, const Parameter &parameter, JobUse use) const {
     std::vector<Job> jobs = find_all(condition, {parameter});
     if (jobs.empty()) return std::nullopt;
     Job &job = jobs.front();
-    if (!table_.may_act_for(job.owner))
-        raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"",
-              OidIsValid(job.owner)
-                  ? "A job can be used by the role that owns it, by its members, and by the owner of the extension."
-                  : "The role that owned it was dropped. The owner of the extension or a superuser can define it again "
-                    "with or_replace => true.");
-    return std::move(job);
+    const bool may_manage = table_.may_act_for(job.owner);
+    if (use == JobUse::manage ? may_manage : table_.may_run_for(job.owner)) return std::move(job);
+    std::string hint = "A job can be used by the role that owns it and by its members.";
+    if (!OidIsValid(job.owner))
+        hint = "The role that owned it was dropped. The owner of the extension or a superuser can define it again with "
+               "or_replace => true.";
+    else if (may_manage)
+        hint = std::string("Use SET ROLE ") +
+               pg_call([owner = job.owner] { return ::quote_identifier(GetUserNameFromId(owner, false)); }) +
+               ": what the owner of the job has written would otherwise run with your privileges.";
+    raise(sqlstate::insufficient_privilege, "permission denied for job \"" + shorten(job.name) + "\"", hint);
 }
 
 std::vector<Job> Jobs::find_own() const {
@@ -77,7 +81,7 @@ std::vector<Job> Jobs::find_others_of_group(const Job &job) const {
 
 std::vector<Job> Jobs::find_group(const std::string &group) const {
     std::vector<Job> jobs = find_in_group(group);
-    std::erase_if(jobs, [this](const Job &job) { return !table_.may_act_for(job.owner); });
+    std::erase_if(jobs, [this](const Job &job) { return !table_.may_run_for(job.owner); });
     const auto is_own = [](const Job &job) { return job.owner == GetUserId(); };
     if (std::any_of(jobs.begin(), jobs.end(), is_own)) std::erase_if(jobs, std::not_fn(is_own));
     if (jobs.empty())
@@ -98,14 +102,16 @@ std::vector<Job> Jobs::find_into(const std::vector<std::string> &tables, bool al
     return jobs;
 }
 
-std::optional<Job> Jobs::find_if_exists(const std::string &name) const {
-    return find_where("job = $1", text_parameter(name));
+std::optional<Job> Jobs::find_if_exists(const std::string &name, JobUse use) const {
+    return find_where("job = $1", text_parameter(name), use);
 }
 
-std::optional<Job> Jobs::find_if_exists(std::int64_t id) const { return find_where("job_id = $1", int8_parameter(id)); }
+std::optional<Job> Jobs::find_if_exists(std::int64_t id) const {
+    return find_where("job_id = $1", int8_parameter(id), JobUse::run);
+}
 
-Job Jobs::find(const std::string &name) const {
-    std::optional<Job> job = find_if_exists(name);
+Job Jobs::find(const std::string &name, JobUse use) const {
+    std::optional<Job> job = find_if_exists(name, use);
     if (!job) raise_unknown(name);
     return *std::move(job);
 }

@@ -11,17 +11,21 @@
 
 namespace pgci {
 
+// What a job is looked up for: to run it, to see what a run would do, or to replace it, which lets what its owner has written
+// run with the privileges of the caller; or to drop it and to read or change what is recorded of it.
+enum class JobUse : std::uint8_t { run, manage };
+
 class Jobs {
   public:
     // `schema` is the extension's.
     explicit Jobs(Oid schema);
 
-    // Finds a job that the current user may use, as a member of the role that owns it. Raises 42704 with similar names if no
-    // job has that name, and 42501 for a job of another role.
-    Job find(const std::string &name) const;
+    // Finds a job that the current user may use, as a member of the role that owns it, or manage, also as the owner of the
+    // extension or a superuser. Raises 42704 with similar names if no job has that name, and 42501 for a job of another role.
+    Job find(const std::string &name, JobUse use = JobUse::run) const;
     Job find(std::int64_t id) const;
     // The same, but returns nothing if no such job exists.
-    std::optional<Job> find_if_exists(const std::string &name) const;
+    std::optional<Job> find_if_exists(const std::string &name, JobUse use = JobUse::run) const;
     std::optional<Job> find_if_exists(std::int64_t id) const;
 
     // Finds the jobs that the current user owns, ordered by name.
@@ -33,7 +37,7 @@ class Jobs {
     std::vector<Job> find_others_of_group(const Job &job) const;
 
     // Finds the jobs that load into one of these relations, OIDs as texts, or have loaded into it: all jobs, or those that the
-    // current user may use.
+    // current user may manage.
     std::vector<Job> find_into(const std::vector<std::string> &tables, bool all) const;
 
     // Stores a definition. If it has an id, it replaces the definition of the job with this id. `options` has a value for each
@@ -59,7 +63,7 @@ class Jobs {
   private:
     std::vector<Job> find_all(const std::string &condition, const std::vector<Parameter> &parameters) const;
     std::vector<Job> find_in_group(const std::string &group) const;
-    std::optional<Job> find_where(const std::string &condition, const Parameter &parameter) const;
+    std::optional<Job> find_where(const std::string &condition, const Parameter &parameter, JobUse use) const;
     [[noreturn]] void raise_unknown(const std::string &name) const;
 
     Oid schema_;

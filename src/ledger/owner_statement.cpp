@@ -39,6 +39,15 @@ bool OwnTable::may_act_for(Oid role) const {
     });
 }
 
+bool OwnTable::may_run_for(Oid role) const {
+    if (!OidIsValid(role)) return may_act_for(role);
+    return pg_call([=] {
+        const Oid user = GetUserId();
+        if (!superuser_arg(user)) return has_privs_of_role(user, role);
+        return superuser_arg(role) || is_member_of_role_nosuper(user, role);
+    });
+}
+
 Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }
 
 Parameter text_parameter(std::string_view value) {

@@ -20,8 +20,11 @@ class OwnTable {
     Oid owner() const { return owner_; }
     // schema.table. Raises 55000 if the extension was dropped.
     std::string name() const;
-    // Whether the current user may use what a role owns: he is a member of the role, or owns the table.
+    // Whether the current user may see and manage what a role owns: he is a member of the role, or owns the table.
     bool may_act_for(Oid role) const;
+    // Whether he may run what the role has written, which then has his privileges: he must be a member. A superuser is asked
+    // for a membership too, unless the role is another superuser or was dropped.
+    bool may_run_for(Oid role) const;
 
   private:
     Oid oid_ = InvalidOid;

@@ -109,7 +109,7 @@ static std::vector<TextRow> find_missing_ids(const Job &job, Span span, const st
 std::vector<TextRow> find_missing_windows(FunctionCallInfo fcinfo) {
     const NamedValues arguments(fcinfo);
     const Oid schema = extension_schema(fcinfo);
-    const Job job = Jobs(schema).find(arguments.required_text("job"));
+    const Job job = Jobs(schema).find(arguments.required_text("job"), JobUse::manage);
     const NamedWindows named = read_named_windows(arguments);
     const std::vector<Span> covered = Coverage(schema, job.kind()).find(job.id);
     const std::vector<Span> tried = find_tried_windows(schema, job);

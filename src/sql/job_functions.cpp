@@ -29,7 +29,7 @@ Datum copy_incremental_drop_job(PG_FUNCTION_ARGS) {
     return pgci::job_boundary(fcinfo, [fcinfo] {
         const Oid schema = pgci::extension_schema(fcinfo);
         const pgci::Jobs jobs(schema);
-        const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"));
+        const pgci::Job job = jobs.find(pgci::NamedValues(fcinfo).required_text("job"), pgci::JobUse::manage);
         pgci::lock_job(job.id, pgci::JobLock::exclusive); // waits until its runs have ended
         jobs.drop(job);
         pgci::Coverage(schema, job.kind()).drop(job.id);

@@ -57,6 +57,8 @@ begin();
 fails_with($destination, "SET ROLE etl; $group", '42704', qr/job group "g" does not exist/, 'the group of another role');
 value('SET ROLE etl; ' . create('a', name => 'etl_a', mode => "'skip'"));
 is(sql("SET ROLE member; $group"), 'NOTICE:  00000: job "etl_a": 2 windows, 48 rows', 'the group of a role of which one is a member');
+value('SET ROLE etl; ' . create('a', name => 'etl_only', mode => "'skip'", job_group => "'of etl'"));
+fails_with($destination, q[CALL copy_incremental_catch_up(job_group => 'of etl')], '42704', qr/job group "of etl" does not exist/, 'the group of another role, for a superuser');
 like(sql($group), qr/NOTICE:  00000: job "a": 2 windows, 0 rows  NOTICE:  00000: job "b": 2 windows, 48 rows$/, 'the own group is meant first');
 value('CREATE ROLE other_etl; GRANT other_etl TO member; GRANT USAGE ON FOREIGN SERVER src TO other_etl; GRANT ALL ON b TO other_etl; SELECT copy_incremental_grant($$other_etl$$)');
 value("CREATE USER MAPPING FOR other_etl SERVER src OPTIONS (user 'etl_reader', password '$password'); SET ROLE other_etl; " . create('b', name => 'other_b', mode => "'skip'"));

@@ -138,6 +138,8 @@ like(sql('SET ROLE other', "SELECT copy_incremental_retry_rejects($run)"), qr/ER
 value('REVOKE UPDATE ON events FROM owner');
 like(sql('SET ROLE owner', "SELECT copy_incremental_retry_rejects($run)"), qr/ERROR:  42501: permission denied for table events.*GRANT UPDATE/, 'a privilege that a run needs');
 value('GRANT UPDATE ON events TO owner');
+value('REVOKE owner FROM postgres');
+like(sql("SELECT copy_incremental_retry_rejects($run)"), qr/ERROR:  42501: permission denied for job "owned" HINT:  Use SET ROLE owner/, 'a superuser, who would run what the owner has written');
 is(sql('SET ROLE owner', "SELECT copy_incremental_retry_rejects($run)"), '2', 'the owner of the job');
 
 # A row with a value that could not be decoded. Only a source that sends invalid values makes one.
