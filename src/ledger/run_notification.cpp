@@ -17,14 +17,20 @@ struct Pending {
 Pending *pending = nullptr;
 bool is_registered = false;
 
-void notify_all(const Pending *from) {
-    if (from == nullptr) return;
-    notify_all(from->earlier);
-    Async_Notify("copy_incremental", from->payload);
+// Takes the list apart.
+void notify_all() {
+    Pending *oldest = nullptr;
+    while (pending != nullptr) {
+        Pending *const next = pending;
+        pending = next->earlier;
+        next->earlier = oldest;
+        oldest = next;
+    }
+    for (; oldest != nullptr; oldest = oldest->earlier) Async_Notify("copy_incremental", oldest->payload);
 }
 
 void at_transaction_end(XactEvent event, void *) {
-    if (event == XACT_EVENT_PRE_COMMIT) notify_all(pending);
+    if (event == XACT_EVENT_PRE_COMMIT) notify_all();
     if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT) pending = nullptr;
 }
 
