@@ -1,5 +1,6 @@
 #include "ledger/backlog.hpp"
 
+#include "server/guard.hpp"
 #include "ledger/coverage.hpp"
 
 namespace pgci {
@@ -8,6 +9,7 @@ Backlog find_backlog(const WindowGrid &grid, const Interval &lag, TimestampTz no
     Backlog backlog{.due_to = grid.due_to(now, lag)};
     TimestampTz counted = grid.start_of(0); // everything before this is counted; the end of a window
     for (Span gap : uncovered({counted, backlog.due_to}, covered)) {
+        check_for_interrupts();
         // Two gaps may be in one window.
         gap.start = std::max(gap.start, counted);
         if (gap.start >= gap.end) continue;

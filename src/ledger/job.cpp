@@ -67,6 +67,12 @@ Job read_job(const NamedValues &row) {
     return job;
 }
 
+void check_lag(const Interval &lag) {
+    if (lag.time < 0 || lag.day < 0 || lag.month < 0)
+        raise(sqlstate::invalid_parameter, "lag must not be negative",
+              "A window becomes due that long after its end; '0' means immediately.");
+}
+
 void check_same_source(const Job &job, const SourceIdentity &source, const Job &other,
                        const SourceIdentity &its_source) {
     if (is_same_source(source, its_source)) return;

@@ -37,6 +37,8 @@ struct Job {
     WindowGrid grid() const;
 };
 
+// Raises 22023 for a negative lag.
+void check_lag(const Interval &lag);
 // Raises 22023 if two jobs of a group read different sources.
 void check_same_source(const Job &job, const SourceIdentity &source, const Job &other,
                        const SourceIdentity &its_source);

@@ -68,12 +68,6 @@ Interval read_interval(const NamedValues &arguments, const char *name) {
     return *DatumGetIntervalP(arguments.value(name));
 }
 
-void check_lag(const Interval &lag) {
-    if (lag.time < 0 || lag.day < 0 || lag.month < 0)
-        raise(sqlstate::invalid_parameter, "lag must not be negative",
-              "A window becomes due that long after its end; '0' means immediately.");
-}
-
 // Sets the source of the job. Refuses a secret: everyone who reads the table could read it, and every dump would contain it.
 void set_source(Job &job) {
     const ConnectionOptions options = resolve_source(job.request.src_conninfo);

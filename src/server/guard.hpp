@@ -61,6 +61,12 @@ auto pg_call(Body &&body, MemoryContext error_memory = CurTransactionContext) ->
     }
 }
 
+// Processes a pending cancel, timeout or termination as CHECK_FOR_INTERRUPTS() does, outside pg_call. Call it in every loop
+// whose length a source or a user chooses, because a wait for data that has arrived does not process them.
+inline void check_for_interrupts() {
+    if (InterruptPending) pg_call([] { CHECK_FOR_INTERRUPTS(); });
+}
+
 // Throws an error as a PgError that has the current error context.
 [[noreturn]] void raise(const ErrorReport &report);
 [[noreturn]] void raise(SqlState code, const std::string &message, const std::string &hint = {},

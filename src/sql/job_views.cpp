@@ -47,6 +47,7 @@ Datum pgci_backlog(PG_FUNCTION_ARGS) {
             fcinfo->isnull = true;
             return Datum{0};
         }
+        pgci::check_lag(lag);
         const pgci::WindowGrid grid(PG_GETARG_DATEADT(0), size, pgci::TimeZone::resolve(zone));
         const pgci::Backlog backlog =
             pgci::find_backlog(grid, lag, GetCurrentStatementStartTimestamp(), read_spans(PG_GETARG_DATUM(4)));

@@ -3,6 +3,7 @@
 #include "server/guard.hpp"
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
+#include "template/clock_change.hpp"
 
 namespace pgci {
 
@@ -38,29 +39,6 @@ Timestamp to_timestamp(LocalTime local) {
 TimestampTz to_instant(LocalTime local, const TimeZone &zone) {
     const int offset = DetermineTimeZoneOffset(&local.tm, zone.get());
     return to_timestamp(local) + std::int64_t{offset} * USECS_PER_SEC;
-}
-
-// The next change of the zone's offset after an instant: when it occurs, and the local times before and after it.
-struct ClockChange {
-    TimestampTz instant;
-    Timestamp stop;
-    Timestamp resume;
-};
-
-std::optional<ClockChange> next_change(TimestampTz instant, const TimeZone &zone) {
-    constexpr std::int64_t epoch_shift = std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
-    const std::int64_t fraction = (instant % USECS_PER_SEC + USECS_PER_SEC) % USECS_PER_SEC;
-    const pg_time_t second = (instant - fraction) / USECS_PER_SEC + epoch_shift;
-    long offset_before = 0;
-    long offset_after = 0;
-    int is_dst_before = 0;
-    int is_dst_after = 0;
-    pg_time_t boundary = 0;
-    if (pg_next_dst_boundary(&second, &offset_before, &is_dst_before, &boundary, &offset_after, &is_dst_after,
-                             zone.get()) != 1)
-        return std::nullopt;
-    const TimestampTz at = (boundary - epoch_shift) * USECS_PER_SEC;
-    return ClockChange{at, at + offset_before * USECS_PER_SEC, at + offset_after * USECS_PER_SEC};
 }
 
 // Returns the first local time such that AT TIME ZONE converts it and all later ones to this instant or later.

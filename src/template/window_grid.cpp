@@ -1,6 +1,7 @@
 #include "template/window_grid.hpp"
 
 #include "server/guard.hpp"
+#include "template/clock_change.hpp"
 
 namespace pgci {
 
@@ -112,17 +113,17 @@ std::int64_t WindowGrid::count(Span span) const {
     const std::int64_t first = number_at(span.start);
     const std::int64_t last = number_at(span.end - 1);
     if (microseconds_ == 0) return last - first + 1;
-    // Windows of less than a day can be empty, but none on a day of 24 hours.
-    const std::int64_t of_day = USECS_PER_DAY / microseconds_;
+    // Windows of less than a day can be empty, but none of those that start one after the other before the clocks change.
     std::int64_t found = 0;
     for (std::int64_t number = first; number <= last;) {
-        if (number + of_day <= last + 1 && start_of(number + of_day) - start_of(number) == USECS_PER_DAY) {
-            found += of_day;
-            number += of_day;
-        } else {
-            found += start_of(number) < start_of(number + 1) ? 1 : 0;
-            ++number;
-        }
+        check_for_interrupts();
+        const TimestampTz start = start_of(number);
+        const std::optional<ClockChange> change = next_change(start, zone_);
+        std::int64_t count = last - number + 1;
+        if (change) count = std::min(count, (change->instant - start + microseconds_ - 1) / microseconds_);
+        if (start_of(number + count - 1) != start + (count - 1) * microseconds_) count = 1;
+        found += count > 1 || start < start_of(number + 1) ? count : 0;
+        number += count;
     }
     return found;
 }
@@ -132,6 +133,7 @@ std::vector<Span> WindowGrid::windows(Span span, std::size_t most) const {
     if (span.end <= span.start) return found;
     const std::int64_t last = number_at(span.end - 1);
     for (std::int64_t number = number_at(span.start); number <= last && found.size() < most; ++number) {
+        check_for_interrupts();
         Span window = span_of(number);
         if (ids_ != 0) window = {std::max(window.start, span.start), std::min(window.end, span.end)};
         if (window.start < window.end) found.push_back(window);

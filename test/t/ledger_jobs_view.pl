@@ -31,6 +31,20 @@ is(sql(create('hours', window_size => "'6 hours'", time_zone => "'Europe/Berlin'
 	'replace|4|23:00:00|{"mode": "replace", "batch": 10, "replace_where": "moment >= $1 AND moment < $2"}', 'hours of a day of 23');
 is(sql(create('minutes', window_size => "'1 hour'", time_zone => "'Europe/Berlin'", first_day => "'2018-01-01'", lag => "now() - '2019-01-01 00:00+01'", on_rerun => "'run'"), view('missing_windows', 'minutes'),
 		q[SELECT count(*) FROM copy_incremental_missing('minutes', '2018-01-01', '2018-12-31')], q[SELECT copy_incremental_drop_job('minutes')]), '8759 8759', 'a year of hours: the view counts as missing does');
+# Clocks that change by half an hour, by a day, by 3:58 minutes, and by 44:30 minutes.
+for my $case ([ 'Australia/Lord_Howe', '15 minutes', '2018-01-01', '2018-12-31' ], [ 'Pacific/Apia', '5 minutes', '2011-12-01', '2012-02-29' ],
+	[ 'America/New_York', '11 minutes 15 seconds', '1883-11-01', '1884-01-31' ], [ 'Africa/Monrovia', '5 minutes', '1971-12-01', '1972-02-29' ])
+{
+	my ($zone, $size, $first, $last) = @$case;
+	my ($seen, $missing) = split / /, sql('SET TimeZone = UTC', create('zone', window_size => "'$size'", time_zone => "'$zone'", first_day => "'$first'",
+			lag => "now() - (date '$last' + 1)::timestamp AT TIME ZONE '$zone'", on_rerun => "'run'"), view('missing_windows', 'zone'),
+		"SELECT count(*) FROM copy_incremental_missing('zone', '$first', '$last')", q[SELECT copy_incremental_drop_job('zone')]);
+	ok($seen eq $missing && $seen > 1000, "windows of $size in $zone: the view counts as missing does") or diag("$seen, $missing");
+}
+# Every role can call it.
+sub backlog { my ($lag, $columns) = @_; return "SELECT $columns FROM pgci_backlog('0001-01-01', '5 minutes', '$lag', 'America/New_York', '{}')" }
+like(sql(backlog('-250000 years', '*')), qr/ERROR:  22023: lag must not be negative/, 'a lag that no job can have');
+like(sql('SET statement_timeout = 0', backlog('0', 'missing_windows > 200000000, clock_timestamp() - statement_timestamp() < interval \'2 s\'')), qr/^t\|t$/, 'the windows of 2000 years are counted soon');
 is(sql(create('later', first_day => "'2999-01-01'"), view('due_to, missing_windows, behind', 'later')) =~ s/2999-01-01 00:00:00\+\d\d/FIRST/r, 'FIRST|0|00:00:00', 'a first day in the future');
 is(sql(create('table to come', target => "'to_come'"), view('target', 'table to come')) =~ s/WARNING.*//r, 'to_come', 'a target that does not exist yet');
 my $port = $source->port;
