@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t longest_complaint = 1024;
 constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns with names of up to 63 bytes
-constexpr std::int64_t most_command_bytes = 8 << 20;     // an error may quote a value of the query
 
 // Whether more results of the same statement follow.
 bool is_part(const PGresult *result) {
@@ -148,6 +147,8 @@ void RemoteConnection::check_memory() {
 
 PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
+    // The source may send without end, so that no result has to be waited for.
+    check_for_interrupts();
     memory_.begin();
     while (is_busy()) {
         const int rest = PQflush(connection);
@@ -231,6 +232,7 @@ RemoteConnection::CopyPiece RemoteConnection::copy_piece_at_hand() {
 
 RemoteConnection::CopyPiece RemoteConnection::await_copy_piece() {
     PGconn *const connection = link_->connection;
+    check_for_interrupts();
     CopyPiece piece = copy_piece_at_hand();
     for (bool has_read = false; piece.size == 0; has_read = true) {
         if (has_read) {

@@ -15,8 +15,11 @@ class KeyGroups {
     void add(const HashedRow &row, Found found) {
         if (row.key_hash != key_hash_) finish();
         key_hash_ = row.key_hash;
-        KeyRows &rows = keys_[row.key];
-        if (keys_.size() > most_keys_of_a_hash) comparison_.raise_contradiction("too many keys with one hash");
+        const auto [place, is_new] = keys_.try_emplace(row.key);
+        if (is_new && keys_.size() > 1) bytes_of_others_ += row.key.size();
+        if (keys_.size() > most_keys_of_a_hash || bytes_of_others_ > most_bytes_of_others)
+            comparison_.raise_contradiction("too many keys with one hash");
+        KeyRows &rows = place->second;
         rows.at_source += found == Found::only_at_target ? 0 : 1;
         rows.at_target += found == Found::only_at_source ? 0 : 1;
         rows.only_at_source += found == Found::only_at_source ? 1 : 0;
@@ -26,16 +29,20 @@ class KeyGroups {
     void finish() {
         if (differ_) sink_(key_hash_, keys_);
         keys_.clear();
+        bytes_of_others_ = 0;
         differ_ = false;
     }
 
   private:
-    static constexpr std::size_t most_keys_of_a_hash = 1000; // of a 64-bit hash
+    // Of a 64-bit hash. The first key may have any length, because without a key it is the whole row.
+    static constexpr std::size_t most_keys_of_a_hash = 1000;
+    static constexpr std::size_t most_bytes_of_others = 64 << 20;
 
     Comparison &comparison_;
     const KeyGroupSink &sink_;
     std::int64_t key_hash_ = 0;
     KeyGroup keys_{};
+    std::size_t bytes_of_others_ = 0; // of all keys except the first
     bool differ_ = false;
 };
 

@@ -11,6 +11,10 @@ namespace pgci {
 
 namespace {
 
+// Without a key, a row is as long as the source can send one.
+constexpr std::int64_t no_limit = -1;
+constexpr Size most_rows_memory = 256 * 1024;
+
 std::string_view column(const PGresult *row, int number) {
     return {PQgetvalue(row, 0, number), static_cast<std::size_t>(PQgetlength(row, 0, number))};
 }
@@ -23,6 +27,8 @@ SourceRows::SourceRows(RemoteConnection &connection, RemoteConnection::Statement
 }
 
 std::optional<HashedRow> SourceRows::next() {
+    check_for_interrupts();
+    const RemoteConnection::Expectation expectation(connection_, "the question about the rows", no_limit);
     if (!has_begun_) connection_.begin_rows();
     has_begun_ = true;
     const PGresult *row = connection_.row_at_hand().result;
@@ -111,9 +117,9 @@ void TargetRows::fetch() {
         MemoryContextReset(memory_);
         const MemoryContext previous = MemoryContextSwitchTo(memory_);
         rows_ = static_cast<Row *>(palloc(sizeof(Row) * rows_at_once));
-        constexpr Size most_memory = 256 * 1024;
-        while (count_ < rows_at_once && MemoryContextMemAllocated(memory_, false) < most_memory &&
+        while (count_ < rows_at_once && MemoryContextMemAllocated(memory_, false) < most_rows_memory &&
                tuplestore_gettupleslot(store_, true, false, slot_)) {
+            CHECK_FOR_INTERRUPTS();
             bool is_null = false;
             Row &row = rows_[count_++];
             row.key_hash = DatumGetInt64(slot_getattr(slot_, 1, &is_null));

@@ -115,6 +115,7 @@ bool SourceCursor::await_row() {
 
 void SourceCursor::ask_ahead() {
     if (at_end_ || rows_ < asked_.front().rows) return;
+    const RemoteConnection::Expectation expectation(connection(), "FETCH", RemoteConnection::most_command_bytes);
     const Result end = connection().await_row(fetch_, asked_.front().has_sync);
     if (end == nullptr) connection().raise_protocol_violation("more rows than a FETCH asked for");
     end_fetch(end.get());
@@ -147,6 +148,7 @@ void SourceCursor::end_fetch(const PGresult *end) {
 }
 
 void SourceCursor::finish() {
+    const RemoteConnection::Expectation expectation(connection(), "FETCH", RemoteConnection::most_command_bytes);
     for (; !asked_.empty(); asked_.pop_front()) {
         connection().begin_rows();
         if (connection().await_row(fetch_, asked_.front().has_sync) == nullptr)

@@ -18,6 +18,7 @@ void SetResult::add(const TextRow &row) {
     for (const std::optional<std::string> &value : row)
         values.push_back(value ? const_cast<char *>(value->c_str()) : nullptr);
     pg_call([&] {
+        CHECK_FOR_INTERRUPTS();
         const MemoryContext previous = MemoryContextSwitchTo(memory_);
         tuplestore_puttuple(result_->setResult, BuildTupleFromCStrings(input_, values.data()));
         MemoryContextSwitchTo(previous);
