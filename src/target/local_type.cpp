@@ -12,9 +12,10 @@ namespace {
 
 constexpr LocalType text_instead{.type = TEXTOID, .typmod = -1, .is_same = false};
 
-// Finds the type of this kind and name, over this base type. A type of pg_catalog is not the one that the source means. The source
-// must not choose code that runs with the privileges of the caller: except for an enum, which has none, the type must belong to
-// the caller, to a superuser, or to a role that a caller without superuser privileges is a member of.
+// Finds the type of this kind and name, over this base type. A type of pg_catalog is not the one that the source means.
+// The source must not choose code that runs with the privileges of the caller, and the owner of a type can drop it with
+// all columns of it. So the type must belong to the caller, to a superuser, or to a role that a caller without superuser
+// privileges is a member of.
 Oid find_named(const SourceType &type, Oid base) {
     const std::vector<TextRow> found =
         select_rows(R"(SELECT t.oid FROM pg_catalog.pg_type AS t
@@ -23,14 +24,13 @@ WHERE t.typname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND t.typtype OPERATO
     AND t.typisdefined AND n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
     AND NOT pg_catalog.starts_with(n.nspname::pg_catalog.text, 'pg_temp')
     AND (n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.name OR pg_catalog.pg_type_is_visible(t.oid))
-    AND CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'e' THEN NOT EXISTS (
-        SELECT FROM pg_catalog.unnest($4::pg_catalog.text[]) AS l(label) WHERE NOT EXISTS (
-            SELECT FROM pg_catalog.pg_enum AS e WHERE e.enumtypid OPERATOR(pg_catalog.=) t.oid
-                AND e.enumlabel::pg_catalog.text OPERATOR(pg_catalog.=) l.label))
-    ELSE EXISTS (SELECT FROM pg_catalog.pg_roles AS o, pg_catalog.pg_roles AS u
+    AND NOT EXISTS (SELECT FROM pg_catalog.unnest($4::pg_catalog.text[]) AS l(label) WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_enum AS e WHERE e.enumtypid OPERATOR(pg_catalog.=) t.oid
+            AND e.enumlabel::pg_catalog.text OPERATOR(pg_catalog.=) l.label))
+    AND EXISTS (SELECT FROM pg_catalog.pg_roles AS o, pg_catalog.pg_roles AS u
         WHERE o.oid OPERATOR(pg_catalog.=) t.typowner AND u.rolname OPERATOR(pg_catalog.=) CURRENT_USER
         AND (o.oid OPERATOR(pg_catalog.=) u.oid OR o.rolsuper
-            OR NOT u.rolsuper AND pg_catalog.pg_has_role(o.oid, 'MEMBER'))) END
+            OR NOT u.rolsuper AND pg_catalog.pg_has_role(o.oid, 'MEMBER')))
 ORDER BY n.nspname OPERATOR(pg_catalog.<>) $1::pg_catalog.name LIMIT 1)",
                     {type.schema, type.name, std::string(1, type.kind), type.kind == 'e' ? type.labels : "{}"}, true);
     if (found.empty()) return InvalidOid;

@@ -20,8 +20,8 @@ struct LocalType {
 
 // Finds the type. PostgreSQL's own types are known by their OIDs. Other types are those of the same kind and name here, in the
 // schema that they have at the source, or else in search_path: a domain over the same type, an enum with all labels of the source's,
-// and a base or range type. For other domains the result is the base type, for all other types text. Types with code, such as the
-// checks of a domain, are used only if the caller trusts their owner.
+// and a base or range type. For other domains the result is the base type, for all other types text. A type is used only if the
+// caller trusts its owner, who can drop it and the columns of it, and can give a domain checks.
 LocalType find_local_type(const SourceType *types, std::size_t count);
 
 // Returns the name of the type at the source, for messages.

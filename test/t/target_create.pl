@@ -167,6 +167,40 @@ is(results(q[SELECT count(*) FROM spare], q[SELECT col_description('other."odd "
 $destination->safe_psql('postgres', q[SET ROLE etl; CREATE DOMAIN other.trap AS int]);
 like(results('SET ROLE etl', q[SET search_path = other, public], define_job('own domain', $odd, %window, target => q['other.own']) =~ s/copy_inc/public.copy_inc/r, q[SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'other.own'::regclass AND attname = 't']), qr/^trapNOTICE/, 'a domain of the caller is used');
 
+# An enum of a role that the caller does not trust is no type of a column, nor is an array of it: its owner could drop the columns.
+$source->safe_psql('postgres', <<'SQL');
+CREATE SCHEMA app;
+CREATE TYPE app.status AS ENUM ('new', 'paid');
+CREATE TYPE app.span AS RANGE (subtype = int4, multirange_type_name = app.spans);
+CREATE TABLE app.orders (at date PRIMARY KEY, s app.status, a app.status[], r app.span, m app.spans);
+INSERT INTO app.orders VALUES ('2018-07-28', 'paid', '{new,paid}', '[1,3)', '{[1,3)}');
+SQL
+$destination->safe_psql('postgres', <<"SQL");
+CREATE ROLE team; CREATE ROLE alice IN ROLE etl, team; CREATE USER MAPPING FOR alice SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password');
+GRANT CREATE ON DATABASE postgres TO mallory;
+SET ROLE mallory;
+CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO PUBLIC;
+CREATE TYPE app.status AS ENUM ('new', 'paid');
+CREATE TYPE app.span AS RANGE (subtype = int4, multirange_type_name = app.spans);
+SQL
+sub types_of_orders
+{
+	my ($role) = @_;
+	return terse("BEGIN; SET LOCAL ROLE $role; SET LOCAL search_path = public", job('orders', 'SELECT * FROM app.orders', target => "'other.orders'"),
+		q[SELECT string_agg(format_type(atttypid, -1), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other.orders'::regclass AND attnum > 0; ROLLBACK]) =~ s/NOTICE.*//r;
+}
+# ALTER TYPE gives the new owner the multirange too, or, in older versions, not.
+my $used = qr/^date app\.status app\.status\[\] app\.span (?:app\.spans|text)$/;
+is(types_of_orders($_), 'date text text[] text text', "$_: types of mallory become text") for qw(etl postgres);
+$destination->safe_psql('postgres', q[ALTER TYPE app.status OWNER TO team; ALTER TYPE app.span OWNER TO team]);
+like(types_of_orders('alice'), $used, 'types of a role that the caller is a member of are used');
+is(types_of_orders($_), 'date text text[] text text', "$_: and by nobody else") for qw(etl postgres);
+$destination->safe_psql('postgres', q[ALTER TYPE app.status OWNER TO postgres; ALTER TYPE app.span OWNER TO postgres]);
+like(types_of_orders('etl'), $used, 'types of a superuser are used');
+$destination->safe_psql('postgres', q[ALTER TYPE app.status OWNER TO mallory; SET ROLE etl; CREATE TABLE other.followed (at date PRIMARY KEY)]);
+is(terse('BEGIN; SET LOCAL ROLE etl', define_job('followed', 'SELECT at, s FROM app.orders', %window, target => "'other.followed'", on_new_column => "'add'"), q[SELECT copy_incremental_run('followed', '2018-07-28')],
+	q[SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'other.followed'::regclass AND attname = 's'; ROLLBACK]) =~ s/NOTICE.*//r, '1 text', 'on_new_column: the same');
+
 # Tables of a group that do not exist yet, in one transaction; a key of which the source sends two rows.
 stay_in_the_day();
 my $today = $destination->safe_psql('postgres', q[SELECT (now() AT TIME ZONE 'UTC')::date - 1]);
