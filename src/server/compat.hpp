@@ -72,23 +72,18 @@ struct NeededRights {
     const Bitmapset *updated;
 };
 
+// Calls the visitor for each relation of a query except its subqueries.
+template <class Visitor> void for_each_needed_right(const Query *query, Visitor &&visitor) {
 #if PG_VERSION_NUM >= 160000
-inline const List *needed_rights(const PlannedStmt *statement) { return statement->permInfos; }
-inline const List *needed_rights(const Query *query) { return query->rteperminfos; }
-#endif
-
-// Calls the visitor for each relation of a planned statement, or of a query except its subqueries.
-template <class Statement, class Visitor> void for_each_needed_right(const Statement *statement, Visitor &&visitor) {
-#if PG_VERSION_NUM >= 160000
-    const List *const needed = needed_rights(statement);
+    const List *const needed = query->rteperminfos;
     for (int i = 0; i < list_length(needed); ++i) {
         const auto *const info = static_cast<const RTEPermissionInfo *>(list_nth(needed, i));
         visitor(NeededRights{info->relid, info->checkAsUser, info->requiredPerms, info->selectedCols,
                              info->insertedCols, info->updatedCols});
     }
 #else
-    for (int i = 0; i < list_length(statement->rtable); ++i) {
-        const auto *const entry = static_cast<const RangeTblEntry *>(list_nth(statement->rtable, i));
+    for (int i = 0; i < list_length(query->rtable); ++i) {
+        const auto *const entry = static_cast<const RangeTblEntry *>(list_nth(query->rtable, i));
         if (entry->rtekind == RTE_RELATION)
             visitor(NeededRights{entry->relid, entry->checkAsUser, entry->requiredPerms, entry->selectedCols,
                                  entry->insertedCols, entry->updatedCols});

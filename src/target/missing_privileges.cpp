@@ -50,30 +50,30 @@ bool append_missing(StringInfo text, const compat::NeededRights &needed) {
 }
 
 struct Found {
-    const char *lines = "";
+    StringInfoData lines{};
     Oid relation = InvalidOid;
 };
 
+bool find_in(Node *node, void *context) { // NOLINT(misc-no-recursion): as deep as the query
+    if (node == nullptr) return false;
+    if (!IsA(node, Query)) return expression_tree_walker(node, compat::tree_walker(find_in), context);
+    auto *const query = reinterpret_cast<Query *>(node);
+    auto *const found = static_cast<Found *>(context);
+    compat::for_each_needed_right(query, [=](const compat::NeededRights &needed) {
+        if (append_missing(&found->lines, needed) && !OidIsValid(found->relation)) found->relation = needed.relation;
+    });
+    return query_tree_walker(query, compat::tree_walker(find_in), context, 0);
+}
+
+// The rewriter has replaced views by their queries. Nothing is planned, because the planner executes functions.
 Found look_at(const char *sql) {
-    const MemoryContext caller = CurrentMemoryContext;
-    StringInfoData text;
-    initStringInfo(&text);
     Found found;
+    initStringInfo(&found.lines);
     spi_connect();
-    const SPIPlanPtr plan = spi_prepare(sql);
-    const List *const sources = SPI_plan_get_plan_sources(plan);
-    for (int i = 0; i < list_length(sources); ++i) {
-        auto *const source = static_cast<CachedPlanSource *>(list_nth(sources, i));
-        CachedPlan *const cached = GetCachedPlan(source, nullptr, nullptr, nullptr);
-        for (int j = 0; j < list_length(cached->stmt_list); ++j)
-            compat::for_each_needed_right(static_cast<const PlannedStmt *>(list_nth(cached->stmt_list, j)),
-                                          [&](const compat::NeededRights &needed) {
-                                              if (append_missing(&text, needed) && !OidIsValid(found.relation))
-                                                  found.relation = needed.relation;
-                                          });
-        ReleaseCachedPlan(cached, nullptr);
-    }
-    found.lines = MemoryContextStrdup(caller, text.data);
+    const List *const sources = SPI_plan_get_plan_sources(spi_prepare(sql));
+    for (int i = 0; i < list_length(sources); ++i)
+        find_in(reinterpret_cast<Node *>(static_cast<const CachedPlanSource *>(list_nth(sources, i))->query_list),
+                &found);
     spi_finish();
     return found;
 }
@@ -102,7 +102,7 @@ MissingPrivileges find_missing_privileges(const std::string &statement) {
     if (statement.empty()) return missing;
     const Found found = pg_call([sql = statement.c_str()] { return look_at(sql); });
     missing.relation = found.relation;
-    for (std::string_view rest = found.lines; !rest.empty();) {
+    for (std::string_view rest = found.lines.data; !rest.empty();) {
         const std::size_t end = rest.find('\n');
         missing.grants.emplace_back(rest.substr(0, end));
         rest.remove_prefix(end + 1);

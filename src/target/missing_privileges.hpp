@@ -19,8 +19,8 @@ struct MissingPrivileges {
     void add(const MissingPrivileges &others);
 };
 
-// Plans a statement for the current user and returns the privileges that its execution lacks. Raises the errors of its
-// analysis. The analysis locks the tables.
+// Analyzes a statement and returns the privileges that its execution by the current user lacks. Raises the errors of the
+// analysis, which locks the tables. Does not plan the statement.
 MissingPrivileges find_missing_privileges(const std::string &statement);
 
 // Raises 42501 with all privileges that the statements of a run lack, and `more`. `needed` are those that suffice on the target itself.
