@@ -74,12 +74,20 @@ void check_host(const ConnectionOptions &options) {
             raise(sqlstate::insufficient_privilege, "permission denied to connect to one of several hosts", hint);
 }
 
+// A superuser may use any connection, but not every one that another role has written down: the owner of a server could
+// name a Unix socket, by which the superuser would log in as the server's operating system user.
+bool may_use_any_connection(const ConnectionOptions &options) {
+    return pg_call([server = Oid{options.server_oid}] {
+        return superuser() && (!OidIsValid(server) || superuser_arg(GetForeignServer(server)->owner));
+    });
+}
+
 } // namespace
 
 void check_options(const ConnectionOptions &options) {
     check_lengths(options);
     check_refused_to_all(options);
-    if (pg_call([] { return superuser(); })) return;
+    if (may_use_any_connection(options)) return;
     if (!options.set_by_superuser) {
         for (const ConnectionOption &option : options.options)
             if (!contains(allowed, option.keyword))
@@ -90,19 +98,22 @@ void check_options(const ConnectionOptions &options) {
     if (options.password_required && options.value_or("password", "").empty())
         raise(sqlstate::password_required, "password is required",
               "Put a password into the user mapping, or let a superuser set password_required=false on it.",
-              "Users who are not superusers must provide a password for the source.");
+              "Users who are not superusers must provide a password for the source, and so must superusers who use the "
+              "foreign server of another role.");
 }
 
 bool must_use_password(const ConnectionOptions &options) {
-    return options.password_required && !pg_call([] { return superuser(); });
+    return options.password_required && !may_use_any_connection(options);
 }
 
 void check_password_used(const ConnectionOptions &options, bool password_was_used) {
     if (password_was_used || !must_use_password(options)) return;
-    raise(sqlstate::password_required, "source did not ask for a password",
-          "Change the source's authentication method to one with a password, such as scram-sha-256, or let a "
-          "superuser set password_required=false on the user mapping.",
-          "Users who are not superusers must be authenticated by the password that they give.");
+    raise(
+        sqlstate::password_required, "source did not ask for a password",
+        "Change the source's authentication method to one with a password, such as scram-sha-256, or let a "
+        "superuser set password_required=false on the user mapping.",
+        "Users who are not superusers must be authenticated by the password that they give, and so must superusers who "
+        "use the foreign server of another role.");
 }
 
 } // namespace pgci

@@ -5,6 +5,9 @@
 
 namespace pgci {
 
+// For a foreign server whose owner is not a superuser, a superuser counts as a user who is not one: the owner has chosen the
+// options.
+
 // Checks, before connecting, which options the current user may set. Raises 42501 for an option that is refused to all
 // users (replication, client_encoding, ...) or to users who are not superusers, 2F003 for a missing password, 22023 for
 // a value that is too long.
