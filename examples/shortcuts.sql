@@ -8,7 +8,7 @@
 --   :errors \gx         the last 5 runs that failed, one column a line
 --   :rejected;          rows that are put aside, and how often each error occurred
 --
--- These are about one job. Say which: \set job users
+-- These are about one job, for its owner. Say which: \set job users
 --
 --   :describe;          its columns
 --   :explain;           what the next run would do

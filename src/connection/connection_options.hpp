@@ -25,6 +25,7 @@ struct ConnectionOptions {
     bool password_required = true;
     // A superuser has set every option (the foreign server of a superuser), so none is refused to other users.
     bool set_by_superuser = false;
+    bool chosen_by_other = false; // the foreign server belongs to a role that is not a superuser
     // The URI has a second "@" and may be cut at the wrong place.
     bool cut_in_doubt = false;
 

@@ -74,12 +74,8 @@ void check_host(const ConnectionOptions &options) {
             raise(sqlstate::insufficient_privilege, "permission denied to connect to one of several hosts", hint);
 }
 
-// A superuser may use any connection, but not every one that another role has written down: the owner of a server could
-// name a Unix socket, by which the superuser would log in as the server's operating system user.
 bool may_use_any_connection(const ConnectionOptions &options) {
-    return pg_call([server = Oid{options.server_oid}] {
-        return superuser() && (!OidIsValid(server) || superuser_arg(GetForeignServer(server)->owner));
-    });
+    return !options.chosen_by_other && pg_call([] { return superuser(); });
 }
 
 } // namespace
@@ -98,8 +94,8 @@ void check_options(const ConnectionOptions &options) {
     if (options.password_required && options.value_or("password", "").empty())
         raise(sqlstate::password_required, "password is required",
               "Put a password into the user mapping, or let a superuser set password_required=false on it.",
-              "Users who are not superusers must provide a password for the source, and so must superusers who use the "
-              "foreign server of another role.");
+              "Users who are not superusers must provide a password for the source, and so must superusers who use a "
+              "foreign server of a role that is not a superuser.");
 }
 
 bool must_use_password(const ConnectionOptions &options) {
@@ -113,7 +109,7 @@ void check_password_used(const ConnectionOptions &options, bool password_was_use
         "Change the source's authentication method to one with a password, such as scram-sha-256, or let a "
         "superuser set password_required=false on the user mapping.",
         "Users who are not superusers must be authenticated by the password that they give, and so must superusers who "
-        "use the foreign server of another role.");
+        "use a foreign server of a role that is not a superuser.");
 }
 
 } // namespace pgci

@@ -5,8 +5,9 @@
 
 namespace pgci {
 
-// For a foreign server whose owner is not a superuser, a superuser counts as a user who is not one: the owner has chosen the
-// options.
+// The rules for users who are not superusers also apply to a superuser who uses a foreign server of a role that is not a
+// superuser. That role has chosen the options: it could name a Unix socket, by which the superuser would log in as the
+// operating system user of the server.
 
 // Checks, before connecting, which options the current user may set. Raises 42501 for an option that is refused to all
 // users (replication, client_encoding, ...) or to users who are not superusers, 2F003 for a missing password, 22023 for

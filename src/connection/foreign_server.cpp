@@ -110,6 +110,7 @@ std::optional<ConnectionOptions> find_foreign_server(const std::string &name) {
     result.server = name;
     result.server_oid = found.server->serverid;
     result.password_required = !waives_password(found);
+    result.chosen_by_other = !found.owned_by_superuser;
     result.set_by_superuser = found.owned_by_superuser && wrapper_checks_mappings(found.wrapper->fdwname);
     append(result, known.get(), found.server->options);
     append(result, known.get(), found.mapping->options);

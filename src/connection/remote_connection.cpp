@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t longest_complaint = 1024;
 constexpr std::int64_t most_description_bytes = 1 << 20; // 1,664 columns with names of up to 63 bytes
+constexpr std::int64_t most_command_bytes = 8 << 20;     // an error may quote a value of the query
 
 // Whether more results of the same statement follow.
 bool is_part(const PGresult *result) {
@@ -147,7 +148,7 @@ void RemoteConnection::check_memory() {
 
 PGresult *RemoteConnection::next_result() {
     PGconn *const connection = link_->connection;
-    // The source may send without end, so that no result has to be waited for.
+    // If results always arrive in time, no wait processes interrupts.
     check_for_interrupts();
     memory_.begin();
     while (is_busy()) {

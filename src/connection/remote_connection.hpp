@@ -44,8 +44,6 @@ class RemoteConnection {
     void send_describe(const Statement &statement);
     Result receive_description(const Statement &statement);
 
-    // The most bytes of an answer without rows. An error may quote a value of the query.
-    static constexpr std::int64_t most_command_bytes = 8 << 20;
     // Receives the result of the oldest pending statement, a command that returns no rows. Raises an error of the
     // source as described in remote_error.hpp, and 08P01 for any other answer. To receive rows, use a Question.
     Result receive_command(const Statement &statement);

@@ -40,13 +40,15 @@ bool owns(Oid relation) {
     return pg_call([=] { return compat::owns_relation(relation, GetUserId()); });
 }
 
-// Only who can have a run into the table may make the runs of others wait for a claim on it. PostgreSQL code.
-void check_may_write(Oid relation) {
+// Only a role that can write to the table may make the runs of others wait. PostgreSQL code.
+void check_privilege_to_write(Oid relation) {
     const Oid user = GetUserId();
     if (pg_class_aclcheck(relation, user, ACL_INSERT | ACL_UPDATE | ACL_DELETE) == ACLCHECK_OK ||
         pg_attribute_aclcheck_all(relation, user, ACL_INSERT | ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK)
         return;
-    aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relation));
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied to forget windows of %s", get_rel_name(relation)),
+                    errhint("This needs INSERT, UPDATE or DELETE on it, or on a column of it.")));
 }
 
 std::vector<Job> find_jobs(Oid schema, const std::vector<std::string> &tables, bool all,
@@ -79,7 +81,7 @@ std::optional<Window> claimed_window(const ForgottenWindows &windows) {
 
 std::int64_t forget(Oid schema, Oid target, const ForgottenWindows &windows, const std::optional<std::string> &job) {
     const bool all = owns(target) || owns(OwnTable(schema, "pgci_runs").oid());
-    if (!all) pg_call([=] { check_may_write(target); });
+    if (!all) pg_call([=] { check_privilege_to_write(target); });
     const std::vector<std::string> tables = find_parts(target);
     const Ledger ledger(schema);
     // A run that is under way would otherwise record its window as loaded after this. The claim is on every source.

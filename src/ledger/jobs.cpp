@@ -49,13 +49,13 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
     std::vector<Job> jobs = find_all(condition, {parameter});
     if (jobs.empty()) return std::nullopt;
     Job &job = jobs.front();
-    const bool may_manage = table_.may_act_for(job.owner);
-    if (use == JobUse::manage ? may_manage : table_.may_run_for(job.owner)) return std::move(job);
+    if (use == JobUse::manage ? table_.may_manage_for(job.owner) : OwnTable::may_run_for(job.owner))
+        return std::move(job);
     std::string hint = "A job can be used by the role that owns it and by its members.";
     if (!OidIsValid(job.owner))
         hint = "The role that owned it was dropped. The owner of the extension or a superuser can define it again with "
-               "or_replace => true.";
-    else if (may_manage)
+               "or_replace => true, and becomes its owner.";
+    else if (pg_call([] { return superuser(); }))
         hint = std::string("Use SET ROLE ") +
                pg_call([owner = job.owner] { return ::quote_identifier(GetUserNameFromId(owner, false)); }) +
                ": what the owner of the job has written would otherwise run with your privileges.";
@@ -81,7 +81,7 @@ std::vector<Job> Jobs::find_others_of_group(const Job &job) const {
 
 std::vector<Job> Jobs::find_group(const std::string &group) const {
     std::vector<Job> jobs = find_in_group(group);
-    std::erase_if(jobs, [this](const Job &job) { return !table_.may_run_for(job.owner); });
+    std::erase_if(jobs, [](const Job &job) { return !OwnTable::may_run_for(job.owner); });
     const auto is_own = [](const Job &job) { return job.owner == GetUserId(); };
     if (std::any_of(jobs.begin(), jobs.end(), is_own)) std::erase_if(jobs, std::not_fn(is_own));
     if (jobs.empty())
@@ -98,7 +98,7 @@ std::vector<Job> Jobs::find_into(const std::vector<std::string> &tables, bool al
     std::vector<Job> jobs = find_all("j.target::oid = ANY ($1::oid[]) OR j.job_id IN (SELECT job_id FROM " + runs +
                                          " WHERE target::oid = ANY ($1::oid[])) ORDER BY j.job_id",
                                      {texts_parameter(tables)});
-    if (!all) std::erase_if(jobs, [this](const Job &job) { return !table_.may_act_for(job.owner); });
+    if (!all) std::erase_if(jobs, [this](const Job &job) { return !table_.may_manage_for(job.owner); });
     return jobs;
 }
 

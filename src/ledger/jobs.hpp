@@ -11,8 +11,8 @@
 
 namespace pgci {
 
-// What a job is looked up for: to run it, to see what a run would do, or to replace it, which lets what its owner has written
-// run with the privileges of the caller; or to drop it and to read or change what is recorded of it.
+// What a job is looked up for: to run it or to see what a run would do, which executes what its owner has written; or to
+// replace or drop it, and to read or change what is recorded of it.
 enum class JobUse : std::uint8_t { run, manage };
 
 class Jobs {
@@ -20,8 +20,8 @@ class Jobs {
     // `schema` is the extension's.
     explicit Jobs(Oid schema);
 
-    // Finds a job that the current user may use, as a member of the role that owns it, or manage, also as the owner of the
-    // extension or a superuser. Raises 42704 with similar names if no job has that name, and 42501 for a job of another role.
+    // Finds a job that the current user may use, with the privileges of the role that owns it, or manage, also as the owner
+    // of the extension or a superuser. Raises 42704 with similar names if no job has that name, 42501 for a job of another role.
     Job find(const std::string &name, JobUse use = JobUse::run) const;
     Job find(std::int64_t id) const;
     // The same, but returns nothing if no such job exists.

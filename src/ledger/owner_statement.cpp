@@ -33,19 +33,16 @@ std::string OwnTable::name() const {
     return found;
 }
 
-bool OwnTable::may_act_for(Oid role) const {
+bool OwnTable::may_manage_for(Oid role) const {
     return pg_call([=, this] {
         return (OidIsValid(role) && has_privs_of_role(GetUserId(), role)) || compat::owns_relation(oid_, GetUserId());
     });
 }
 
-bool OwnTable::may_run_for(Oid role) const {
-    if (!OidIsValid(role)) return may_act_for(role);
-    return pg_call([=] {
-        const Oid user = GetUserId();
-        if (!superuser_arg(user)) return has_privs_of_role(user, role);
-        return superuser_arg(role) || is_member_of_role_nosuper(user, role);
-    });
+// A membership of a superuser is no consent: whoever may grant the role can make it.
+bool OwnTable::may_run_for(Oid role) {
+    if (!OidIsValid(role)) return false;
+    return pg_call([=] { return superuser() ? superuser_arg(role) : has_privs_of_role(GetUserId(), role); });
 }
 
 Parameter int8_parameter(std::int64_t value) { return {INT8OID, Int64GetDatum(value)}; }

@@ -20,11 +20,12 @@ class OwnTable {
     Oid owner() const { return owner_; }
     // schema.table. Raises 55000 if the extension was dropped.
     std::string name() const;
-    // Whether the current user may see and manage what a role owns: he is a member of the role, or owns the table.
-    bool may_act_for(Oid role) const;
-    // Whether he may run what the role has written, which then has his privileges: he must be a member. A superuser is asked
-    // for a membership too, unless the role is another superuser or was dropped.
-    bool may_run_for(Oid role) const;
+    // Returns whether the current user may see and manage what a role owns: with the privileges of the role, or as the owner of
+    // the table.
+    bool may_manage_for(Oid role) const;
+    // Returns whether the current user may run what the role has written, which then runs with the user's privileges. A
+    // superuser runs only what superusers have written; nobody runs what a dropped role has written.
+    static bool may_run_for(Oid role);
 
   private:
     Oid oid_ = InvalidOid;

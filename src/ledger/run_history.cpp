@@ -188,9 +188,7 @@ bool RunHistory::has_doubted_today(const RunKey &key) const {
         .found();
 }
 
-bool RunHistory::may_see_runs_of(Oid role) const { return table_.may_act_for(role); }
-
-bool RunHistory::may_run_for(Oid role) const { return table_.may_run_for(role); }
+bool RunHistory::may_see_runs_of(Oid role) const { return table_.may_manage_for(role); }
 
 bool RunHistory::has_written_since(const RunKey &key, TimestampTz moment) const {
     return last_written(key, find_tree(key.target), true, key.snapshot) >= moment;

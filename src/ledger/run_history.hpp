@@ -64,8 +64,6 @@ class RunHistory {
     bool has_written_unseen(const RunKey &key) const;
     // May the current user see the runs of a role? His own, those of roles he is a member of, all for the ledger's owner.
     bool may_see_runs_of(Oid role) const;
-    // May he run again what the role has run?
-    bool may_run_for(Oid role) const;
     // What the newest snapshot has of a run that the current user may see. Raises 42704 for a run that does not exist,
     // 42501 for one of others.
     RunState find_run(std::int64_t run_id) const;

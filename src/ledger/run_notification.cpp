@@ -17,7 +17,7 @@ struct Pending {
 Pending *pending = nullptr;
 bool is_registered = false;
 
-// Takes the list apart.
+// Sends the notifications, the oldest first, and empties the list.
 void notify_all() {
     Pending *oldest = nullptr;
     while (pending != nullptr) {
@@ -31,7 +31,7 @@ void notify_all() {
 
 void at_transaction_end(XactEvent event, void *) {
     if (event == XACT_EVENT_PRE_COMMIT) notify_all();
-    if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT) pending = nullptr;
+    if (event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT) pending = nullptr;
 }
 
 // Removes the notifications of the subtransaction and of its children, whose numbers are not lower than its own.

@@ -8,6 +8,13 @@
 
 namespace pgci {
 
+namespace {
+
+// Of rows that are kept together, which is done only if they are expected to be much smaller, and of an error.
+constexpr std::int64_t most_kept_bytes = 256 << 20;
+
+} // namespace
+
 // Returns the query itself if every column is sent in binary and unchanged, else a SELECT from it. The line break ends
 // a comment at the end of the query.
 RemoteConnection::Statement declare_statement(const SourceQuery &query, const ColumnMap &map) {
@@ -97,11 +104,9 @@ RemoteConnection::Row SourceCursor::row_at_hand() noexcept {
 }
 
 bool SourceCursor::await_row() {
-    // Rows are kept together only if they are expected to be much smaller than this.
-    constexpr std::int64_t most_bytes = 256 << 20;
     while (!at_end_) {
         const bool is_one = kept_ == FetchAhead::Rows::one_by_one;
-        const RemoteConnection::Expectation expectation(connection(), nullptr, is_one ? -1 : most_bytes);
+        const RemoteConnection::Expectation expectation(connection(), nullptr, is_one ? -1 : most_kept_bytes);
         const Result end = connection().await_row(fetch_, asked_.front().has_sync);
         if (end == nullptr) {
             if (!is_checked_) check_columns(connection().result_at_hand());
@@ -115,7 +120,7 @@ bool SourceCursor::await_row() {
 
 void SourceCursor::ask_ahead() {
     if (at_end_ || rows_ < asked_.front().rows) return;
-    const RemoteConnection::Expectation expectation(connection(), "FETCH", RemoteConnection::most_command_bytes);
+    const RemoteConnection::Expectation expectation(connection(), nullptr, most_kept_bytes);
     const Result end = connection().await_row(fetch_, asked_.front().has_sync);
     if (end == nullptr) connection().raise_protocol_violation("more rows than a FETCH asked for");
     end_fetch(end.get());
@@ -148,7 +153,7 @@ void SourceCursor::end_fetch(const PGresult *end) {
 }
 
 void SourceCursor::finish() {
-    const RemoteConnection::Expectation expectation(connection(), "FETCH", RemoteConnection::most_command_bytes);
+    const RemoteConnection::Expectation expectation(connection(), nullptr, most_kept_bytes);
     for (; !asked_.empty(); asked_.pop_front()) {
         connection().begin_rows();
         if (connection().await_row(fetch_, asked_.front().has_sync) == nullptr)

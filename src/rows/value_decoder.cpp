@@ -156,7 +156,8 @@ Datum decode_value(ValueDecoder &decoder, char *value, int length, ValueArena &a
     // The length of a stored value has 30 bits, and palloc's limit is the same.
     if (constexpr int longest = MaxAllocSize - VARHDRSZ; length > longest)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("a value of %d bytes is too large", length),
-                        errdetail("A value has at most %d bytes.", longest)));
+                        errdetail("A value has at most %d bytes.", longest),
+                        errhint("Leave the row out of the query, or shorten the value there.")));
     switch (decoder.kind) {
     case Kind::boolean:
         if (length == 1) return BoolGetDatum(value[0] != 0);

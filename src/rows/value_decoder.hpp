@@ -48,8 +48,8 @@ enum class ValueFormat : std::uint8_t { of_map, text };
 ValueDecoders make_value_decoders(const ColumnMap &map, ValueFormat format, MemoryContext memory);
 
 // Decodes a value of `length` bytes, which a zero byte follows, into the arena. Functions of types also allocate in the
-// current memory context. PostgreSQL code. Raises 54000 for a value of 1 GB, 22P03, 22021, 22P02,
-// 08P01 and the errors of the type.
+// current memory context. PostgreSQL code. Raises 54000 for a value that is too large to be stored,
+// 22P03, 22021, 22P02, 08P01 and the errors of the type.
 Datum decode_value(ValueDecoder &decoder, char *value, int length, ValueArena &arena);
 
 } // namespace pgci

@@ -41,7 +41,7 @@ std::string read_name(const NamedValues &arguments) {
 std::optional<Job> lock_earlier(const Jobs &jobs, const std::string &name, bool or_replace) {
     bool name_is_locked = false;
     for (;;) {
-        const std::optional<Job> found = jobs.find_if_exists(name);
+        const std::optional<Job> found = jobs.find_if_exists(name, JobUse::manage);
         if (found && !or_replace)
             raise(sqlstate::duplicate_object, "job \"" + name + "\" already exists",
                   "Use or_replace => true to change it, or another name.");
@@ -53,7 +53,7 @@ std::optional<Job> lock_earlier(const Jobs &jobs, const std::string &name, bool 
         }
         lock_job(found->id, JobLock::exclusive);
         // A transaction that held the lock may have dropped the job.
-        std::optional<Job> locked = jobs.find_if_exists(name);
+        std::optional<Job> locked = jobs.find_if_exists(name, JobUse::manage);
         if (locked && locked->id == found->id) return locked;
     }
 }

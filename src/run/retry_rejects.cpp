@@ -37,9 +37,9 @@ void show_retry_context(void *argument) {
 std::string name_of(std::int64_t run_id) { return "run " + std::to_string(run_id); }
 
 // Returns whether the run is of a job that exists. Raises 42501 unless the user may run it.
-bool check_may_run(const Jobs &jobs, const RunHistory &history, const RejectingRun &run, std::int64_t run_id) {
+bool check_may_run(const Jobs &jobs, const RejectingRun &run, std::int64_t run_id) {
     if (run.key.job_id != 0 && jobs.find_if_exists(run.key.job_id)) return true;
-    if (!history.may_run_for(run.owner))
+    if (!OwnTable::may_run_for(run.owner))
         raise(sqlstate::insufficient_privilege, "permission denied for " + name_of(run_id),
               "Use SET ROLE to become the role that started it.", "The run belongs to another role.");
     return false;
@@ -144,7 +144,7 @@ std::int64_t retry(Oid schema, std::int64_t run_id, RetryContext &context) {
     const Ledger ledger(schema);
     const Jobs jobs(schema);
     RejectingRun run = rejected.find();
-    const bool has_job = check_may_run(jobs, ledger, run, run_id);
+    const bool has_job = check_may_run(jobs, run, run_id);
     if (run.rejects == 0) {
         pg_call([run_id, target = run.key.target] {
             const char *const name = get_rel_name(target);

@@ -72,7 +72,7 @@ struct NeededRights {
     const Bitmapset *updated;
 };
 
-// Calls the visitor for each relation of a query except its subqueries.
+// Calls the visitor for each relation of a query except those of its subqueries.
 template <class Visitor> void for_each_needed_right(const Query *query, Visitor &&visitor) {
 #if PG_VERSION_NUM >= 160000
     const List *const needed = query->rteperminfos;

@@ -113,7 +113,8 @@ std::int64_t WindowGrid::count(Span span) const {
     const std::int64_t first = number_at(span.start);
     const std::int64_t last = number_at(span.end - 1);
     if (microseconds_ == 0) return last - first + 1;
-    // Windows of less than a day can be empty, but none of those that start one after the other before the clocks change.
+    // Windows of less than a day can be empty where clocks go forward. Between two changes of the clocks, the starts are one
+    // size apart, and no window is empty.
     std::int64_t found = 0;
     for (std::int64_t number = first; number <= last;) {
         check_for_interrupts();

@@ -26,13 +26,13 @@ is(sql('SET TimeZone = UTC', 'SET ROLE etl', create('j'), run('j', '2018-07-28')
 	qq(24 24 etl|$two_days|{"batch": 10}), 'replaced: another definition, the same record of windows');
 like(sql('SET ROLE other', create('j')), qr/ERROR:  42501: permission denied for job "j"/, 'not by another role');
 # What its owner has written would run with the privileges of a superuser who calls it.
-for my $call (run('j', '2018-07-30'), create('j'), q[CALL copy_incremental_catch_up('j')], q[CALL copy_incremental_backfill('j', '2018-07-28', '2018-07-28')],
+is(sql(create('j'), view('owner', 'j')), 'etl', 'replaced by a superuser, it stays that of its role');
+for my $call (run('j', '2018-07-30'), q[CALL copy_incremental_catch_up('j')], q[CALL copy_incremental_backfill('j', '2018-07-28', '2018-07-28')],
 	q[SELECT copy_incremental_start('j', '2018-07-30')], (map { "SELECT * FROM copy_incremental_$_('j', '2018-07-28')" } qw(explain verify verify_rows)), q[SELECT * FROM copy_incremental_describe('j')],
 	q[SELECT * FROM copy_incremental_repair('j', '2018-07-28', '2018-07-28')])
 {
 	like(sql($call), qr/ERROR:  42501: permission denied for job "j" HINT:  Use SET ROLE etl: what the owner of the job has written would otherwise run with your privileges/, 'not by a superuser: ' . substr $call, 0, 50);
 }
-is(sql('SET TimeZone = UTC', 'GRANT etl TO postgres', run('j', '2018-07-28'), 'REVOKE etl FROM postgres') =~ /WARNING|ERROR:  (?!PI001)/ ? 'refused' : 'as a member', 'as a member', 'unless he is a member');
 is(sql('CREATE ROLE admin SUPERUSER', $mapping->('admin', 'src'), q[SET ROLE admin], create('of_admin'), 'RESET ROLE', create('of_admin'), view('owner', 'of_admin'), q[SELECT copy_incremental_drop_job('of_admin')]), 'admin', 'what another superuser has written');
 is(sql(q[SELECT count(*) > 0 FROM copy_incremental_missing('j', '2018-07-28', '2018-08-01')], view('owner', 'j')), 't etl', 'a superuser sees what it has loaded');
 is(sql('BEGIN', q[SELECT copy_incremental_forget('rows', NULL, NULL, 'j')], q[SELECT copy_incremental_drop_job('j')], view('count(*)', 'j'), 'ROLLBACK') =~ s/ +/ /r, '2 0', 'and can forget it and drop the job');
@@ -54,9 +54,8 @@ for my $call (run('j', '2018-08-01'), q[SELECT copy_incremental_drop_job('j')], 
 	like(sql('SET ROLE other', $call), qr/ERROR:  42501: permission denied for job "j".*The role that owned it was dropped/, 'for a superuser only: ' . substr $call, 0, 40);
 }
 is(sql('SET ROLE other', view('job', 'j')), '', 'and to him alone it is shown');
-like(sql(q[SELECT value FROM copy_incremental_explain('j') WHERE item = 'owner']), qr/^was dropped$/, 'explain');
-is(sql(run('j', '2018-08-01'), view('owner IS NULL', 'j')), '24 t', 'a superuser uses it');
-is(sql('SET TimeZone = UTC', create('j'), view('owner = current_user, covered', 'j')), 't|{["2018-07-28 00:00:00+00","2018-07-31 00:00:00+00"),["2018-08-01 00:00:00+00","2018-08-02 00:00:00+00")}', 'or_replace takes it over');
+like(sql(run('j', '2018-08-01')), qr/ERROR:  42501: permission denied for job "j" HINT:  The role that owned it was dropped/, 'a superuser does not run it');
+is(sql('SET TimeZone = UTC', create('j'), run('j', '2018-08-01'), view('owner = current_user, covered', 'j')), '24 t|{["2018-07-28 00:00:00+00","2018-07-31 00:00:00+00"),["2018-08-01 00:00:00+00","2018-08-02 00:00:00+00")}', 'or_replace takes it over');
 
 # The target and the server go
 $destination->safe_psql('postgres', "CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '" . $source->port . "', dbname 'postgres'); " . $mapping->('CURRENT_USER', 'away'));

@@ -112,7 +112,7 @@ is(sql('SET ROLE stranger', view('job'), 'SELECT job FROM copy_incremental_runs'
 is(sql('SET ROLE stranger', q[SELECT copy_incremental_forget('rows', NULL, NULL)]), '0', 'others cannot forget its windows');
 # Otherwise it would make the runs of others wait until its transaction ends.
 $destination->safe_psql('postgres', 'REVOKE ALL ON rows FROM stranger');
-like(sql('SET ROLE stranger', q[SELECT copy_incremental_forget('rows', NULL, NULL)]), qr/ERROR:  42501: permission denied for table rows/, 'nor who cannot write to it');
+like(sql('SET ROLE stranger', q[SELECT copy_incremental_forget('rows', NULL, NULL)]), qr/ERROR:  42501: permission denied to forget windows of rows/, 'nor who cannot write to it');
 is(sql('GRANT UPDATE (id) ON rows TO stranger', 'SET ROLE stranger', q[SELECT copy_incremental_forget('rows', NULL, NULL)]), '0', 'a privilege on a column is enough');
 for my $call (q[copy_incremental_forget('rows', NULL, NULL, 'of etl')], q[* FROM copy_incremental_missing('of etl', '2018-07-28', '2018-07-28')], q[* FROM copy_incremental_explain('of etl')],
 	q[* FROM copy_incremental_describe('of etl')], q[* FROM copy_incremental_verify('of etl', '2018-07-28')], q[* FROM copy_incremental_verify_rows('of etl', '2018-07-28')])

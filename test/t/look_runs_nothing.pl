@@ -1,5 +1,5 @@
 # explain and describe run no function of the expressions of a job, which the planner would compute if it is immutable: what they need
-# of a statement, they take from its analysis. Every deed of mallory's leaves a row that says as whom it ran.
+# of a statement, they take from its analysis, unless an extension has a planner of its own. Every deed of mallory's leaves a row that says as whom it ran.
 use strict;
 use warnings;
 

@@ -159,7 +159,7 @@ for my $role (qw(postgres etl))
 	my (undef, undef, $err) = $destination->psql('postgres', "SET ROLE $role; $sql");
 	unlike($err, qr/[\x00-\x09\x0b-\x1f]/, "hostile names, $role: no control characters in the hint");
 	is(results("SET ROLE $role", define_job("odd $role", $odd, %window, target => qq['other."odd "" $role"'])) =~ s/ DETAIL:.*//r, qq[NOTICE:  table other."odd "" $role", the target of job "odd $role", was created], "hostile names, $role: created");
-	is(results(qq[SELECT copy_incremental_run('odd $role', '2018-07-28')], qq[SELECT t FROM ONLY other."odd "" $role"], qq[SELECT string_agg(format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 7]), '1 8 text,integer,integer', "hostile names, $role: runs, and no foreign code");
+	is(results("SET ROLE $role", qq[SELECT copy_incremental_run('odd $role', '2018-07-28')], 'RESET ROLE', qq[SELECT t FROM ONLY other."odd "" $role"], qq[SELECT string_agg(format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 7]), '1 8 text,integer,integer', "hostile names, $role: runs, and no foreign code");
 	is(results(qq[SELECT string_agg(quote_ident(attname), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'other."odd "" $role"'::regclass AND attnum > 0]),
 		one_line($source, 'default', q[SELECT string_agg(quote_ident(attname), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '"s"";''".odd'::regclass AND attnum > 0]), "hostile names, $role: the names");
 }

@@ -172,7 +172,7 @@ class Destination:
         return str(self.rows("SELECT clock_timestamp()")[0][0].isoformat())
 
     def jobs(self, job_group: str | None = None) -> list[str]:
-        """Return the names of the jobs with windows of time that the user can use; of one group, if it is named."""
+        """Return the names of the jobs with windows of time that the user sees; of one group, if it is named."""
         found = self.rows(
             "SELECT job, window_size IS NOT NULL FROM copy_incremental_jobs "
             "WHERE %(job_group)s::text IS NULL OR job_group = %(job_group)s ORDER BY job",
@@ -180,7 +180,7 @@ class Destination:
         )
         if job_group is not None and not found:
             raise AirflowException(
-                f'job group "{job_group}" does not exist, or the user of the connection may not use it'
+                f'job group "{job_group}" does not exist, or the user of the connection does not see it'
             )
         return [job for job, has_windows_of_time in found if has_windows_of_time]
 
@@ -188,7 +188,7 @@ class Destination:
         """Return the time that the windows of a job cover that are asked for; None if there is no such window."""
         found = self.rows("SELECT window_size IS NULL FROM copy_incremental_jobs WHERE job = %(job)s", {"job": job})
         if not found:
-            raise AirflowException(f'job "{job}" does not exist, or the user of the connection may not use it')
+            raise AirflowException(f'job "{job}" does not exist, or the user of the connection does not see it')
         if isinstance(request, Exactly):
             return self._exact_window(job, request)
         if found[0][0]:

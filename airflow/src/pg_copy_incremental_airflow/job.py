@@ -56,7 +56,9 @@ class CopyIncrementalCreateJobOperator(BaseOperator):
 
 
 class CopyIncrementalJobsOperator(BaseOperator):
-    """Returns the names of the jobs with windows of time that the user of the connection may use.
+    """Returns the names of the jobs with windows of time that the user of the connection sees.
+
+    Connect as the role that owns the jobs: a superuser sees all jobs, but cannot run those of others.
 
     :param job_group: only the jobs of this group
     :param conn_id: connection of type Postgres to the destination database
@@ -75,7 +77,7 @@ class CopyIncrementalJobsOperator(BaseOperator):
         with Destination(self.conn_id) as destination:
             names = destination.jobs(self.job_group or None)
         if not names:
-            self.log.warning("The user of the connection %s can use no job with windows of time.", self.conn_id)
+            self.log.warning("The user of the connection %s sees no job with windows of time.", self.conn_id)
         return names
 
 
