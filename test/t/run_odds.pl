@@ -33,9 +33,10 @@ for my $method (qw(cursor copy))
 
 $destination->safe_psql('postgres', qq[CREATE ROLE other; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO other; GRANT USAGE ON FOREIGN SERVER src TO other;
 	CREATE USER MAPPING FOR other SERVER src OPTIONS (user 'etl_reader', password '$TwoServers::password')]);
-$destination->safe_psql('postgres', 'TRUNCATE pgci_runs; ' . stored_job('seen', $ev[0], first_day => q['2018-07-29'], owner => q['other'::regrole]) . q[; SELECT copy_incremental_run('seen', '2018-07-29')]);
+$destination->safe_psql('postgres', 'TRUNCATE pgci_runs; GRANT ALL ON ev TO other; ' . stored_job('seen', $ev[0], first_day => q['2018-07-29'], owner => q['other'::regrole]) . '; ' . copy_sql(@ev));
 my $explain = q[SELECT * FROM copy_incremental_explain('seen', '2018-07-29')];
-like($destination->safe_psql('postgres', $explain), qr/^earlier run\|/m, 'explain: an earlier run');
+like($destination->safe_psql('postgres', "SET ROLE other; $explain"), qr/^earlier run\|/m, 'explain: an earlier run');
+$destination->safe_psql('postgres', 'REVOKE ALL ON ev FROM other');
 unlike($destination->safe_psql('postgres', "SET ROLE other; $explain"), qr/^earlier run\|/m,
 	'explain: not for a role without privileges on the target');
 

@@ -122,14 +122,12 @@ $session->query_safe('TRUNCATE few');
 $settled = $session->query_safe($look);
 ($sockets) = usage($pid);
 
-# Known moments. The first is in the rights' look at the plan of a transform, the next in that of its columns, the third in
-# the source's plan; the last two in the subtransactions of rejects.
+# Known moments. The first is in the analysis of a transform, the next in the source's plan; the last two in the subtransactions of rejects.
 my $number = 0;
 my ($locker) = open_session($destination);
 $locker->query_safe('BEGIN; LOCK TABLE lookup');
 my $sleeping = 'SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = %s AND query ~ %s';
 for my $case (
-	[ 'explain, rights', explain_sql($query, transform => q('SELECT * FROM batch WHERE sleeps(1)')), $observer, "'PgSleep'" ],
 	[ 'explain, columns', explain_sql($query, transform => q('SELECT batch.* FROM batch JOIN lookup USING (id)')), $observer, "'relation'" ],
 	[ 'explain, plan of the source', explain_sql("$query AND sleeps(1)"), $at_source, "'PgSleep'" ],
 	[ 'rejects, a batch', copy_sql('SELECT * FROM rows', undef, target => "'slow'", on_error => "'reject'", batch => 700), $observer, "'PgSleep'" ],

@@ -87,11 +87,11 @@ is(results(q[SELECT count(*) FROM copy_incremental_verify('m', '2018-07-01', '20
 # A reader of the table does not wait, and a partition that a failed run would have created is gone.
 my ($reader) = open_session($destination);
 $reader->query_safe('BEGIN; SELECT count(*) FROM o');
-is(results(q[SET lock_timeout = '1ms'], run_sql('2018-08-01', 'o')), '1', 'a reader does not wait, nor does the run');
+is(results('SET ROLE etl', q[SET lock_timeout = '1ms'], run_sql('2018-08-01', 'o')), '1', 'a reader does not wait, nor does the run');
 $reader->quit;
 $source->safe_psql('postgres', "INSERT INTO p VALUES (-5, '2018-09-01')");
 $destination->safe_psql('postgres', 'ALTER TABLE o ADD CHECK (id > 0)');
-like(results(run_sql('2018-09-01', 'o')), qr/^ERROR: .*violates check constraint/, 'a run that fails');
+like(results('SET ROLE etl', run_sql('2018-09-01', 'o')), qr/^ERROR: .*violates check constraint/, 'a run that fails');
 is(results(q[SELECT to_regclass('o_p201809') IS NULL]), 't', 'a run that fails leaves no partition');
 
 no_session_left($source, 'no session is left at the source');
