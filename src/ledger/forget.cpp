@@ -2,6 +2,7 @@
 
 #include "server/compat.hpp"
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/shown_text.hpp"
 #include "ledger/claim.hpp"
 #include "ledger/coverage.hpp"
@@ -42,10 +43,7 @@ bool owns(Oid relation) {
 
 // Only a role that can write to the table may make the runs of others wait. PostgreSQL code.
 void check_privilege_to_write(Oid relation) {
-    const Oid user = GetUserId();
-    if (pg_class_aclcheck(relation, user, ACL_INSERT | ACL_UPDATE | ACL_DELETE) == ACLCHECK_OK ||
-        pg_attribute_aclcheck_all(relation, user, ACL_INSERT | ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK)
-        return;
+    if (has_any_privilege(relation, ACL_INSERT | ACL_UPDATE | ACL_DELETE)) return;
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                     errmsg("permission denied to forget windows of %s", get_rel_name(relation)),
                     errhint("This needs INSERT, UPDATE or DELETE on it, or on a column of it.")));

@@ -49,8 +49,7 @@ std::optional<Job> Jobs::find_where(const std::string &condition, const Paramete
     std::vector<Job> jobs = find_all(condition, {parameter});
     if (jobs.empty()) return std::nullopt;
     Job &job = jobs.front();
-    if (use == JobUse::manage ? table_.may_manage_for(job.owner) : OwnTable::may_run_for(job.owner))
-        return std::move(job);
+    if (use == JobUse::manage ? table_.may_manage_for(job.owner) : may_run_for(job.owner)) return std::move(job);
     std::string hint = "A job can be used by the role that owns it and by its members.";
     if (!OidIsValid(job.owner))
         hint = "The role that owned it was dropped. The owner of the extension or a superuser can define it again with "
@@ -81,7 +80,7 @@ std::vector<Job> Jobs::find_others_of_group(const Job &job) const {
 
 std::vector<Job> Jobs::find_group(const std::string &group) const {
     std::vector<Job> jobs = find_in_group(group);
-    std::erase_if(jobs, [](const Job &job) { return !OwnTable::may_run_for(job.owner); });
+    std::erase_if(jobs, [](const Job &job) { return !may_run_for(job.owner); });
     const auto is_own = [](const Job &job) { return job.owner == GetUserId(); };
     if (std::any_of(jobs.begin(), jobs.end(), is_own)) std::erase_if(jobs, std::not_fn(is_own));
     if (jobs.empty())

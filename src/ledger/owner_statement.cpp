@@ -40,7 +40,7 @@ bool OwnTable::may_manage_for(Oid role) const {
 }
 
 // A membership of a superuser is no consent: whoever may grant the role can make it.
-bool OwnTable::may_run_for(Oid role) {
+bool may_run_for(Oid role) {
     if (!OidIsValid(role)) return false;
     return pg_call([=] { return superuser() ? superuser_arg(role) : has_privs_of_role(GetUserId(), role); });
 }

@@ -23,14 +23,15 @@ class OwnTable {
     // Returns whether the current user may see and manage what a role owns: with the privileges of the role, or as the owner of
     // the table.
     bool may_manage_for(Oid role) const;
-    // Returns whether the current user may run what the role has written, which then runs with the user's privileges. A
-    // superuser runs only what superusers have written; nobody runs what a dropped role has written.
-    static bool may_run_for(Oid role);
 
   private:
     Oid oid_ = InvalidOid;
     Oid owner_ = InvalidOid;
 };
+
+// Returns whether the current user may run what the role has written, which then runs with the user's privileges. A superuser
+// runs only what superusers have written; nobody runs what a dropped role has written.
+bool may_run_for(Oid role);
 
 // An argument of a statement, or NULL.
 struct Parameter {

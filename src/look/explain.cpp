@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/guard.hpp"
+#include "server/named_relation.hpp"
 #include "server/shown_text.hpp"
 #include "server/sql_text.hpp"
 #include "ledger/ledger.hpp"
@@ -162,13 +163,8 @@ std::optional<SourceStatement> explain_method(Explanation &explanation, Prepared
     return statement;
 }
 
-// The table or a column of it.
 bool may_select_or_insert(const Target &target) {
-    return pg_call([oid = target.oid()] {
-        constexpr AclMode either = ACL_SELECT | ACL_INSERT;
-        return pg_class_aclcheck(oid, GetUserId(), either) == ACLCHECK_OK ||
-               pg_attribute_aclcheck_all(oid, GetUserId(), either, ACLMASK_ANY) == ACLCHECK_OK;
-    });
+    return pg_call([oid = target.oid()] { return has_any_privilege(oid, ACL_SELECT | ACL_INSERT); });
 }
 
 // A user without privileges on the target is told of no run but those that copy_incremental_runs shows to him.

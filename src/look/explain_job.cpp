@@ -65,8 +65,7 @@ void explain_job_of_time(Explanation &explanation, const Job &job, Oid schema) {
 
 void explain_job(Explanation &explanation, const Job &job, Oid schema) {
     explanation.add("job", job.name);
-    explanation.add("owner",
-                    pg_call([owner = job.owner]() -> const char * { return GetUserNameFromId(owner, false); }));
+    explanation.add("owner", pg_call([owner = job.owner] { return GetUserNameFromId(owner, false); }));
     if (job.request.job_group) {
         std::vector<std::string> others;
         for (const Job &other : Jobs(schema).find_others_of_group(job)) others.push_back(other.name);

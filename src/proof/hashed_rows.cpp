@@ -13,7 +13,6 @@ namespace {
 
 // Without a key, a row is as long as the source can send one.
 constexpr std::int64_t no_limit = -1;
-constexpr Size most_rows_memory = 256 * 1024;
 
 std::string_view column(const PGresult *row, int number) {
     return {PQgetvalue(row, 0, number), static_cast<std::size_t>(PQgetlength(row, 0, number))};
@@ -117,7 +116,8 @@ void TargetRows::fetch() {
         MemoryContextReset(memory_);
         const MemoryContext previous = MemoryContextSwitchTo(memory_);
         rows_ = static_cast<Row *>(palloc(sizeof(Row) * rows_at_once));
-        while (count_ < rows_at_once && MemoryContextMemAllocated(memory_, false) < most_rows_memory &&
+        constexpr Size most_memory = 256 * 1024;
+        while (count_ < rows_at_once && MemoryContextMemAllocated(memory_, false) < most_memory &&
                tuplestore_gettupleslot(store_, true, false, slot_)) {
             CHECK_FOR_INTERRUPTS();
             bool is_null = false;

@@ -39,7 +39,7 @@ std::string name_of(std::int64_t run_id) { return "run " + std::to_string(run_id
 // Returns whether the run is of a job that exists. Raises 42501 unless the user may run it.
 bool check_may_run(const Jobs &jobs, const RejectingRun &run, std::int64_t run_id) {
     if (run.key.job_id != 0 && jobs.find_if_exists(run.key.job_id)) return true;
-    if (!OwnTable::may_run_for(run.owner))
+    if (!may_run_for(run.owner))
         raise(sqlstate::insufficient_privilege, "permission denied for " + name_of(run_id),
               "Use SET ROLE to become the role that started it.", "The run belongs to another role.");
     return false;

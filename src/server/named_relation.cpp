@@ -65,6 +65,12 @@ Oid find_relation(const char *name) {
     return RangeVarGetRelid(makeRangeVarFromNameList(compat::parse_qualified_name(name)), NoLock, true);
 }
 
+bool has_any_privilege(Oid relation, AclMode privileges) {
+    const Oid user = GetUserId();
+    return pg_class_aclcheck(relation, user, privileges) == ACLCHECK_OK ||
+           pg_attribute_aclcheck_all(relation, user, privileges, ACLMASK_ANY) == ACLCHECK_OK;
+}
+
 void raise_replaced(const char *name) {
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("target %s was replaced while the run was under way", name),

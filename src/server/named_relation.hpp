@@ -33,6 +33,9 @@ const char *qualified_name(Oid relation);
 // not a name.
 Oid find_relation(const char *name);
 
+// Returns whether the current user has one of these privileges on the relation or on a column of it.
+bool has_any_privilege(Oid relation, AclMode privileges);
+
 // Raises the error for a target whose name now refers to another relation.
 [[noreturn]] void raise_replaced(const char *name);
 

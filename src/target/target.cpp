@@ -74,15 +74,12 @@ void check_privileges(Oid relation, TargetUse use, AclMode needed) {
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("permission denied: \"%s\" is a system catalog", name)));
     if (use == TargetUse::look) return;
-    const Oid user = GetUserId();
     const char kind = get_rel_relkind(relation);
     // Check privileges only for these kinds. The others are refused because of their kind.
     if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && kind != RELKIND_FOREIGN_TABLE &&
         kind != RELKIND_VIEW)
         return;
-    if (pg_class_aclcheck(relation, user, ACL_INSERT) != ACLCHECK_OK &&
-        pg_attribute_aclcheck_all(relation, user, ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
-        raise_missing(relation, needed);
+    if (!has_any_privilege(relation, ACL_INSERT)) raise_missing(relation, needed);
 }
 
 LOCKMODE lock_of(TargetUse use) { return use == TargetUse::write ? RowExclusiveLock : AccessShareLock; }
