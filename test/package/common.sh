@@ -6,11 +6,12 @@ cd /tmp
 
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups env HOME=/tmp "$@"; }
 
-# No release of Debian has 16: its server gets a place beside those of Debian. The package is linked with Debian's libpq.
+# No release of Debian has 16: its server gets a place beside those of Debian. The package is linked with Debian's libpq, and
+# not with a libpq.a, which does not work in a server.
 place_server_16() {
     rm -rf /usr/lib/postgresql/16
     cp -a /srv/servers/16 /usr/lib/postgresql/16
-    rm -f /usr/lib/postgresql/16/lib/libpq.so*
+    rm -f /usr/lib/postgresql/16/lib/libpq.{a,so*}
 }
 
 # files_of_package: what it leaves in the server's folders.
