@@ -14,8 +14,8 @@ namespace {
 // lock, and the deadlock detector does not see both servers.
 constexpr int default_lock_timeout = 30000; // milliseconds
 
-const RemoteConnection::Statement commit{.sql = "COMMIT"};
-const RemoteConnection::Statement begin_read_only{.sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"};
+RemoteConnection::Statement commit_statement() { return {.sql = "COMMIT"}; }
+RemoteConnection::Statement begin_statement() { return {.sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"}; }
 
 std::string setting(const std::string &name, const std::string &value) {
     return "pg_catalog.set_config(" + quote_literal(name) + ", " + quote_literal(value) + ", true)";
@@ -156,7 +156,7 @@ void SourceSession::restart(const TimeZone &zone, const SourceQuery *query) {
 
 void SourceSession::send_begin(const Question &settings) {
     snapshot_at_ = snapshot_.exists() ? snapshot_.taken_at : GetCurrentTimestamp();
-    connection_->send(begin_read_only);
+    connection_->send(begin_statement());
     if (snapshot_.exists()) connection_->send(import_statement(snapshot_));
     send_question(*connection_, settings);
 }
@@ -164,7 +164,7 @@ void SourceSession::send_begin(const Question &settings) {
 void SourceSession::receive_begin(const Question &settings) {
     {
         const RemoteConnection::Expectation expectation(*connection_, "BEGIN", -1);
-        connection_->receive_command(begin_read_only, "BEGIN");
+        connection_->receive_command(begin_statement(), "BEGIN");
     }
     if (snapshot_.exists()) receive_snapshot();
     const Answer answer = receive_answer(*connection_, settings);
@@ -285,9 +285,9 @@ std::vector<SourceColumn> SourceSession::describe(const SourceQuery &query) {
 void SourceSession::send_commit() {
     // From now on a pooler may assign the backend to another client, whose query a cancel would hit.
     connection_->set_backend_pid(0);
-    connection_->send(commit);
+    connection_->send(commit_statement());
 }
 
-void SourceSession::receive_commit() { connection_->receive_command(commit, "COMMIT"); }
+void SourceSession::receive_commit() { connection_->receive_command(commit_statement(), "COMMIT"); }
 
 } // namespace pgci

@@ -112,15 +112,15 @@ sub outcome
 	return $sqlstate // '00000';
 }
 
-# Lets every `step`-th allocation of a kind fail, from a random one, until there are no more. `wanted` matches the
-# SQLSTATEs that may come of it, where the call's own does not.
+# Lets every `step`-th allocation of a kind fail, from the `first` or a random one, until there are no more. `wanted` matches
+# the SQLSTATEs that may come of it, where the call's own does not.
 sub sweep
 {
-	my ($name, $kind, $step, $wanted) = @_;
+	my ($name, $kind, $step, $wanted, $first) = @_;
 	my ($call, $own) = @{ $calls{$name} };
 	my $commits = $call =~ /^CALL/;
 	my (%outcomes, %wrong);
-	my $n = 1 - $step + int rand $step;
+	my $n = ($first // 1 + int rand $step) - $step;
 	while (1)
 	{
 		$n += $step;
@@ -151,7 +151,7 @@ for my $name (sort grep { !/^(statement_timeout|subtransactions)/ } keys %calls)
 	my ($call, $own) = @{ $calls{$name} };
 	is(outcome("BEGIN; $call") , $own, "$name: as it goes without a fault") unless $call =~ /^CALL/;
 	outcome('ROLLBACK');
-	sweep($name, 'bad_alloc', 4, '53200');    # fills the caches
+	sweep($name, 'bad_alloc', 4, '53200', 1);    # fills the caches; the first call also loads the library
 	my @before = usage($pid);
 	sweep($name, 'bad_alloc', $is_long ? 1 : 4, '53200');
 	sweep($name, 'logic_error', 3, 'XX000');
