@@ -204,6 +204,8 @@ void WindowLoader::load_in_workers(std::vector<WindowTask> tasks) {
         return;
     }
     const int wanted = static_cast<int>(at_once);
+    // A worker that adds a column waits for all who have locked the target. From here on, this session holds no lock.
+    procedure_.rest();
     keeper_.close(); // the workers need the connections
     WorkerPool pool({.work = WorkerTask::windows,
                      .schema = schema_,

@@ -172,13 +172,15 @@ ConflictKey find_conflict_key(const Target &target, const std::optional<std::vec
 }
 
 std::vector<std::string> find_primary_key(Oid table) {
-    const bool exists = OidIsValid(table) && pg_call([=] {
-                            const Relation relation = try_relation_open(table, AccessShareLock);
-                            if (relation != nullptr) relation_close(relation, NoLock);
-                            return relation != nullptr;
-                        });
-    if (!exists) return {};
-    const List *const indexes = pg_call([=] { return usable_indexes(table); });
+    if (!OidIsValid(table)) return {};
+    // The lock is not kept: two runs that want to add a column to the table would wait for each other.
+    const List *const indexes = pg_call([=]() -> const List * {
+        const Relation relation = try_relation_open(table, AccessShareLock);
+        if (relation == nullptr) return NIL;
+        const List *const found = usable_indexes(table);
+        relation_close(relation, AccessShareLock);
+        return found;
+    });
     for (int i = 0; i < list_length(indexes); ++i) {
         const auto &index = *static_cast<const UniqueIndex *>(list_nth(indexes, i));
         if (index.is_primary) return names_of(index, table);

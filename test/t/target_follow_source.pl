@@ -184,6 +184,15 @@ $source->safe_psql('postgres', 'ALTER TABLE sale ADD d int');
 $destination->safe_psql('postgres', q[SELECT copy_incremental_forget('sale', '2018-07-05', '2018-07-05', 'sale'); DELETE FROM sale WHERE at = '2018-07-05']);
 like(results(q[CALL copy_incremental_backfill('sale', '2018-07-01', '2018-07-31')]), qr/was changed .*Columns: d integer/, 'backfill in the session');
 
+# None of the runs that want to add the column, nor the session that waits for them, keeps a lock that the others wait for.
+for my $mode (qw(append replace skip upsert))
+{
+	fresh('add', columns => ', PRIMARY KEY (id, at)', job => { mode => "'$mode'", retries => 0 });
+	$source->safe_psql('postgres', 'ALTER TABLE sale ADD c int DEFAULT 7');
+	like(results(q[CALL copy_incremental_backfill('sale', '2018-07-01', '2018-07-31', workers => 4)]), qr/was changed .*Columns: c integer.*30 windows, 60 rows/, "mode $mode, backfill with workers");
+	is(results('SELECT count(*), count(DISTINCT id), sum(c) FROM sale', 'SELECT count(ddl) FROM copy_incremental_runs'), '62|62|420 1', "mode $mode, backfill with workers: every row, one change");
+}
+
 # A type by name.
 on_both(q[CREATE TYPE mood AS ENUM ('ok')], $source, $destination);
 $source->safe_psql('postgres', q[ALTER TABLE sale ADD m mood DEFAULT 'ok', ADD ms mood[] DEFAULT '{ok}'; CREATE TYPE other AS ENUM ('x'); ALTER TABLE sale ADD o other DEFAULT 'x']);
