@@ -175,11 +175,10 @@ ISOLATION_OPTS = --inputdir=test/isolation --encoding=UTF8
 
 # -isystem keeps the server's own headers out of -Wall -Wextra. -MMD -MP: PGXS writes no dependency files.
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -I$(libpq_srcdir) -DPGCI_VERSION=\"$(EXTVERSION)\" -MMD -MP
-# Debug information takes a quarter of the time of compiling, and nobody looks at what CI has built.
-DEBUG_INFORMATION = $(if $(filter true,$(CI)),-g0)
-# test/bin/coverage sets COVERAGE.
+# .ci/run sets DEBUG_INFORMATION=0, because it takes a quarter of the time of compiling; test/bin/coverage sets COVERAGE.
+WITHOUT_DEBUG = $(if $(filter 0,$(DEBUG_INFORMATION)),-g0)
 COUNTING = $(if $(filter 1,$(COVERAGE)),--coverage)
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) $(DEBUG_INFORMATION) $(COUNTING) $(COUNTING:%=-fprofile-update=atomic)
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) $(WITHOUT_DEBUG) $(COUNTING) $(COUNTING:%=-fprofile-update=atomic)
 SHLIB_LINK += $(libpq) $(COUNTING)
 # JIT inlining has nothing to gain here, and PGXS's bitcode rule does not know PG_CXXFLAGS.
 override with_llvm = no

@@ -204,7 +204,8 @@ void WindowLoader::load_in_workers(std::vector<WindowTask> tasks) {
         return;
     }
     const int wanted = static_cast<int>(at_once);
-    // A worker that adds a column waits for all who have locked the target. From here on, this session holds no lock.
+    // A worker that adds a column waits for all who have locked the target. This transaction, which waits for the worker, would be
+    // one of them, and no deadlock is detected.
     procedure_.rest();
     keeper_.close(); // the workers need the connections
     WorkerPool pool({.work = WorkerTask::windows,

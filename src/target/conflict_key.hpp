@@ -32,8 +32,8 @@ struct ConflictKey {
 // key, if no unique index on exactly these columns can detect a conflict.
 ConflictKey find_conflict_key(const Target &target, const std::optional<std::vector<std::string>> &key_columns);
 
-// Locks a table, and returns the columns of its primary key; empty if there is none that can detect a conflict, and for a table
-// that does not exist.
+// Returns the columns of the primary key of a table, which is locked only meanwhile; empty if there is none that can detect a
+// conflict, and for a table that does not exist.
 std::vector<std::string> find_primary_key(Oid table);
 
 // Raises 23502: a row has NULL in one of the key columns, whose names are a list. PostgreSQL code.
