@@ -23,11 +23,12 @@ sub open_session
 	return ($session, $session->query_safe('SELECT pg_backend_pid()'));
 }
 
-# Sends SQL in such a session and does not wait for it to end.
+# Sends SQL in a session of psql and does not wait for it to end. A short call may end before psql's output is read, and
+# query_until discards what it has read, so that is kept.
 sub start_call
 {
 	my ($session, $sql) = @_;
-	$session->query_until(qr/call begins\n/, "\\echo call begins\n$sql;\n");
+	$session->{stdout} = $session->query_until(qr/call begins\n/, "\\echo call begins\n$sql;\n") =~ s/.*call begins\n//sr;
 	return;
 }
 

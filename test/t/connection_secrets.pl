@@ -130,8 +130,7 @@ diag(sprintf '%d connection strings: the password in none of the messages, logs 
 my $lock = $source->background_psql('postgres');
 $lock->query_safe('SELECT pg_advisory_lock(1)');
 my $run = $destination->background_psql('postgres');
-$run->query_until(qr/started/, "\\echo started\n"
-	  . copy_sql('SELECT id FROM t, LATERAL (SELECT pg_advisory_lock_shared(1)) AS l OFFSET 0', undef, target => "'t'") . ";\n");
+start_call($run, copy_sql('SELECT id FROM t, LATERAL (SELECT pg_advisory_lock_shared(1)) AS l OFFSET 0', undef, target => "'t'"));
 ok(wait_until($source, q[SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'etl_reader' AND wait_event_type = 'Lock']),
 	'a run is under way');
 for my $node ($source, $destination)

@@ -64,7 +64,7 @@ $destination->safe_psql('postgres', q[CREATE FUNCTION hold() RETURNS trigger LAN
 $destination->safe_psql('postgres', create('held', target => "'more'"));
 my $holder = $destination->background_psql('postgres', on_error_stop => 1);
 $holder->query_safe('SELECT pg_advisory_lock(4711)');
-$session->query_until(qr/begun/, "\\echo begun\nSELECT copy_incremental_run('held', '2018-07-28');\n");
+start_call($session, q[SELECT copy_incremental_run('held', '2018-07-28')]);
 ok(wait_until($destination, view('running = 1', 'held')), 'a run is under way');
 $holder->query_safe('SELECT pg_advisory_unlock(4711)');
 $holder->quit;

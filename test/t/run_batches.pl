@@ -130,8 +130,7 @@ like(results($again->() =~ s/CALL/SELECT/r), qr/ERROR:  42809.*is a procedure/, 
 # Cancelled in the middle: the batches stay, the source is left alone, no lock remains.
 $destination->safe_psql('postgres', 'TRUNCATE job, pgci_runs');
 my $session = $destination->background_psql('postgres', on_error_stop => 0);
-$session->query_until(qr/begun/, "\\echo begun\n"
-	  . call('SELECT id, day, CASE WHEN id > 20 THEN pg_sleep(600) END::text AS value FROM job WHERE day = $1 ORDER BY id') . ";\n");
+start_call($session, call('SELECT id, day, CASE WHEN id > 20 THEN pg_sleep(600) END::text AS value FROM job WHERE day = $1 ORDER BY id'));
 ok(wait_until($destination, "$count", 20), 'two batches are committed while the third is awaited');
 is(results($last, $locks), 'append partial read 20 written 20 deleted 0 batches 2 1', 'the ledger says partial meanwhile');
 $destination->safe_psql('postgres', q[SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL%']);

@@ -32,22 +32,36 @@ $destination->safe_psql('postgres', <<~'SQL');
 	CREATE TABLE of_days (at date, note text);
 	SQL
 
-# The largest private memory of a backend, in kB, while a call runs in it and at its end; how long it took, and its error.
-sub peak
+# The largest private memory of a backend, in kB, while a call runs in it and at its end; how long it took, its error, and how
+# often the memory was read.
+sub peak_of_call
 {
 	my ($session, $pid, $sql) = @_;
-	my ($peak, $begin) = (0, time);
+	my ($peak, $reads, $begin) = (0, 0, time);
 	start_call($session, "$sql;\n\\echo call ends");
 	until ($session->{stdout} =~ /^call ends;?$/m)
 	{
 		$session->{run}->pump_nb;
 		my (undef, $memory) = usage($pid);
 		$peak = $memory if $memory > $peak;
+		$reads++;
 		usleep(2000);
 	}
 	my $error = $session->{stderr} =~ s/.*?((?:ERROR.*)?)$/$1/sr;
 	$session->{stdout} = $session->{stderr} = '';
-	return ($peak, time - $begin, $error);
+	return ($peak, time - $begin, $error, $reads);
+}
+
+# The same, of a second or third call if other load kept this process from reading the memory while a call ran.
+sub peak
+{
+	my @peak;
+	for (1 .. 3)
+	{
+		@peak = peak_of_call(@_);
+		last if $peak[3] >= 10;
+	}
+	return @peak;
 }
 
 # Name, size, a fourth of the size with PG_TEST_EXTRA=long, kB by which four times the size may exceed it, a call of a size.
@@ -96,10 +110,13 @@ for my $kind (@kinds)
 	my ($session, $pid) = open_session($destination);
 	$session->query_safe("SET work_mem = '1MB'; SET copy_incremental.max_batch_bytes = " . ($is_long ? "'16MB'" : "'1MB'"));
 	# The first call fills the caches.
-	my ($first, $single, $fourfold) = map { [ peak($session, $pid, $call->($_)) ] } 10, $size, 4 * $size;
+	$session->query($call->(10));
+	my $before = (usage($pid))[1];
+	$session->{stderr} = '';
+	my ($single, $fourfold) = map { [ peak($session, $pid, $call->($_)) ] } $size, 4 * $size;
 	is($single->[2] . $fourfold->[2], '', "$name: succeeds");
 	cmp_ok($fourfold->[0] - $single->[0], '<=', $most, "$name: four times the size needs no more memory");
-	note(sprintf '%s: %d kB before; %d: %d kB in %.1f s; %d: %d kB in %.1f s', $name, $first->[0], $size, @{$single}[ 0, 1 ], 4 * $size, @{$fourfold}[ 0, 1 ]);
+	note(sprintf '%s: %d kB before; %d: %d kB in %.1f s; %d: %d kB in %.1f s', $name, $before, $size, @{$single}[ 0, 1 ], 4 * $size, @{$fourfold}[ 0, 1 ]);
 	$session->quit;
 }
 

@@ -157,7 +157,7 @@ value('ALTER TABLE events DROP CONSTRAINT positive, ADD CONSTRAINT few CHECK (va
 my @sessions = map { $destination->background_psql('postgres', on_error_stop => 0) } 1 .. 2;
 $_->query_safe('SET client_min_messages = warning') for @sessions;
 $sessions[0]->query_safe("BEGIN; SELECT copy_incremental_retry_rejects($run)");
-$sessions[1]->query_until(qr/begun/, "\\echo begun\nSELECT copy_incremental_retry_rejects($run);\n");
+start_call($sessions[1], "SELECT copy_incremental_retry_rejects($run)");
 ok(wait_until($destination, "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 'a second retry waits for the first');
 $sessions[0]->query_safe('COMMIT');
 $_->quit for @sessions;

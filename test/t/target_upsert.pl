@@ -121,7 +121,7 @@ for my $extra ('', '; CREATE TRIGGER late AFTER INSERT OR UPDATE ON raced FOR EA
 	my $other = $destination->background_psql('postgres');
 	$other->query_safe("BEGIN; INSERT INTO raced VALUES (5, 'other', 50), (7, 'other', 7); UPDATE raced SET v = 11, b = 'other' WHERE a = 2");
 	my $mine = $destination->background_psql('postgres');
-	$mine->query_until(qr/started/, "\\echo started\n" . upsert_sql('SELECT a, v FROM keys', target => "'raced'", transform => "'SELECT a, ''mine'' AS b, v FROM batch'") . ";\n");
+	start_call($mine, upsert_sql('SELECT a, v FROM keys', target => "'raced'", transform => "'SELECT a, ''mine'' AS b, v FROM batch'"));
 	wait_until($destination, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'");
 	$other->query_safe('COMMIT');
 	$other->quit;
