@@ -39,8 +39,8 @@ need_packages() {
     release_services
     ((status == 0)) || fail "apt-get could not install: ${missing[*]}"
     for package in "${missing[@]}"; do
-        if [[ $package == pgbouncer ]]; then
-            as_root update-rc.d pgbouncer disable >/dev/null 2>&1 || true
+        if [[ $package == @(pgbouncer|prometheus|prometheus-sql-exporter) ]]; then
+            { as_root update-rc.d "$package" disable || as_root systemctl disable "$package"; } >/dev/null 2>&1 || true
         fi
     done
 }
