@@ -7,7 +7,8 @@ use warnings;
 use IO::Socket::INET;
 use POSIX ();
 
-# $serve->($socket) runs in the child. The connection ends with the child.
+# $serve->($socket, $number) runs in the child; the number of the connection counts from 1, in the order of their beginning.
+# The connection ends with the child.
 sub new
 {
 	my ($class, $serve) = @_;
@@ -18,11 +19,13 @@ sub new
 		setpgrp;
 		$SIG{CHLD} = 'IGNORE';
 		$SIG{TERM} = 'DEFAULT';
+		my $number = 0;
 		while (1)
 		{
 			my $socket = $listener->accept or next;
+			$number++;
 			my $child = fork;
-			if (defined $child && $child == 0) { $serve->($socket); POSIX::_exit(0); }
+			if (defined $child && $child == 0) { $serve->($socket, $number); POSIX::_exit(0); }
 			close $socket;
 		}
 	}

@@ -10,24 +10,24 @@ use HostileSession;
 use IO::Socket::INET;
 use ProtocolMessages;
 
-# $stall->($socket) is called for each connection or, with only_cancels => 1, for every second one. The connection
-# before it is served up to the first FETCH of a run, which is not answered.
+# $stall->($socket) is called for each connection or, with only_cancels => 1, for all but the first one. The first one is
+# served up to the first FETCH of a run, which is not answered.
 sub new
 {
 	my ($class, $stall, %option) = @_;
 	my $folder = File::Temp->newdir;
-	my $mark = "$folder/was connected";
 	my $serve = sub {
-		my ($socket) = @_;
+		my ($socket, $number) = @_;
 		$SIG{PIPE} = 'IGNORE';
-		return $stall->($socket) if !$option{only_cancels} || unlink $mark;
-		open(my $file, '>', $mark) or die $!;
-		close $file;
-		HostileSession::serve($socket, { good => { fetch => sub { return silence() } } }, "$folder/$$");
+		return $stall->($socket) if !$option{only_cancels} || $number > 1;
+		HostileSession::serve($socket, { good => { fetch => sub { open(my $file, '>', "$folder/fetch") or die $!; return silence() } } }, "$folder/$$");
 	};
 	my $server = ForkingServer->new($serve);
 	return bless { server => $server, port => $server->port, folder => $folder }, $class;
 }
+
+# Whether a FETCH was received.
+sub has_received_fetch { my ($self) = @_; return -e "$self->{folder}/fetch"; }
 
 # A port at which no connection is accepted, so that the client gets no answer.
 sub full_port

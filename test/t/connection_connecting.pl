@@ -62,8 +62,13 @@ sub ends
 	my $conninfo = $source->conninfo;
 	my $begin = time + 0.3;
 	start_call($session, copy_sql('SELECT id, note FROM rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", target => "'rows'"));
-	# By then the run waits for the source.
+	# By then the run waits for the source, or its time is over.
 	usleep(300_000);
+	if ($where eq 'cancelling' && $way ne 'timeout')
+	{
+		usleep(10_000) until $source->has_received_fetch || time > $begin + $PostgreSQL::Test::Utils::timeout_default;
+		$begin = time;
+	}
 	$watcher->query_safe("SELECT pg_${way}_backend($pid)") if $way =~ /cancel|terminate/;
 	my ($state, $said) = end_of_call($session);
 	push @{ $took{$where} }, 1000 * (time - $begin) if !$own_end;
@@ -82,8 +87,7 @@ for my $stall ([ 'connections not accepted', undef ], @stalls)
 for my $stall (@stalls)
 {
 	my ($name, $do) = @$stall;
-	my $source = StallingSource->new($do, only_cancels => 1);
-	ends('cancelling', $name, $source, $_) for qw(timeout cancel terminate);
+	ends('cancelling', $name, StallingSource->new($do, only_cancels => 1), $_) for qw(timeout cancel terminate);
 }
 is($watcher->query_safe('SELECT count(*) FROM rows'), 0, 'nothing is written');
 
