@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 use Exporter 'import';
-our @EXPORT = qw(open_session start_call end_of_call outcome_of outcome_within poll_session start_client end_of_client usage);
+our @EXPORT = qw(open_session start_call await_call end_of_call outcome_of outcome_within poll_session start_client end_of_client usage);
 
 # A psql that continues after an error and prints SQLSTATEs, and the process id of its backend.
 sub open_session
@@ -29,6 +29,14 @@ sub start_call
 {
 	my ($session, $sql) = @_;
 	$session->{stdout} = $session->query_until(qr/call begins\n/, "\\echo call begins\n$sql;\n") =~ s/.*call begins\n//sr;
+	return;
+}
+
+# Waits until the server of another session executes a call: a cancel before that would be lost.
+sub await_call
+{
+	my ($watcher, $pid) = @_;
+	poll_session($watcher, "SELECT state = 'active' FROM pg_stat_activity WHERE pid = $pid") or die 'the call has not begun';
 	return;
 }
 

@@ -64,6 +64,7 @@ for my $name (sort keys %state)
 	for (1 .. $times)
 	{
 		start_call($session, $state{$name});
+		await_call($at_destination, $pid);
 		usleep(200_000 + rand 200_000);
 		my $begin = time;
 		$at_destination->query_safe("SELECT pg_cancel_backend($pid)");

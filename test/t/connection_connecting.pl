@@ -62,6 +62,7 @@ sub ends
 	my $conninfo = $source->conninfo;
 	my $begin = time + 0.3;
 	start_call($session, copy_sql('SELECT id, note FROM rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", target => "'rows'"));
+	await_call($watcher, $pid) if $way =~ /cancel|terminate/;
 	# By then the run waits for the source, or its time is over.
 	usleep(300_000);
 	if ($where eq 'cancelling' && $way ne 'timeout')

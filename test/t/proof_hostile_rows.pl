@@ -74,6 +74,7 @@ for my $call (sort keys %calls)
 		my ($session, $pid) = open_session($destination);
 		$session->query_safe("SET statement_timeout = '1s'") if $way eq 'timeout';
 		start_call($session, call($call, 'the same row'));
+		await_call($watcher, $pid) if $way ne 'timeout';
 		usleep(1_000_000);
 		my $begin = time;
 		$watcher->query_safe("SELECT pg_${way}_backend($pid)") if $way ne 'timeout';
