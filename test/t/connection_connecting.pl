@@ -62,15 +62,15 @@ sub ends
 	my $conninfo = $source->conninfo;
 	my $begin = time + 0.3;
 	start_call($session, copy_sql('SELECT id, note FROM rows', undef, src_conninfo => "\$c\$$conninfo\$c\$", target => "'rows'"));
-	await_call($watcher, $pid) if $way =~ /cancel|terminate/;
-	# By then the run waits for the source, or its time is over.
-	usleep(300_000);
-	if ($where eq 'cancelling' && $way ne 'timeout')
+	if ($way =~ /cancel|terminate/)
 	{
-		usleep(10_000) until $source->has_received_fetch || time > $begin + $PostgreSQL::Test::Utils::timeout_default;
+		# After that the run waits for the source.
+		await_call($watcher, $pid);
+		usleep(300_000);
+		until ($where eq 'connecting' || $source->has_received_fetch || time > $begin + $PostgreSQL::Test::Utils::timeout_default) { usleep(10_000); }
 		$begin = time;
+		$watcher->query_safe("SELECT pg_${way}_backend($pid)");
 	}
-	$watcher->query_safe("SELECT pg_${way}_backend($pid)") if $way =~ /cancel|terminate/;
 	my ($state, $said) = end_of_call($session);
 	push @{ $took{$where} }, 1000 * (time - $begin) if !$own_end;
 	note(sprintf '%s, %s, %s: %d ms', $where, $name, $way, 1000 * (time - $begin));
