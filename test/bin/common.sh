@@ -61,11 +61,15 @@ make_work_folder() {
     cd "$WORK" # the server's user could not stand in a clone below /root
 }
 
+# End what runs besides the servers. A check that starts such programs defines it again.
+end_programs() { :; }
+
 # Stop the servers whose data lie in WORK (and no others), also those that a killed test left, and remove WORK.
 clean_up() {
     local status=$? pid_file
     trap '' INT TERM HUP
     cd /
+    end_programs || true
     if [[ ${KEEP:-} == 1 ]]; then
         keep_work_folder
         exit "$status"
