@@ -33,8 +33,9 @@
 -- call of catch_up does.
 SELECT cron.schedule('catch up', '15 1 * * *', 'CALL copy_incremental_catch_up(workers => 4)');
 
--- Jobs of hours, here visits, need a call every hour; leave this command out if you have none. pg_cron runs at most one instance of a command at a time; if two commands come to the
--- same window, one loads it and the other leaves it out. With 1.5 or later, a schedule such as '30 seconds' works, too.
+-- Jobs of hours, here visits, need a call every hour; leave this command out if you have none. pg_cron runs at most one
+-- instance of a command at a time; if two commands come to the same window, one loads it and the other leaves it out. With
+-- 1.5 or later, a schedule such as '30 seconds' works, too.
 SELECT cron.schedule('catch up visits', '5 * * * *', $$CALL copy_incremental_catch_up('visits')$$);
 
 -- In the morning: which job is behind, and what pg_cron says of its calls.
